@@ -5,6 +5,7 @@ Values have no fixed form. Read are the usual keys: `image.repository`, `resourc
 """
 
 import posixpath
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import islice
@@ -13,6 +14,7 @@ from typing import Protocol
 from membudget.core.errors import ProgramFailed, shortened
 from membudget.manifests.yaml_text import InvalidYaml, YamlValue, read_values
 from membudget.setup.found import Deployed, Fact, Origin, image_name, last_part
+from membudget.setup.manifest_variables import config_maps
 from membudget.setup.manifests import deployed_in, limit_of, probes_of
 from membudget.setup.repository import RepositoryFiles
 
@@ -28,6 +30,7 @@ _PORTS = (
     ("port",),
 )
 """Where values have the container's port, the most telling first."""
+_DEPENDENCIES = re.compile(r"^dependencies:.*\n(?:[ \t#-].*\n|\n)*", re.MULTILINE)
 _CHART_FILES = (".yaml", ".yml", ".tpl", ".json", ".txt", ".helmignore")
 _MOST_CHART_FILES, _MOST_CHARTS = 500, 50
 """Rendering a chart takes helm up to half a minute, if somebody wants it to."""
@@ -83,20 +86,37 @@ def _rendered(files: RepositoryFiles, folder: str, renderer: ChartRenderer) -> I
     inside = files.having(lambda path: path.startswith(prefix) and path.endswith(_CHART_FILES))
     texts = {path.removeprefix(prefix): files.text(path) for path in inside[:_MOST_CHART_FILES]}
     chart_file = f"{prefix}Chart.yaml"
+    known = {path: text for path, text in texts.items() if text is not None}
     try:
-        manifests = renderer.render({path: text for path, text in texts.items() if text is not None})
-        documents = read_values(manifests)
+        documents = read_values(_manifests(renderer, known))
     except (ProgramFailed, InvalidYaml) as error:
         files.skip(chart_file, shortened(f"helm template: {error}", 200))
         return
+    maps = config_maps((chart_file, document) for document in documents)
     for document in documents:
-        for one in deployed_in(chart_file, document):
+        for one in deployed_in(chart_file, document, maps):
             at_top = Origin(chart_file, 1)
             limit = Fact(one.limit.value, at_top) if one.limit is not None else None
             ports = tuple(Fact(port.value, at_top) for port in one.ports)
             probes = tuple(Fact(probe.value, at_top) for probe in one.probes)
-            sources = tuple(f"{prefix}{path}" for path, text in texts.items() if text is not None)
+            sources = tuple(f"{prefix}{path}" for path in known)
             yield replace(one, origin=at_top, limit=limit, ports=ports, probes=probes, sources=sources)
+
+
+def _manifests(renderer: ChartRenderer, chart: Mapping[str, str]) -> str:
+    """Return the manifests of a chart. Raises ProgramFailed.
+
+    Charts that it depends on are seldom committed. Without them, helm refuses to render what the chart itself deploys.
+    """
+    try:
+        return renderer.render(chart)
+    except ProgramFailed:
+        without = _DEPENDENCIES.sub("", chart.get("Chart.yaml", ""))
+        if without == chart.get("Chart.yaml", ""):
+            raise
+        locks = ("Chart.lock", "requirements.yaml", "requirements.lock")
+        alone = {path: text for path, text in chart.items() if path not in locks}
+        return renderer.render({**alone, "Chart.yaml": without})
 
 
 def _of_values(files: RepositoryFiles, folder: str) -> Iterator[Deployed]:

@@ -5,22 +5,23 @@ import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice, product
+from itertools import islice
 
 from membudget.manifests.yaml_text import YamlValue
+from membudget.setup import ci_values
+from membudget.setup.ci_values import Values, filled
+from membudget.setup.dockerfiles import is_for_development
 from membudget.setup.found import MOST_ALIASES, BuildDefinition, Origin, image_name, last_part
 from membudget.setup.repository import RepositoryFiles
 
 _WORKFLOW = re.compile(r"\.(?:github|forgejo|gitea)/workflows/[^/]+\.ya?ml")
 _ACTION = re.compile(r"docker/build-push-action(?:@.*)?", re.IGNORECASE)
-_MATRIX = re.compile(r"\$\{\{\s*matrix\.([\w.-]{1,100})\s*\}\}")
-_MOST_COMBINATIONS, _MOST_JOBS, _MOST_STEPS = 100, 100, 200
+_MOST_JOBS, _MOST_STEPS = 100, 200
 _MOST_CHARACTERS, _COST_OF_STEP = 500_000, 500
 """How much is read of steps, each once for a combination of its job's matrix. With aliases, a file may have many."""
 _LONGEST_SCRIPT = 20_000
-_LONGEST_VALUE = 500
-"""Of a matrix: a name, a path or a tag."""
 _BUILD_WORDS = (["docker", "build"], ["docker", "buildx", "build"], ["docker", "image", "build"], ["podman", "build"])
+_PUSHED = re.compile(r"(?:^|[\s,])name=([^\s,]{1,500})")
 _WITH_VALUE = frozenset({
     "--add-host", "--allow", "--annotation", "--attest", "--build-arg", "--build-context", "--builder", "--cache-from",
     "--cache-to", "--cpuset-cpus", "--file", "--iidfile", "--isolation", "--label", "--memory", "--metadata-file",
@@ -30,7 +31,7 @@ _WITH_VALUE = frozenset({
 _ENDS = frozenset({"&&", "||", ";", "|", "&"})
 
 
-def read_workflows(files: RepositoryFiles) -> Iterator[BuildDefinition]:
+def read_workflows(files: RepositoryFiles, repository_name: str) -> Iterator[BuildDefinition]:
     """Yield how the steps of all workflows build images of this repository."""
     left = _MOST_CHARACTERS
     for path in files.having(lambda path: _WORKFLOW.fullmatch(path) is not None):
@@ -39,44 +40,20 @@ def read_workflows(files: RepositoryFiles) -> Iterator[BuildDefinition]:
             continue
         for document in files.documents(path, text)[:1]:
             for _, job in islice(document.get("jobs").items(), _MOST_JOBS):
-                for step in islice(job.get("steps").entries(), _MOST_STEPS):
-                    for values in _combinations(job) if _may_build(step) else ():
+                steps = [step for step in islice(job.get("steps").entries(), _MOST_STEPS) if _may_build(step)]
+                combinations = ci_values.of_job(document, job, repository_name) if steps else []
+                for step in steps:
+                    for values in combinations:
                         if left <= 0:
                             files.skip(path, f"line {step.line}: enough builds were read before")
                             return
                         left -= _COST_OF_STEP + len(step.get("run").text or "")
-                        yield from _of_step(files, path, step, values)
+                        yield from _of_step(files, path, step, ci_values.of_step(step, values))
 
 
 def _may_build(step: YamlValue) -> bool:
     uses, run = step.get("uses").text, step.get("run").text
     return (uses is not None and _ACTION.fullmatch(uses) is not None) or (run is not None and "build" in run)
-
-
-def _combinations(job: YamlValue) -> list[Mapping[str, str]]:
-    """Return the values of the job's matrix, combination by combination. Without a matrix, one without values."""
-    matrix = job.get("strategy", "matrix")
-    lists = {
-        name: [_flat(name, entry) for entry in islice(value.entries(), _MOST_COMBINATIONS)]
-        for name, value in matrix.items()
-        if name not in ("include", "exclude") and value.is_list
-    }
-    combinations = islice(product(*lists.values()), _MOST_COMBINATIONS)
-    found: list[Mapping[str, str]] = [
-        {key: value for one in combination for key, value in one.items()} for combination in combinations
-    ]
-    included: list[Mapping[str, str]] = [
-        _flat("", entry) for entry in islice(matrix.get("include").entries(), _MOST_COMBINATIONS)
-    ]
-    return [*found, *included] if lists else included or found
-
-
-def _flat(name: str, entry: YamlValue) -> dict[str, str]:
-    """Return the values of an entry by their names: `service`, or `service.path` if the entry is a mapping."""
-    if entry.text is not None:
-        return {name: entry.text}
-    prefix = f"{name}." if name else ""
-    return {f"{prefix}{key}": value.text for key, value in entry.items() if value.text is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,29 +67,24 @@ class _Written:
     tags: Sequence[str]
 
 
-def _of_step(
-    files: RepositoryFiles, path: str, step: YamlValue, values: Mapping[str, str]
-) -> Iterator[BuildDefinition]:
+def _of_step(files: RepositoryFiles, path: str, step: YamlValue, values: Values) -> Iterator[BuildDefinition]:
     uses, run = step.get("uses"), step.get("run")
     if uses.text is not None and _ACTION.fullmatch(uses.text):
-        given = {key: _filled(value.text, values) for key, value in step.get("with").items() if value.text is not None}
+        given = {key: filled(value.text, values) for key, value in step.get("with").items() if value.text is not None}
         context = re.sub(r"^\{\{\s*defaultContext\s*\}\}:?", "", given.get("context") or ".") or "."
         args = dict(_pairs((given.get("build-args") or "").splitlines()))
-        tags = re.split(r"[\n,]", given.get("tags") or "")
+        pushed = _PUSHED.findall(given.get("outputs") or "")  # by digest, without a tag
+        tags = [*re.split(r"[\n,]", given.get("tags") or ""), *pushed]
         written = _Written(context, given.get("file"), given.get("target") or None, args, tags)
         yield from _definition(files, Origin(path, step.line), written)
     elif run.text is not None:
-        folder = _filled(step.get("working-directory").text or ".", values)
-        for line, words in _builds_in(_filled(run.text, values)):
-            command = _of_command(folder, words)
+        folder = filled(step.get("working-directory").text or ".", values)
+        script = filled(run.text, values)
+        known = ci_values.assigned(script, values)
+        for line, words in _builds_in(script):
+            command = _of_command(folder, [ci_values.in_shell(word, known) for word in words])
             if command is not None:
                 yield from _definition(files, Origin(path, run.line + line), command)
-
-
-def _filled(text: str, values: Mapping[str, str]) -> str:
-    """Return a text with the values of the matrix. Both are cut first: together they may become a gigabyte."""
-    filled = _MATRIX.sub(lambda found: values.get(found[1], found[0])[:_LONGEST_VALUE], text[:_LONGEST_SCRIPT])
-    return filled[:_LONGEST_SCRIPT]
 
 
 def _builds_in(script: str) -> Iterator[tuple[int, list[str]]]:
@@ -189,8 +161,13 @@ def _definition(files: RepositoryFiles, origin: Origin, written: _Written) -> It
     is_elsewhere = folder.startswith(("..", "/", "git@")) or "://" in folder
     if is_elsewhere or not files.has_folder(folder) or not files.has_file(dockerfile):
         return
-    aliases = frozenset(name for tag in written.tags[:MOST_ALIASES] if (name := last_part(tag)) is not None)
-    name = min(aliases) if len(aliases) == 1 else posixpath.basename(folder) if folder != "." else ""
+    if written.target is not None and is_for_development(written.target):
+        reason = f"line {origin.line}: the name of the stage {written.target} says that it is for development or tests"
+        files.skip(origin.path, reason)
+        return
+    names = [name for tag in written.tags[:MOST_ALIASES] if (name := last_part(tag)) is not None]
+    name = names[0] if names else posixpath.basename(folder) if folder != "." else ""
+    aliases = frozenset(names)
     yield BuildDefinition(
         image_name(name) if name else "", folder, dockerfile, origin, written.target, written.args, aliases
     )

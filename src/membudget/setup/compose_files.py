@@ -13,7 +13,7 @@ from membudget.manifests.other_platforms import LIMIT_OF_COMPOSE
 from membudget.manifests.quantities import InvalidQuantity, compose_bytes
 from membudget.manifests.yaml_text import YamlValue
 from membudget.setup.compose_inputs import ComposeInputs, Surroundings
-from membudget.setup.dockerfiles import asked_by, expanded
+from membudget.setup.dockerfiles import asked_by, expanded, ports_in_command
 from membudget.setup.found import BuildDefinition, ComposeService, Deployed, Fact, Origin, Probe, image_name, last_part
 from membudget.setup.manifests import is_possible
 from membudget.setup.repository import RepositoryFiles
@@ -137,6 +137,9 @@ def _ports(path: str, service: YamlValue) -> Iterator[Fact[int]]:
             matched = _PUBLISHED.fullmatch(expanded((value.text or "")[:_LONGEST_PORT], {}))
             if matched is not None and 1 <= int(matched[1]) <= 65535:
                 yield Fact(int(matched[1]), Origin(path, value.line))
+    command = service.get("command")
+    for port in ports_in_command(expanded(" ".join(command.texts()), {})):
+        yield Fact(port, Origin(path, command.line))
 
 
 def _probe(path: str, service: YamlValue) -> Iterator[Fact[Probe]]:

@@ -65,7 +65,7 @@ def discover(files: RepositoryFiles, readers: Readers, repository_name: str) -> 
             continue
         name = unused_name(build.name, f"{build.context}-{build.name}", taken)
         taken.add(name)
-        facts = dockerfiles.facts_of(parsed, build.dockerfile, build.target)
+        facts = dockerfiles.facts_of(parsed, build.dockerfile, build.target, build.args)
         images.append(_found(replace(build, name=name), service, facts, _of(build, deployed)))
     return Discovery(tuple(images), tuple(files.skipped))
 
@@ -114,13 +114,13 @@ def _merged(
     places: dict[tuple[str, str, str | None], int] = {}
     for place, (build, _) in enumerate(found):
         places.setdefault(build.key, place)
-    read = (*bake.read_bake_files(files, readers.of_bake_files), *ci_builds.read_workflows(files))
+    read = (*bake.read_bake_files(files, readers.of_bake_files), *ci_builds.read_workflows(files, repository_name))
     others = [_committed_args(files, build) for build in read]
     named = {build.dockerfile for build, _ in found} | {build.dockerfile for build in others}
     for path in dockerfiles.names_of(files):
         if path in named:
             continue
-        if dockerfiles.is_for_development(path):
+        if dockerfiles.is_named_for_development(path):
             files.skip(path, "its name says that it is for development or tests, and no other file builds it")
             continue
         parsed = dockerfiles.read_dockerfile(files, path)
@@ -183,8 +183,14 @@ def _found(
         compose=service,
         runs_to_end=jobs[0] if jobs and len(jobs) == len(places) else None,
         variables=next((Fact(place.variables, place.origin) for place in places if place.variables), None),
+        unknown_variables=_first_unknown(places),
         is_service=bool(places) and not jobs,
     )
+
+
+def _first_unknown(places: Sequence[Deployed]) -> Fact[tuple[str, ...]] | None:
+    found = (Fact(place.unknown_variables, place.origin) for place in places if place.unknown_variables)
+    return next(found, None)
 
 
 def _telling(probe: Fact[Probe]) -> int:

@@ -58,9 +58,14 @@ def names_of(files: RepositoryFiles) -> list[str]:
     return files.having(_is_named_so)
 
 
-def is_for_development(path: str) -> bool:
+def is_named_for_development(path: str) -> bool:
     """Return whether a Dockerfile's name says that nobody deploys its image."""
-    return _own_part(path).lower() in _DEVELOPMENT
+    return is_for_development(_own_part(path))
+
+
+def is_for_development(name: str) -> bool:
+    """Return whether the name of a stage, or of a variant, says that nobody deploys its image."""
+    return name.lower() in _DEVELOPMENT
 
 
 def _is_named_so(path: str) -> bool:
@@ -150,16 +155,27 @@ def _words(arguments: str) -> list[str]:
     return text.split()
 
 
-def facts_of(dockerfile: Dockerfile, path: str, target: str | None) -> DockerfileFacts:
-    """Return the ports that a stage exposes, those of the stages below it among them, and its HEALTHCHECK."""
+def facts_of(
+    dockerfile: Dockerfile, path: str, target: str | None, args: Mapping[str, str] | None = None
+) -> DockerfileFacts:
+    """Return the ports that a stage exposes, those of the stages below it among them, and its HEALTHCHECK.
+
+    Without EXPOSE, the ports are those that its command names. `args` are the arguments of the build.
+    """
     known: dict[str, str] = {}
     ports: dict[int, Fact[int]] = {}
+    commands: dict[str, Fact[str]] = {}
     probe: Fact[Probe] | None = None
     for stage in dockerfile.stage_chain(target):
         for instruction in stage.instructions:
             origin = Origin(path, instruction.lines[0])
             if instruction.keyword in ("ENV", "ARG"):
-                known |= _variables(instruction)
+                known |= _variables(instruction, known, args or {})
+            elif instruction.keyword in ("ENTRYPOINT", "CMD"):
+                if instruction.keyword == "ENTRYPOINT":
+                    commands.pop("CMD", None)  # as the builder does
+                words = " ".join(_words(instruction.arguments))
+                commands[instruction.keyword] = Fact(expanded(words, known), origin)
             elif instruction.keyword == "EXPOSE":
                 for port in _exposed(instruction, known):
                     ports.setdefault(port, Fact(port, origin))
@@ -167,16 +183,39 @@ def facts_of(dockerfile: Dockerfile, path: str, target: str | None) -> Dockerfil
                 probe = (
                     None if instruction.arguments.upper().startswith("NONE") else _health(instruction, known, origin)
                 )
-    return DockerfileFacts(tuple(ports.values()), probe)
+    named = [Fact(port, command.origin) for command in commands.values() for port in ports_in_command(command.value)]
+    return DockerfileFacts(tuple(ports.values()) or tuple(named), probe)
 
 
-def _variables(instruction: Instruction) -> dict[str, str]:
+def _variables(instruction: Instruction, known: Mapping[str, str], args: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that an instruction sets. An ARG has the build's value, if the build gives one."""
     text = instruction.arguments[:_LONGEST_WORDS]
+    if instruction.keyword == "ARG":
+        words = [word.partition("=")[::2] for word in text.split()]
+        return {
+            name: expanded(args.get(name, value.strip("\"'")), known) for name, value in words if value or name in args
+        }
     found = {
-        name: value.strip("\"'") for name, equals, value in (word.partition("=") for word in text.split()) if equals
+        name: expanded(value.strip("\"'"), known)
+        for name, equals, value in (word.partition("=") for word in text.split())
+        if equals
     }
     name, _, value = text.partition(" ")
-    return found or ({name: value.strip()} if value and instruction.keyword == "ENV" else {})
+    return found or ({name: expanded(value.strip(), known)} if value else {})
+
+
+_IN_COMMAND = re.compile(
+    r"(?:^|[\s\"'])(?:-{1,2}(?:[\w.-]{0,30}[.-])?(?:port|listen|bind|addr|address|http)[=\s]{1,3}|-[bp]\s{0,2}|-D[\w.]{0,30}port=)"
+    r"(?:[\w.*-]{0,60}:|\[[0-9a-f:]{0,39}\]:)?(?P<flag>\d{2,5})(?![\w.:])"
+    r"|(?:^|[\s=])(?:0\.0\.0\.0|\[::\]|\*)?:(?P<address>\d{2,5})(?![\w.:])",
+    re.IGNORECASE,
+)
+
+
+def ports_in_command(command: str) -> list[int]:
+    """Return the ports that the words of a command tell it to listen on: `--port 8080`, `-b 0.0.0.0:8080`."""
+    found = (int(match["flag"] or match["address"]) for match in _IN_COMMAND.finditer(command[:_LONGEST_WORDS]))
+    return list(dict.fromkeys(port for port in found if 80 <= port <= 65535))
 
 
 def _exposed(instruction: Instruction, known: Mapping[str, str]) -> Iterator[int]:

@@ -113,6 +113,8 @@ class Deployed:
     """Whether it runs something else than the image's own command, for which the Dockerfile's ports tell nothing."""
     variables: Mapping[str, str] = field(default_factory=dict)
     """The environment variables whose values are written there."""
+    unknown_variables: tuple[str, ...] = ()
+    """Variables that it needs and whose values no file has: their names, or the secrets that they come from."""
     sources: tuple[str, ...] = ()
     """The files that it was made of. Empty if it is the one of `origin` alone."""
 
@@ -148,6 +150,8 @@ class FoundImage:
     """Where it says that the container is a job. None if nothing says so."""
     variables: Fact[Mapping[str, str]] | None = None
     """The environment variables that it is deployed with. None if there are none."""
+    unknown_variables: Fact[tuple[str, ...]] | None = None
+    """Variables that it is deployed with and whose values no file has. None if there are none."""
     is_service: bool = False
     """Whether something deploys it as a service."""
 

@@ -14,7 +14,7 @@ from membudget.report.formats.tables import TerminalTable
 from membudget.setup.found import Skipped
 from membudget.setup.init import PlannedFile
 from membudget.setup.measured import Failed, Measured
-from membudget.setup.plan import ImagePlan
+from membudget.setup.plan import ImagePlan, unknown_variables
 
 _FIGURES = frozenset({"peak", "max", "limit", "image size"})
 _MOST_SKIPPED = 10
@@ -46,6 +46,8 @@ class InitImage(_Model):
     """The last line that it printed, if it is commented out."""
     tried: tuple[str, ...] = ()
     """What was tried before, and why it did not work."""
+    remarks: tuple[str, ...] = ()
+    """What the container runs without, or with something else in its place."""
 
 
 class InitFile(_Model):
@@ -102,6 +104,7 @@ def _image(result: Result) -> InitImage:
         found_in=str(build.origin),
         workload=f"{way.name}{', with its compose file' if has_compose else ''}",
         limit_bytes=plan.found.limit.value if plan.found.limit is not None else None,
+        remarks=_lines(_remarks(plan, has_compose=has_compose)),
     )
     if isinstance(result, Failed):
         said = {"last_output": printable(result.log_tail[-1]) if result.log_tail else None}
@@ -119,6 +122,12 @@ def _image(result: Result) -> InitImage:
     return image.model_copy(update=measured)
 
 
+def _remarks(plan: ImagePlan, *, has_compose: bool) -> tuple[str, ...]:
+    """Return what people have to know about the variables and files of an image."""
+    compose = plan.found.compose
+    return compose.remarks if has_compose and compose is not None else unknown_variables(plan.found)
+
+
 def _lines(notes: Sequence[str]) -> tuple[str, ...]:
     return tuple(map(printable, notes))
 
@@ -127,7 +136,8 @@ def render(report: InitReport, *, is_dry: bool) -> RenderableType:
     """Return the summary: a table of the images, what was skipped, the files, and what to do next."""
     headings = ("image", "Dockerfile", "peak", "max", "limit", "image size", "workload")
     rows = [_row(image) for image in report.images]
-    return Group(TerminalTable(headings, rows, _FIGURES), *_failures(report), *_skipped(report), *_end(report, is_dry))
+    told = (*_failures(report), *_remarked(report), *_skipped(report))
+    return Group(TerminalTable(headings, rows, _FIGURES), *told, *_end(report, is_dry))
 
 
 def _row(image: InitImage) -> list[Text]:
@@ -146,6 +156,16 @@ def _failures(report: InitReport) -> Iterator[Text]:
             if image.last_output is not None:
                 yield Text(f"  its last output: {image.last_output}")
             yield from (Text(f"  {one}") for one in image.tried)
+
+
+def _remarked(report: InitReport) -> Iterator[Text]:
+    """Yield each remark once, with the images that it is about."""
+    images: dict[str, list[str]] = {}
+    for image in report.images:
+        for remark in image.remarks:
+            images.setdefault(remark, []).append(image.name)
+    for remark, names in images.items():
+        yield Text(f"{', '.join(names)}: {remark}", style="yellow")
 
 
 def _skipped(report: InitReport) -> Iterator[Text]:

@@ -1,6 +1,9 @@
 """Finds the containers that Kubernetes manifests deploy: their memory limits, ports and probes."""
 
+import posixpath
+import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from itertools import islice
 from typing import TypeGuard
 
@@ -9,57 +12,72 @@ from membudget.budgets.possible import SMALLEST_LIMIT_BYTES
 from membudget.manifests.kubernetes import PODS, RUN_TO_END, names_a_workload, pod_of, workloads_in
 from membudget.manifests.quantities import InvalidQuantity, kubernetes_bytes
 from membudget.manifests.yaml_text import YamlValue
-from membudget.setup.dockerfiles import asked_by
+from membudget.setup.dockerfiles import asked_by, ports_in_command
 from membudget.setup.found import Deployed, Fact, Origin, Probe, image_name, last_part
+from membudget.setup.manifest_variables import ConfigMaps, config_maps, variables_of
 from membudget.setup.repository import RepositoryFiles
 
 _PROBES = ("readinessProbe", "startupProbe", "livenessProbe")
 _MOST_CONTAINERS = 50
-_MOST_VARIABLES = 200
+_CONFIG_MAP = re.compile(r"\bkind[\"']?\s*:\s*[\"']?ConfigMap\b")
 
 
 def read_manifests(files: RepositoryFiles, charts: tuple[str, ...]) -> Iterator[Deployed]:
-    """Yield the containers of all manifests. Those of charts are left out: they are templates and no YAML."""
+    """Yield the containers of all manifests, with the values of ConfigMaps of the same folder.
+
+    Manifests of charts are left out: they are templates and no YAML.
+    """
+    read: list[tuple[str, YamlValue]] = []
     folders = tuple(f"{chart}/" if chart != "." else "templates/" for chart in charts)
     for path in files.having(lambda path: path.endswith((".yaml", ".yml")) and not path.startswith(folders)):
         if "/.github/" in f"/{path}":
             continue
         text = files.text(path)
-        if text is None or not names_a_workload(text):
-            continue
-        for document in files.documents(path, text):
-            yield from deployed_in(path, document)
+        if text is not None and (names_a_workload(text) or _CONFIG_MAP.search(text) is not None):
+            read += [(path, document) for document in files.documents(path, text)]
+    of_folders: dict[str, list[tuple[str, YamlValue]]] = {}
+    for path, document in read:
+        of_folders.setdefault(posixpath.dirname(path), []).append((path, document))
+    for documents in of_folders.values():
+        maps = config_maps(documents)
+        for path, document in documents:
+            yield from deployed_in(path, document, maps)
 
 
-def deployed_in(path: str, document: YamlValue) -> Iterator[Deployed]:
+def deployed_in(path: str, document: YamlValue, maps: ConfigMaps) -> Iterator[Deployed]:
     """Yield the containers of one document, or of each entry if it is a list."""
     for kind, workload in workloads_in(document):
         if kind in PODS:
-            yield from _of_workload(path, kind, workload)
+            yield from _of_workload(path, kind, workload, maps)
 
 
-def _of_workload(path: str, kind: str, document: YamlValue) -> Iterator[Deployed]:
+def _of_workload(path: str, kind: str, document: YamlValue, maps: ConfigMaps) -> Iterator[Deployed]:
     pod = pod_of(kind, document)
     containers = list(islice(pod.get("containers").entries(), _MOST_CONTAINERS))
     workload = document.get("metadata", "name").text if len(containers) == 1 else None
     for container in containers:
-        yield deployed(path, container, kind in RUN_TO_END, workload)
+        yield replace(_deployed(path, container, workload, maps), runs_to_end=kind in RUN_TO_END)
 
 
-def deployed(path: str, container: YamlValue, runs_to_end: bool, workload: str | None) -> Deployed:
+def _deployed(path: str, container: YamlValue, workload: str | None, maps: ConfigMaps) -> Deployed:
     """Return what a container of a pod says. `workload` is the name of its pod's owner, if it is the only container."""
     image = container.get("image").text
     names = (last_part(image) if image is not None else None, container.get("name").text, workload)
     ports = dict(_ports(path, container))
+    variables = variables_of(container, maps)
+    words = [*container.get("command").texts(), *container.get("args").texts()]
+    at_command = Origin(path, (container.get("args") or container.get("command")).line)
+    named = [Fact(port, at_command) for port in ports_in_command(" ".join(words))]
     return Deployed(
         names=tuple(dict.fromkeys(image_name(name) for name in names if name)),
         origin=Origin(path, container.line),
         limit=limit_of(path, container),
-        ports=tuple(ports.values()),
+        ports=tuple(ports.values()) or tuple(named),
         probes=tuple(probes_of(path, container, ports)),
-        runs_to_end=runs_to_end,
-        variables=dict(_variables(container)),
-        has_own_command=bool(container.get("command") or container.get("args")),
+        variables=variables.values,
+        unknown_variables=variables.unknown,
+        sources=(path, *variables.sources),
+        has_own_command=bool(words),
     )
 
 
@@ -76,14 +94,6 @@ def limit_of(path: str, container: YamlValue) -> Fact[int] | None:
 def is_possible(limit_bytes: int | None) -> TypeGuard[int]:
     """Return whether a limit is known, and one that a budgets file can have."""
     return limit_bytes is not None and SMALLEST_LIMIT_BYTES <= limit_bytes <= LARGEST_SIZE_BYTES
-
-
-def _variables(container: YamlValue) -> Iterator[tuple[str, str]]:
-    """Yield the variables with a value. Those from secrets, fields and other variables have none that is known."""
-    for entry in islice(container.get("env").entries(), _MOST_VARIABLES):
-        name, value = entry.get("name").text, entry.get("value").text
-        if name is not None and value is not None and "$(" not in value:
-            yield name, value
 
 
 def _ports(path: str, container: YamlValue) -> Iterator[tuple[str, Fact[int]]]:

@@ -20,7 +20,7 @@ from membudget.core.quantities import format_size
 from membudget.core.work import side_by_side
 from membudget.judge.measurement import Failure, FailureStage, Presence
 from membudget.measure.trial import Outcome, Trial
-from membudget.setup.plan import TODO_COMMAND, ImagePlan, Way, command
+from membudget.setup.plan import TODO_COMMAND, ImagePlan, Way, command, seen_listening
 
 _MOST_DOUBLINGS = 3
 _GUESS_MS = 20_000
@@ -153,9 +153,14 @@ class _Attempts:
         output = f"; its last output: {shortened(failed.log_tail[-1], 150)}" if failed.log_tail else ""
         self.cause = f"{self.last}{advice}{output}"
         if way.around is not None and is_hopeless:
-            self.notes.append(f"`{way.around.key}` did not work: {self.cause}")
+            self._tell(f"`{way.around.key}` did not work: {self.cause}")
         elif not way.is_guess:
-            self.notes.append(f"{way.name} did not work: {self.cause}")
+            self._tell(f"{way.name} did not work: {self.cause}")
+
+    def _tell(self, note: str) -> None:
+        """Add a note. Several ways may fail alike, which is told once."""
+        if note not in self.notes:
+            self.notes.append(note)
 
     def _subject(self, way: Way) -> Subject | Failure:
         """Return the image with its inputs, and with the services that a compose file puts around it."""
@@ -177,7 +182,7 @@ class _Attempts:
                 return self._measured(way, [trial], deployed.value, is_deployed=True)
             if trial.outcome is not Outcome.OOM_KILLED:
                 return trial
-            self.notes.append(f"under the deployed limit of {format_size(deployed.value)}: {trial.reason}")
+            self._tell(f"under the deployed limit of {format_size(deployed.value)}: {trial.reason}")
         free = self._trial(way, subject, None)
         if free.outcome is not Outcome.COMPLETED:
             return free
@@ -187,7 +192,7 @@ class _Attempts:
             bounded = self._trial(way, subject, limit)
             if bounded.outcome is Outcome.COMPLETED:
                 return replace(self._measured(way, [free, bounded], limit, is_deployed=False), used=_used(free))
-            self.notes.append(f"under a limit of {format_size(limit)}: {shortened(bounded.reason or '', 150)}")
+            self._tell(f"under a limit of {format_size(limit)}: {shortened(bounded.reason or '', 150)}")
             limit *= 2
         return bounded
 
@@ -195,12 +200,16 @@ class _Attempts:
         spec = subject.pair.head
         assert spec is not None  # noqa: S101 - as made by _subject
         trial_spec = subject.trial_spec(subject.images[Side.HEAD], spec)
-        timeout_ms = _GUESS_MS if way.is_guess else trial_spec.timeout_ms
+        # The services of a compose file need time to start. How long requests wait for a port is bounded anyway.
+        is_alone = trial_spec.inputs.pod is None
+        timeout_ms = _GUESS_MS if way.is_guess and is_alone else trial_spec.timeout_ms
         self.runs += 1
         with self.progress.step(Step(self.plan.name, Doing.TRY, number=self.runs)):
             return self.tools.run_trial(replace(trial_spec, limit_bytes=limit_bytes, timeout_ms=timeout_ms))
 
     def _measured(self, way: Way, trials: Sequence[Trial], limit_bytes: int, *, is_deployed: bool) -> Measured:
+        port = _found_port(trials[0])
+        way = way.with_port(port) if way.finds_port and port is not None else way
         peaks = [peak for trial in trials if (peak := _value(trial, Metric.PEAK_RSS)) is not None]
         return Measured(
             self.plan,
@@ -219,6 +228,11 @@ class _Attempts:
 
 def _value(trial: Trial, metric: Metric) -> int | None:
     return trial.metrics[metric].value
+
+
+def _found_port(trial: Trial) -> int | None:
+    """Return the port that requests went to, if no file says it."""
+    return trial.assumed.port if trial.assumed is not None else None
 
 
 def _used(trial: Trial) -> Used | None:
@@ -242,7 +256,8 @@ def _next(way: Way, failed: Trial | Failure, waiting: Sequence[Way]) -> list[Way
     if isinstance(failed, Failure):  # the surroundings cannot be made, or the environment cannot ask in this way
         return elsewhere if way.around is not None else list(waiting)
     if way.runs_to_end or failed.exit_code is None:
-        return list(waiting)
+        port = _found_port(failed) if way.finds_port else None
+        return [*([replace(seen_listening(port), around=way.around)] if port is not None else []), *waiting]
     if failed.exit_code != 0:
         return elsewhere
     job = command(("it ended by itself when it ran",))

@@ -41,6 +41,7 @@ _TODO_WORK = (
     "  port = 8080",
     '  requests = [{ path = "/books?page=1", count = 500 }]',
 )
+_SEEN = ("it listened on this port when it ran",)
 TODO_COMMAND = (
     "TODO: it ended by itself. If it needs arguments, add the command that it runs, for example:",
     '  command = ["import", "--file", "example.csv"]',
@@ -71,7 +72,21 @@ class Way:
     @property
     def runs_to_end(self) -> bool:
         """Whether the container has to end by itself."""
-        return any(setting.value == "command" for setting in self.workload if setting.key == "kind")
+        return self._kind == "command"
+
+    @property
+    def finds_port(self) -> bool:
+        """Whether requests go to the port that the container turns out to listen on."""
+        return self._kind == "http" and all(setting.key != "port" for setting in self.workload)
+
+    @property
+    def _kind(self) -> object:
+        return next((setting.value for setting in self.workload if setting.key == "kind"), None)
+
+    def with_port(self, port: int) -> "Way":
+        """Return the way with the port that the container was seen to listen on."""
+        kind, *others = self.workload
+        return replace(self, workload=(kind, Setting("port", port, _SEEN), *others))
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,8 +200,17 @@ def _variables(found: FoundImage) -> Setting | None:
         return None
     named = {name: value for name, value in found.variables.value.items() if _NAME.fullmatch(name)}
     variables = local_values(named)
-    comment = (f"from {found.variables.origin}: the variables whose values are written there", *variables.todo)
+    origin = f"from {found.variables.origin}: the variables whose values are written there"
+    comment = (origin, *variables.todo, *unknown_variables(found))
     return Setting("container", {"env": variables.values}, comment) if variables.values else None
+
+
+def unknown_variables(found: FoundImage) -> tuple[str, ...]:
+    """Return the comment about variables that the image is deployed with and whose values no file has."""
+    unknown = found.unknown_variables
+    if unknown is None:
+        return ()
+    return (f"no value in the repository, so it runs without them ({unknown.origin}): {', '.join(unknown.value)}",)
 
 
 def _workloads(found: FoundImage) -> Iterator[Way]:
@@ -196,6 +220,9 @@ def _workloads(found: FoundImage) -> Iterator[Way]:
         return
     port = next(iter(found.ports), None)
     asks_path = any(probe.value.path is not None for probe in found.probes)
+    says_port = port is not None or asks_path
+    if not says_port:
+        yield _any_port()
     if port is not None and port.value not in _NOT_HTTP and not asks_path:
         yield _front_page(port)
     for probe in found.probes[:2]:
@@ -204,21 +231,29 @@ def _workloads(found: FoundImage) -> Iterator[Way]:
             yield way
     if port is not None and not any(probe.value.path is None and probe.value.port for probe in found.probes):
         yield _listening(port.value, (f"from {port.origin}",))
-    if not (found.is_service or found.ports or found.probes):
-        yield command(("it ended by itself when it ran alone",), is_guess=True)
+    if says_port:
+        yield _any_port()  # what the files say of the port may be wrong
     yield _idle()
 
 
-def command(comment: tuple[str, ...], *, is_guess: bool = False) -> Way:
+def command(comment: tuple[str, ...]) -> Way:
     """Return the way of a container that runs to its end."""
-    return Way("runs to its end", (Setting("kind", "command", comment),), is_guess=is_guess)
+    return Way("runs to its end", (Setting("kind", "command", comment),))
+
+
+def _any_port() -> Way:
+    return Way(f"{_REQUESTS} requests for /", (Setting("kind", "http"), _front_page_requests()), is_guess=True)
+
+
+def _front_page_requests() -> Setting:
+    return Setting("requests", [{"path": "/", "count": _REQUESTS}], _TODO_PAGE)
 
 
 def _front_page(port: Fact[int]) -> Way:
     settings = (
         Setting("kind", "http"),
         Setting("port", port.value, (f"from {port.origin}",)),
-        Setting("requests", [{"path": "/", "count": _REQUESTS}], _TODO_PAGE),
+        _front_page_requests(),
     )
     return Way(f"{_REQUESTS} requests for /", settings, is_guess=True)
 
@@ -251,6 +286,11 @@ def _requests(path: str, port: int, origin: str) -> Way | None:
         Setting("requests", [{"path": path, "count": _REQUESTS}], _TODO_PATH),
     )
     return Way(f"{_REQUESTS} requests for {path}", settings)
+
+
+def seen_listening(port: int) -> Way:
+    """Return the way of a service that listens on a port and does not answer a request for its front page."""
+    return _listening(port, _SEEN)
 
 
 def _listening(port: int, comment: tuple[str, ...]) -> Way:

@@ -10,13 +10,16 @@ from membudget.core.quantities import MIB
 from membudget.setup.budgets_text import Entry, budgets_text, failed_entry, measured_entry, toml, unmeasured_entry
 from membudget.setup.found import BuildDefinition, Fact, FoundImage, Origin, Probe
 from membudget.setup.measured import Failed, Measured, Used
-from membudget.setup.plan import ImagePlan, Setting, plan
+from membudget.setup.plan import ImagePlan, Setting, command, plan
 from tests.support.golden import assert_golden
 
 
 def planned(name: str, folder: str, limit: Fact[int] | None = None, **facts: object) -> ImagePlan:
     build = BuildDefinition(name, folder, f"{folder}/Dockerfile", Origin(f"{folder}/Dockerfile", 1))
     return plan(FoundImage(name, build, limit, **facts))  # type: ignore[arg-type]
+
+
+ENDED = command(("it ended by itself when it ran",))
 
 
 def entries() -> list[Entry]:
@@ -33,8 +36,8 @@ def entries() -> list[Entry]:
     return [
         measured_entry(Measured(api, api.ways[0], int(93.4 * MIB), 180 * MIB, 128 * MIB, is_deployed=True)),
         measured_entry(Measured(web, web.ways[0], MIB, 30 * MIB, 32 * MIB, is_deployed=False, used=cached)),
-        measured_entry(Measured(job, job.ways[0], None, 30 * MIB, 32 * MIB, is_deployed=False, notes=("it was odd",))),
-        measured_entry(Measured(small, small.ways[0], 41 * MIB, None, 130 * MIB, is_deployed=False, used=used)),
+        measured_entry(Measured(job, ENDED, None, 30 * MIB, 32 * MIB, is_deployed=False, notes=("it was odd",))),
+        measured_entry(Measured(small, ENDED, 41 * MIB, None, 130 * MIB, is_deployed=False, used=used)),
         failed_entry(
             Failed(
                 planned("old", "old"),

@@ -20,6 +20,15 @@ worker:
 CHART = {"chart/Chart.yaml": "name: shop\n", "chart/values.yaml": VALUES, "chart/templates/a.yaml": "{{ x }}"}
 
 
+class WithoutDependencies:
+    """As helm, which wants all charts that another one names."""
+
+    def render(self, chart: Mapping[str, str]) -> str:
+        if "dependencies" in chart["Chart.yaml"] or "Chart.lock" in chart:
+            raise ProgramFailed("found in Chart.yaml, but missing in charts/: postgresql")
+        return "kind: Pod\nspec: {containers: [{name: api, ports: [{containerPort: 8080}]}]}\n"
+
+
 class Renderer:
     def __init__(self, answer: str | ProgramFailed) -> None:
         self.answer = answer
@@ -40,6 +49,40 @@ def test_values_are_read(make_files: MakeFiles) -> None:
     assert [port.value for port in api.ports] == [8080, 80]
     assert [probe.value for probe in api.probes] == [Probe("/ready", 8080)]
     assert (worker.names, worker.limit and worker.limit.value) == (("worker",), 64 * MIB)
+
+
+def test_a_chart_is_rendered_without_charts_that_are_not_committed(make_files: MakeFiles) -> None:
+    chart = "name: shop\ndependencies:\n- name: postgresql\n  version: 1\n\n  # more\n  - name: redis\nversion: 1\n"
+    files = make_files({"Chart.yaml": chart, "Chart.lock": "x", "templates/a.yaml": "x"})
+    (api,) = read_charts(files, chart_folders(files), WithoutDependencies())
+    assert [port.value for port in api.ports] == [8080]
+    assert files.skipped == []
+
+
+def test_values_of_config_maps_are_variables(make_files: MakeFiles) -> None:
+    rendered = """\
+kind: ConfigMap
+metadata: {name: settings}
+data: {LEVEL: info, PORT: "9102"}
+---
+kind: Deployment
+spec:
+  template:
+    spec:
+      containers:
+        - name: api
+          args: [serve, --port, "8081"]
+          envFrom: [{configMapRef: {name: settings}}, {secretRef: {name: smtp}}]
+          env:
+            - {name: OWN, value: x}
+            - {name: LEVEL, valueFrom: {secretKeyRef: {name: s, key: k}}}
+            - {name: ALSO, valueFrom: {configMapKeyRef: {name: settings, key: PORT}}}
+"""
+    files = make_files({"Chart.yaml": "name: shop\n", "templates/a.yaml": "x"})
+    (api,) = read_charts(files, chart_folders(files), Renderer(rendered))
+    assert api.variables == {"PORT": "9102", "OWN": "x", "ALSO": "9102"}
+    assert api.unknown_variables == ("all of the secret smtp", "LEVEL")
+    assert [port.value for port in api.ports] == [8081]
 
 
 def test_values_at_the_top_are_the_charts_own(make_files: MakeFiles) -> None:

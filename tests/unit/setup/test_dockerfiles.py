@@ -2,7 +2,7 @@ import time
 
 import pytest
 
-from membudget.setup.dockerfiles import asked_by, definition_of, facts_of, names_of, read_dockerfile
+from membudget.setup.dockerfiles import asked_by, definition_of, facts_of, names_of, ports_in_command, read_dockerfile
 from membudget.setup.found import Fact, Origin, Probe
 from tests.unit.setup.conftest import MakeFiles
 
@@ -88,6 +88,44 @@ def test_stages_below_count_and_others_do_not(make_files: MakeFiles) -> None:
 )
 def test_a_healthcheck_tells_what_it_asks(check: str, probe: Probe | None, make_files: MakeFiles) -> None:
     assert facts(make_files, f"FROM scratch\nENV PORT=8080\nHEALTHCHECK {check}\n")[1] == probe
+
+
+def test_variables_that_name_others_are_followed(make_files: MakeFiles) -> None:
+    text = (
+        "FROM scratch\nARG PORT=3000\nENV PORT=$PORT\nEXPOSE $PORT\nHEALTHCHECK CMD curl http://localhost:${PORT}/up\n"
+    )
+    assert facts(make_files, text) == ([3000], Probe("/up", 3000))
+
+
+def test_an_argument_has_the_value_of_the_build(make_files: MakeFiles) -> None:
+    parsed = read_dockerfile(make_files({"Dockerfile": "FROM scratch\nARG PORT=1\nEXPOSE $PORT\n"}), "Dockerfile")
+    assert parsed is not None
+    assert [port.value for port in facts_of(parsed, "Dockerfile", None, {"PORT": "8081"}).ports] == [8081]
+
+
+@pytest.mark.parametrize(
+    ("command", "ports"),
+    [
+        ("app --port 8080", [8080]),
+        ("app --server.port=8080", [8080]),
+        ("java -Dserver.port=8080 -jar a.jar", [8080]),
+        ("gunicorn -w 2 -b 0.0.0.0:8000 app:app", [8000]),
+        ("gunicorn --bind=:8000 app", [8000]),
+        ("python manage.py runserver 0.0.0.0:8000", [8000]),
+        ("app --http-listen [::]:9000 --metrics-addr :9001", [9000, 9001]),
+        ("flask run -p 5000", [5000]),
+        ("app --database db:5432 --timeout 300 --size 8080 --retries 5", []),
+        ("app --proxy http://proxy:3128 --upstream 10.0.0.1:80 12:30", []),
+    ],
+)
+def test_a_command_tells_its_port(command: str, ports: list[int], make_files: MakeFiles) -> None:
+    assert ports_in_command(command) == ports
+    assert facts(make_files, f"FROM scratch\nENTRYPOINT {command}\n")[0] == ports
+
+
+def test_exposed_ports_count_before_those_of_the_command(make_files: MakeFiles) -> None:
+    assert facts(make_files, 'FROM scratch\nEXPOSE 80\nCMD ["a", "--port", "8080"]\n')[0] == [80]
+    assert facts(make_files, 'FROM scratch\nENV P=81\nCMD ["a", "--port", "82"]\nENTRYPOINT a --port $P\n')[0] == [81]
 
 
 def test_facts_have_their_lines(make_files: MakeFiles) -> None:

@@ -1,5 +1,6 @@
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -28,7 +29,7 @@ def planned(name: str) -> ImagePlan:
 def report() -> InitReport:
     api, old = planned("api"), planned("old")
     results: list[Result] = [
-        Measured(api, api.ways[0], int(93.4 * MIB), 181 * MIB, 128 * MIB, is_deployed=True),
+        Measured(api, api.likely_way, int(93.4 * MIB), 181 * MIB, 128 * MIB, is_deployed=True),
         Failed(
             old,
             "it does not build: exit code 1\x1b[31m",
@@ -64,6 +65,15 @@ def test_without_an_image_that_could_be_measured_it_is_unmeasured() -> None:
     assert broken.exit_code is ExitCode.UNMEASURED
     assert "No image could be measured" in shown(broken)
     assert report().exit_code is ExitCode.WITHIN_BUDGET
+
+
+def test_what_runs_without_its_variables_is_told_once_for_all_images() -> None:
+    plans = [planned("api"), planned("web")]
+    unknown: Fact[tuple[str, ...]] = Fact(("DATABASE_URL",), Origin("deploy/all.yaml", 3))
+    results = [replace(one, found=replace(one.found, unknown_variables=unknown)) for one in plans]
+    text = shown(init_report(results, FILES, (), wrote=True))
+    assert text.count("DATABASE_URL") == 1
+    assert "api, web: no value in the repository, so it runs without them (deploy/all.yaml:3): DATABASE_URL" in text
 
 
 def test_what_was_not_run_has_no_figures() -> None:

@@ -12,10 +12,12 @@ from membudget.budgets.suggested import limit_for
 from membudget.build.revision import Commit
 from membudget.core.errors import ConfigurationError, EngineLost, EnvironmentFault
 from membudget.core.quantities import MIB
+from membudget.measure.assumed import Assumed
+from membudget.measure.listening import Listening
 from membudget.measure.trial import Outcome, Trial, TrialInputs, TrialSpec
 from membudget.setup.found import BuildDefinition, ComposeService, Deployed, Fact, FoundImage, Origin, Probe
 from membudget.setup.measured import Failed, Measured, Result, measure
-from membudget.setup.plan import plan
+from membudget.setup.plan import Way, plan
 from tests.fakes.measuring_tools import FakeTools
 from tests.support.builders import trial
 from tests.support.silence import Silence
@@ -150,8 +152,51 @@ def test_a_failed_image_says_what_it_printed_with_its_compose_file() -> None:
     assert result.log_tail == ("no variable",)
 
 
+def listening(one: Trial, port: int) -> Trial:
+    return replace(one, assumed=Assumed(listening=(Listening(port, "0.0.0.0"),), port=port))
+
+
+def settings(way: Way) -> dict[str, object]:
+    return {setting.key: setting.value for setting in way.workload}
+
+
+def test_a_port_that_no_file_names_is_found_where_the_container_listens() -> None:
+    tools = Tools(lambda spec: listening(trial(40), 9090) if kind(spec) == "http" else failed())
+    result = measured(found(), tools)
+    assert isinstance(result, Measured)
+    assert settings(result.way)["port"] == 9090
+    assert result.way.workload[1].comment == ("it listened on this port when it ran",)
+
+
+def test_a_port_without_a_front_page_is_waited_for() -> None:
+    tools = Tools(lambda spec: listening(failed(), 9090) if kind(spec) == "http" else trial(40))
+    result = measured(found(), tools)
+    assert isinstance(result, Measured)
+    assert (settings(result.way)["port"], settings(result.way)["ready"]) == (9090, {"tcp": 9090})
+    assert result.notes == ()
+
+
+def test_a_declared_port_that_nothing_listens_on_is_replaced_by_the_one_that_is() -> None:
+    def answer(spec: TrialSpec) -> Trial:
+        port = getattr(spec.workload, "port", None)
+        return listening(trial(40), 9090) if kind(spec) == "http" and port is None else failed()
+
+    result = measured(found(ports=(Fact(80, AT),)), Tools(answer))
+    assert isinstance(result, Measured)
+    assert settings(result.way)["port"] == 9090
+
+
+def test_what_several_ways_fail_of_is_told_once() -> None:
+    def answer(spec: TrialSpec) -> Trial:
+        return failed(Outcome.OOM_KILLED) if spec.limit_bytes == 32 * MIB else failed()
+
+    ports, probes = (Fact(80, AT),), (Fact(Probe("/x", 80), AT),)
+    result = measured(found(limit=Fact(32 * MIB, AT), ports=ports, probes=probes), Tools(answer))
+    assert len(result.notes) == len(set(result.notes)) > 0
+
+
 def test_an_unknown_container_that_does_not_end_is_a_service() -> None:
-    tools = Tools(lambda spec: failed(Outcome.TIMED_OUT) if kind(spec) == "command" else trial(40))
+    tools = Tools(lambda spec: failed(Outcome.TIMED_OUT) if kind(spec) == "http" else trial(40))
     result = measured(found(is_service=False), tools)
     assert isinstance(result, Measured)
     assert result.way.name == "idle for 3s"
