@@ -17,7 +17,7 @@ from membudget.setup.repository import RepositoryFiles
 _WORKFLOW = re.compile(r"\.(?:github|forgejo|gitea)/workflows/[^/]+\.ya?ml")
 _ACTION = re.compile(r"docker/build-push-action(?:@.*)?", re.IGNORECASE)
 _MOST_JOBS, _MOST_STEPS = 100, 200
-_MOST_CHARACTERS, _COST_OF_STEP = 500_000, 500
+_MOST_CHARACTERS, _COST_OF_STEP, _COST_OF_COMBINATION = 500_000, 500, 500
 """How much is read of steps, each once for a combination of its job's matrix. With aliases, a file may have many."""
 _LONGEST_SCRIPT = 20_000
 _BUILD_WORDS = (["docker", "build"], ["docker", "buildx", "build"], ["docker", "image", "build"], ["podman", "build"])
@@ -41,9 +41,9 @@ def read_workflows(files: RepositoryFiles, repository_name: str) -> Iterator[Bui
         for document in files.documents(path, text)[:1]:
             for _, job in islice(document.get("jobs").items(), _MOST_JOBS):
                 steps = [step for step in islice(job.get("steps").entries(), _MOST_STEPS) if _may_build(step)]
-                combinations = ci_values.of_job(document, job, repository_name) if steps else []
-                for step in steps:
-                    for values in combinations:
+                for values in ci_values.of_job(document, job, repository_name) if steps else ():
+                    left -= _COST_OF_COMBINATION
+                    for step in steps:
                         if left <= 0:
                             files.skip(path, f"line {step.line}: enough builds were read before")
                             return

@@ -26,8 +26,8 @@ _LONGEST_VALUE = 500
 """Of a matrix or a variable: a name, a path or a tag."""
 
 
-def of_job(workflow: YamlValue, job: YamlValue, repository_name: str) -> list[Values]:
-    """Return what is known in a job, for each combination of its matrix."""
+def of_job(workflow: YamlValue, job: YamlValue, repository_name: str) -> Iterator[Values]:
+    """Yield what is known in a job, for each combination of its matrix."""
     known = {
         "github.repository": f"owner/{repository_name}",
         "github.event.repository.name": repository_name,
@@ -35,13 +35,11 @@ def of_job(workflow: YamlValue, job: YamlValue, repository_name: str) -> list[Va
         "env.GITHUB_REPOSITORY": f"owner/{repository_name}",
         "env.GITHUB_REPOSITORY_OWNER": "owner",
     }
-    found: list[Values] = []
     for combination in _combinations(job):
         values = {**known, **combination}
         for variables in (workflow.get("env"), job.get("env")):
             values |= _env(variables, values)
-        found.append({**values, **_images(job, values)})
-    return found
+        yield {**values, **_images(job, values)}
 
 
 def of_step(step: YamlValue, values: Values) -> Values:
@@ -51,7 +49,7 @@ def of_step(step: YamlValue, values: Values) -> Values:
 
 def _env(variables: YamlValue, values: Values) -> dict[str, str]:
     return {
-        f"env.{name}": filled(value.text, values)[:_LONGEST_VALUE]
+        f"env.{name}": filled(value.text[:_LONGEST_VALUE], values)[:_LONGEST_VALUE]
         for name, value in islice(variables.items(), _MOST_VARIABLES)
         if value.text is not None
     }

@@ -20,7 +20,7 @@ StandIns = Mapping[str, str | Literal[False]]
 
 _EXAMPLE = ("example", "sample", "template", "dist", "default", "defaults", "tmpl")
 _VALUE = re.compile(r"^[ \t]*(?:export[ \t]+)?([A-Za-z_]\w{0,99})[ \t]*=[ \t]*(\S?)", re.MULTILINE | re.ASCII)
-_USED = re.compile(r"(?<!\$)\$(?:([A-Za-z_]\w{0,99})|\{([A-Za-z_]\w{0,99})(?::?\?[^}]*)?\})", re.ASCII)
+_USED = re.compile(r"(?<!\$)\$(?:([A-Za-z_]\w{0,99})|\{([A-Za-z_]\w{0,99})(?::?\?[^}\n]{0,300})?\})", re.ASCII)
 """Variables of a compose file without a default. `$$` is a plain dollar."""
 _MOST_NAMES = 8
 _MOST_FILES, _MOST_NEEDED = 50, 50
@@ -44,27 +44,37 @@ class ComposeInputs:
         self._root = root
         self._used = list(dict.fromkeys(name or other for name, other in _USED.findall(text)))
         self._read: dict[str, list[tuple[str, str]]] = {}
+        self._lacks: dict[str, list[tuple[str, bool]]] = {}
 
     def uncommitted(self, name: str) -> Surroundings:
         """Return what a service and those that it depends on name and HEAD does not have."""
         found = Surroundings()
-        for service in (self._root.get("services", one) for one in _needed(self._root, name)):
-            for written in islice(_env_files(service), _MOST_FILES):
-                self._stand_in(found, self._inside(written), is_env=True)
-            for written in islice((*_mounts(service), *_granted(self._root, service)), _MOST_FILES):
-                self._stand_in(found, self._inside(written), is_env=False)
+        for service in _needed(self._root, name):
+            if service not in self._lacks:
+                self._lacks[service] = list(self._lacking(self._root.get("services", service)))
+            for path, is_env in self._lacks[service]:
+                self._stand_in(found, path, is_env=is_env)
         if self._used:
             self._interpolated(found)
         return found
+
+    def _lacking(self, service: YamlValue) -> Iterator[tuple[str, bool]]:
+        """Yield the paths that a service names and HEAD does not have, and whether each has variables."""
+        for written in islice(_env_files(service), _MOST_FILES):
+            path = self._inside(written)
+            if _can_be_named(path) and not self._files.in_head(path):
+                yield path, True
+        for written in islice((*_mounts(service), *_granted(self._root, service)), _MOST_FILES):
+            path = self._inside(written)
+            if _can_be_named(path) and not self._files.has(path):
+                yield path, False
 
     def _inside(self, written: str) -> str:
         """Return a path that the file names, from the top of the repository if it does not begin with a slash."""
         return posixpath.normpath(posixpath.join(posixpath.dirname(self._path), expanded(written, {})))
 
     def _stand_in(self, found: Surroundings, path: str, *, is_env: bool) -> None:
-        if path in found.stand_ins or path.startswith("..") or "\0" in path:
-            return
-        if self._files.in_head(path) if is_env else self._files.has(path):
+        if path in found.stand_ins:
             return
         example = _example_of(self._files, path)
         found.stand_ins[path] = example if example is not None else False
@@ -93,6 +103,11 @@ class ComposeInputs:
         if path not in self._read:
             self._read[path] = _VALUE.findall(self._files.text(path) or "")
         return self._read[path]
+
+
+def _can_be_named(path: str) -> bool:
+    """Return whether a budgets file can name a path. One that leads out of the repository depends on the machine."""
+    return not path.startswith("..") and "\0" not in path
 
 
 def _needed(root: YamlValue, name: str) -> list[str]:

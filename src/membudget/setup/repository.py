@@ -47,6 +47,7 @@ class RepositoryFiles:
         self._top = top.resolve()
         self._committed = committed
         self._are_committed: dict[str, bool] = {}
+        self._in_head: dict[str, bool] = {}
         self._left_bytes = _MOST_BYTES
         self._left_of_yaml = _MOST_YAML
         self.skipped: list[Skipped] = []
@@ -110,7 +111,11 @@ class RepositoryFiles:
 
     def in_head(self, name: str) -> bool:
         """Return whether HEAD has a text file at a path. A check sees only what HEAD has."""
-        return name in self._known and self._committed(name) is not None
+        if name not in self._known:
+            return False
+        if name not in self._in_head:
+            self._in_head[name] = len(self._in_head) < _MOST_COMPARED and self._committed(name) is not None
+        return self._in_head[name]
 
     def _inside(self, name: str) -> Path:
         """Return the path of a file, with links followed. Raises _Unusable if it is not in the repository."""

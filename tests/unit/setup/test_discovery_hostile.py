@@ -69,6 +69,35 @@ def test_a_matrix_that_multiplies_has_an_end(repository: Repository) -> None:
 
 
 @pytest.mark.thorough
+def test_variables_of_many_jobs_take_no_time(repository: Repository) -> None:
+    env = "".join(f"  V{n}: '{'${{ env.V0 }}' * 2000}'\n" for n in range(9))
+    jobs = "".join(f"  j{n}: *job\n" for n in range(90))
+    matrix = f"{{matrix: {{x: [{', '.join(map(str, range(100)))}]}}}}"
+    job = f"  j: &job {{env: *env, strategy: {matrix}, steps: [{{run: 'docker build .', env: *env}}]}}\n"
+    repository.write({".github/workflows/ci.yml": f"env: &env\n{env}jobs:\n{job}{jobs}"})
+    assert names(found(repository)) == ["honest"]
+
+
+@pytest.mark.thorough
+def test_a_compose_file_of_variables_without_an_end_takes_no_time(repository: Repository) -> None:
+    repository.write({
+        "compose.yaml": f"services: {{a: {{build: honest, env_file: .env}}}}\n# {'${A?' * 60_000}\n",
+        ".env.example": "=" * 200_000,
+    })  # fmt: skip
+    assert names(found(repository)) == ["a"]
+
+
+@pytest.mark.thorough
+def test_env_files_that_many_services_share_take_no_time(repository: Repository) -> None:
+    files = ", ".join(f"f{n}.env" for n in range(50))
+    services = "".join(f"  s{n}: {{<<: *s, depends_on: *d}}\n" for n in range(200))
+    needs = ", ".join(f"s{n}" for n in range(200))
+    text = f"x: &s {{build: honest, env_file: &f [{files}], volumes: *f}}\ny: &d [{needs}]\nservices:\n{services}"
+    repository.commit("files", {f"f{n}.env": "A=1\n" for n in range(50)} | {"compose.yaml": text})
+    assert len(found(repository).images) == 100
+
+
+@pytest.mark.thorough
 def test_links_out_of_the_repository_are_skipped(repository: Repository) -> None:
     outside = repository.folder.parent / "outside"
     (repository.folder / "Dockerfile").symlink_to(outside / "Dockerfile")
