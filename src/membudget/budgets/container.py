@@ -61,7 +61,7 @@ class ComposeSettings(FileModel):
     """Services that are also measured and added to the pod's total."""
     stand_ins: dict[NonEmpty, RepositoryPath | Literal[False]] = {}
     """Files and folders that the compose file names and that are not committed. Each has a committed one that takes its
-    place, or `false`: the container runs without the file, and gets an empty volume in place of a folder.
+    place, or `false`: the container runs without the file, or with an empty volume in place of the repository's folder.
     """
 
     def stand_in(self, path: str) -> str | None:

@@ -247,11 +247,11 @@ class _Reader:
                 case "volume" | "tmpfs":
                     kept.append(mount)
                 case "bind":
-                    target = str(definition.get("target"))
-                    source = self._copied(f"{where}.volumes", str(definition.get("source")))
-                    if source is not None:
-                        copies.append((source, target))
-                    elif "." not in PurePosixPath(target).name:  # a folder: compose would make an empty one
+                    source, target = str(definition.get("source")), str(definition.get("target"))
+                    copied = self._copied(f"{where}.volumes", source)
+                    if copied is not None:
+                        copies.append((copied, target))
+                    elif self._would_be_made(source, target):
                         kept.append({"type": "volume", "target": target})
                 case other:
                     raise self._refused(f"{where}.volumes", f"of type {other}: {_REFUSED}")
@@ -278,6 +278,10 @@ class _Reader:
             if said not in set(Condition):
                 raise self._refused(f"{where}.depends_on.{name}.condition", f"{said} is not known here")
             yield name, Condition(said)
+
+    def _would_be_made(self, source: str, target: str) -> bool:
+        """Return whether compose would mount an empty folder for a missing path. Paths of the machine are left out."""
+        return PurePosixPath(source).is_relative_to(self._checkout) and "." not in PurePosixPath(target).name
 
     def _copied(self, where: str, path: str) -> str | None:
         """Return the path of what is copied for a path of the file, from the top of the repository.

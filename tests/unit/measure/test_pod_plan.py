@@ -92,7 +92,7 @@ def test_what_is_not_committed_is_replaced_or_left_out() -> None:
     mounts: list[JsonValue] = [
         mount("/checkout/app.conf", "/etc/app.conf"),
         mount("/checkout/uploads", "/app/uploads"),
-        mount("/etc/localtime", "/etc/localtime.txt"),
+        mount("/etc/localtime", "/etc/localtime"),
     ]
     stand_ins = {"app.conf": "app.example.conf", "uploads": False, "/etc/localtime": False, "password": False}
     model: dict[str, JsonValue] = {
