@@ -95,6 +95,11 @@ def chosen(listening: Iterable[Listening], preferred: Sequence[int]) -> Listenin
     return min(listening, key=rank, default=None)
 
 
+def places(listening: Iterable[Listening]) -> tuple[str, ...]:
+    """Return where a service listens, for people. A port that is open over IPv4 and IPv6 is one place."""
+    return tuple(dict.fromkeys(map(str, listening)))
+
+
 _LOG_PORT = re.compile(
     r"(?:\b(?:listen|port|serv|bind|bound|ready|start|run)\w*\b[^\n]{0,60}?|://[\w.\[\]:*-]{1,60}?)"
     r"[:\s#=](?P<port>[1-9]\d{1,4})\b(?![.:\d])",

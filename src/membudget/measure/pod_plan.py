@@ -35,6 +35,8 @@ _WITHOUT_MEANING_HERE = frozenset({
 _BUILD_KEYS = frozenset({
     "args", "context", "dockerfile", "labels", "network", "platforms", "pull", "tags", "target",
 })  # fmt: skip
+_BUILD_WITHOUT_MEANING = frozenset({"cache_from", "cache_to", "no_cache", "provenance", "sbom"})
+"""Keys of a build that change how it is made, and not what."""
 _PIDS = 4096
 _WITHOUT_GATEWAY: JsonValue = {"com.docker.network.bridge.inhibit_ipv4": "true"}
 """The bridge gets no address. The address of an internal network would lead to every address of the engine's machine.
@@ -110,7 +112,7 @@ def plan_pod(
             raise ConfigurationError(f"there is no service {name} (there: {known})", where=settings.file)
     reader = _Reader(settings, checkout, is_open=is_open)
     order = _in_order(all_services, (measured, *settings.sidecars), settings.file)
-    services = {name: reader.service(name, _mapping(all_services[name])) for name in order}
+    services = {name: reader.service(name, _mapping(all_services[name]), measured) for name in order}
     networks = {name: reader.network(name, value) for name, value in _mapping(model.get("networks")).items()}
     volumes = {name: reader.volume(name, value) for name, value in _mapping(model.get("volumes")).items()}
     reader.check_files(_mapping(model.get("configs")), "configs")
@@ -159,7 +161,7 @@ class _Reader:
         self._checkout = checkout
         self._is_open = is_open
 
-    def service(self, name: str, given: Definition) -> PodService:
+    def service(self, name: str, given: Definition, measured: str) -> PodService:
         where = f"services.{name}"
         for key, value in given.items():
             is_known = key in _PASSED_ON | _WITHOUT_MEANING_HERE or key.startswith("x-")
@@ -182,8 +184,10 @@ class _Reader:
         kept, copies = self._volumes(where, given)
         if kept:
             definition["volumes"] = kept
-        build = self._build(where, _mapping(given.get("build"))) if given.get("build") is not None else None
-        image = None if build is not None or given.get("image") is None else str(given["image"])
+        # The measured image is built as the budgets file says.
+        is_built = given.get("build") is not None and name != measured
+        build = self._build(where, _mapping(given.get("build"))) if is_built else None
+        image = None if given.get("build") is not None or given.get("image") is None else str(given["image"])
         return PodService(definition, image, build, copies, dict(self._needs(where, given)))
 
     def _close(self, where: str, definition: dict[str, JsonValue]) -> None:
@@ -200,8 +204,7 @@ class _Reader:
 
     def network(self, name: str, value: JsonValue) -> JsonValue:
         given = _mapping(value)
-        if given.get("external"):
-            raise self._refused(f"networks.{name}.external", "is somebody else's: a trial has networks of its own")
+        # A network of somebody else's, such as a proxy's, is replaced by one of the trial's own.
         if given.get("driver") not in (None, "", "bridge"):
             raise self._refused(f"networks.{name}.driver", "is no bridge: trials run on one machine")
         if self._is_open and not given.get("internal"):
@@ -259,7 +262,8 @@ class _Reader:
 
     def _build(self, where: str, given: Definition) -> Build:
         for key, value in given.items():
-            if key not in _BUILD_KEYS and value:
+            is_known = key in _BUILD_KEYS | _BUILD_WITHOUT_MEANING or key.startswith("x-")
+            if not is_known and value:
                 raise self._refused(f"{where}.build.{key}", "is not known here")
         if given.get("network") not in (None, "", "default", "none"):
             raise self._refused(f"{where}.build.network", "is neither default nor none")

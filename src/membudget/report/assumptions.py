@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from membudget.core.untrusted_text import Part, Quoted
 from membudget.judge.measurement import ImageMeasurement
 from membudget.measure.assumed import Assumed, AutoEnd
-from membudget.measure.listening import Listening
+from membudget.measure.listening import Listening, places
 from membudget.measure.trial import Trial
 from membudget.report.findings import Finding
 
@@ -57,10 +57,11 @@ def _listened(assumed: Assumed) -> list[Part]:
     if not assumed.listening:
         return ["was ready and "]
     parts: list[Part] = ["listened on "]
-    for number, one in enumerate(assumed.listening[:_MOST_NAMED]):
+    named = places(assumed.listening)
+    for number, one in enumerate(named[:_MOST_NAMED]):
         parts += [", "] if number else []
-        parts.append(Quoted(str(one)))
-    more = len(assumed.listening) - _MOST_NAMED
+        parts.append(Quoted(one))
+    more = len(named) - _MOST_NAMED
     parts += [f" and {more} more"] if more > 0 else []
     if assumed.exposed and not {one.port for one in assumed.listening} & set(assumed.exposed):
         parts.append(f" (the image declares {', '.join(map(str, assumed.exposed[:_MOST_NAMED]))})")

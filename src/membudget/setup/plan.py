@@ -200,7 +200,7 @@ def _variables(found: FoundImage) -> Setting | None:
         return None
     named = {name: value for name, value in found.variables.value.items() if _NAME.fullmatch(name)}
     variables = local_values(named)
-    origin = f"from {found.variables.origin}: the variables whose values are written there"
+    origin = f"from {found.variables.origin}: the variables whose values it has"
     comment = (origin, *variables.todo, *unknown_variables(found))
     return Setting("container", {"env": variables.values}, comment) if variables.values else None
 

@@ -51,6 +51,11 @@ def test_networks_lead_out_only_where_the_budgets_file_says_so() -> None:
     assert plan({"api": {}}, is_open=True, networks=inner).networks["inner"] == without_gateway
 
 
+def test_a_network_of_somebody_else_is_one_of_the_trials_own() -> None:
+    own = plan({"api": {}}).networks["default"]
+    assert plan({"api": {}}, networks={"proxy": {"external": True, "name": "traefik"}}).networks == {"proxy": own}
+
+
 def test_no_service_of_a_closed_pod_has_raw_sockets_or_the_machines_resolver() -> None:
     services: Services = {"api": {"cap_drop": ["CHOWN"]}, "side": {"image": "x", "network_mode": "service:api"}}
     closed = plan(services, "side").services
@@ -77,6 +82,14 @@ def test_what_is_built_is_built_as_the_file_says() -> None:
     assert made.builds == {
         "side": Build(context="side", dockerfile="D", target="t", args={"PRICE": "$5"}, network="none")
     }
+
+
+def test_caches_of_a_build_have_no_meaning_and_the_measured_image_is_built_by_the_budgets_file() -> None:
+    build: JsonValue = {"context": "/checkout/side", "cache_from": ["x"], "x-bake": {"a": 1}}
+    made = plan({"api": {"build": {"context": "/checkout", "ssh": ["default"]}}, "side": {"build": build}}, "side")
+    assert made.builds == {"side": Build(context="side")}
+    with pytest.raises(ConfigurationError, match=r"services\.side\.build\.ssh: is not known here"):
+        plan({"api": {}, "side": {"build": {"context": "/checkout/side", "ssh": ["default"]}}}, "side")
 
 
 @pytest.mark.parametrize("context", ["/elsewhere", "/checkout/../etc", "https://example.org/x.git"])

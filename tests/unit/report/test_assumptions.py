@@ -38,6 +38,10 @@ def test_the_port_that_the_image_declares_is_the_one_to_send_requests_to() -> No
     assert words.endswith(PASTE.format(8080))
 
 
+def test_a_port_that_is_open_over_both_protocols_is_named_once() -> None:
+    assert "listened on port 8080, and" in said(assumed(ANYWHERE, Listening(8080, "::")))
+
+
 def test_a_port_that_is_declared_and_not_used_is_told() -> None:
     assert "listened on 127.0.0.1:3000 (the image declares 8080), and" in said(assumed(LOOPBACK, exposed=(8080,)))
 

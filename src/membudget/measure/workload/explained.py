@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from membudget.measure.assumed import UnsetVariables
-from membudget.measure.listening import Listening, ports_in_log
+from membudget.measure.listening import Listening, places, ports_in_log
 from membudget.measure.trial import WorkloadResult
 
 _MOST_NAMED = 5
@@ -111,5 +111,6 @@ def _also(result: WorkloadResult, seen: str, fix: str | None = None) -> Workload
 
 
 def _named(listening: Sequence[Listening]) -> str:
-    names = ", ".join(map(str, listening[:_MOST_NAMED]))
-    return names if len(listening) <= _MOST_NAMED else f"{names} and {len(listening) - _MOST_NAMED} more"
+    named = places(listening)
+    names = ", ".join(named[:_MOST_NAMED])
+    return names if len(named) <= _MOST_NAMED else f"{names} and {len(named) - _MOST_NAMED} more"
