@@ -145,7 +145,7 @@ def test_the_same_command_goes_on_after_an_interruption_in_each_stage(
     assert image["comfortable_bytes"] is not None or image["costs_below"]
 
 
-def test_trials_with_services_and_a_load_from_another_image_are_kept_until_one_of_them_changes(
+def test_trials_with_services_and_a_load_from_another_image_are_kept_and_shown_until_one_of_them_changes(
     repository: Repository, clean: None, images: PreparedImages, cache: dict[str, str]
 ) -> None:
     budgets = f"""
@@ -156,8 +156,14 @@ limit = "256MiB"
 compose = {{ file = "compose.yaml" }}
 workload = {{ kind = "driver", image = "{images.service}", command = ["python3", "-c", "pass"] }}
 """
-    compose = f"services:\n  app: {{image: measured, depends_on: [db]}}\n  db: {{image: {images.healthy}}}\n"
-    files = {"app/Dockerfile": f"FROM {images.service}\n", "compose.yaml": compose, "budgets.toml": budgets}
+    compose = (
+        f"services:\n  app: {{image: measured, depends_on: [db, built]}}\n  db: {{image: {images.healthy}}}\n"
+        "  built: {build: built}\n"
+    )
+    files = {
+        "app/Dockerfile": f"FROM {images.service}\n", "built/Dockerfile": f"FROM {images.service}\n",
+        "compose.yaml": compose, "budgets.toml": budgets,
+    }  # fmt: skip
     repository.commit("app", files)
     quickest = ("--confirm", "1", "--only-survives", "--format", "json")
 
@@ -170,7 +176,13 @@ workload = {{ kind = "driver", image = "{images.service}", command = ["python3",
     reused, trials = fitted()
     assert reused == 0
     assert fitted() == (trials, trials)
+    check = membudget_process.run("check", "--no-base", "-v", folder=repository.folder, environ=cache)
+    assert check.exit_code == 0, check.stdout
+    assert "Limits that fit tried:" in check.stdout
+    assert "app survives at" in check.stdout
     repository.commit("db", {"compose.yaml": compose.replace("db: {", "db: {environment: {START_MIB: '9'}, ")})
+    changed = membudget_process.run("check", "--no-base", "-v", folder=repository.folder, environ=cache)
+    assert "Limits that fit tried" not in changed.stdout
     assert fitted()[0] == 0
 
 

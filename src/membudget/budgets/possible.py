@@ -14,18 +14,13 @@ from membudget.budgets.metric_budgets import MetricBudgets
 from membudget.budgets.rules import effective
 from membudget.budgets.salvage import Salvaged
 from membudget.budgets.workload_parts import Requests
-from membudget.core.definition import Aggregation, BudgetKind
+from membudget.core.definition import Aggregation
 from membudget.core.errors import shortened
-from membudget.core.metrics import BOUNDED_BY_LIMIT, Metric
+from membudget.core.metrics import BOUNDED_BY_LIMIT, OF_REQUESTS, Metric
 from membudget.core.quantities import MIB, format_size
 
 SMALLEST_LIMIT_BYTES = 8 * MIB
 """Below this limit, one would only measure the container runtime's own start (4 to 7 MiB, runc #4021)."""
-
-_OF_REQUESTS = tuple(
-    metric for metric in Metric if metric.definition.budget_kind in (BudgetKind.RATE, BudgetKind.LATENCY)
-)
-"""What only requests that membudget sends can measure."""
 
 _LONGEST_LIST = 200
 """The longest list of image names in an error, in characters. Each unknown name repeats the list."""
@@ -217,7 +212,7 @@ def _without_requests(image: ImageSpec, table: Keys) -> list[Fault]:
     )
     return [
         Fault((*table, "budgets", metric.value), "needs a workload that sends requests", None, allowed, is_of_key=True)
-        for metric in _OF_REQUESTS
+        for metric in OF_REQUESTS
         if effective(image.budgets.of(metric), image.limit).is_set
     ]
 

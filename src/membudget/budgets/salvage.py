@@ -14,7 +14,7 @@ from membudget.budgets.faults import Fault
 from membudget.budgets.key_path import KeyPath, locate, similar
 from membudget.budgets.lines import Keys
 from membudget.budgets.workload import KIND_NAMES
-from membudget.core.metrics import Metric
+from membudget.core.metrics import OF_REQUESTS, Metric
 
 _MOST_ROUNDS = 8
 """How often something may be taken out of a broken file. Each round may uncover errors of tables around it."""
@@ -146,6 +146,8 @@ def _unknown(path: KeyPath) -> Fault:
     keys, allowed = path.keys, ", ".join(path.siblings)
     if keys[:1] == ("images",) and keys[2:3] == ("phases",) and len(keys) == 5 and keys[4] in list(Metric):
         allowed += "; budgets of other metrics are for the whole trial: `budgets`"
+        if keys[4] in OF_REQUESTS:
+            allowed += ". To judge the requests of one phase alone, set `judged = false` for the others"
         return Fault(keys, "is no budget of a single phase", None, allowed, is_of_key=True)
     return Fault(keys, "unknown key", None, allowed, path.guess, is_of_key=True)
 

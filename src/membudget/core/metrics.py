@@ -210,6 +210,10 @@ TRIAL_METRICS = tuple(metric for metric in Metric if metric not in IMAGE_METRICS
 BOUNDED_BY_LIMIT = tuple(metric for metric in Metric if metric.definition.is_bounded_by_limit)
 SILENT_WHEN_ABSENT = frozenset(metric for metric in Metric if metric.definition.is_silent_when_absent)
 PEAKS = tuple(metric for metric in Metric if metric.definition.is_peak)
+OF_REQUESTS = tuple(
+    metric for metric in Metric if metric.definition.budget_kind in (BudgetKind.RATE, BudgetKind.LATENCY)
+)
+"""What only requests that membudget sends can measure."""
 HEADLINES = tuple(metric for metric in Metric if metric.definition.is_headline)
 
 

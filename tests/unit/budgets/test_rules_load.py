@@ -65,6 +65,8 @@ def test_a_phase_has_budgets_of_its_peaks_alone_and_says_so(metric: str) -> None
     (problem,) = problems_of(f'{REQUESTS}\nphases.steady.{metric}.max = "1s"')
     assert problem.startswith(f"budgets.toml:7:15: images.api.phases.steady.{metric}: is no budget of a single phase")
     assert "allowed: judged, peak_memory, peak_rss; budgets of other metrics are for the whole trial" in problem
+    is_told = "To judge the requests of one phase alone, set `judged = false` for the others" in problem
+    assert is_told == (metric in ("latency_p95", "requests_per_second"))
 
 
 def test_a_typo_in_the_table_of_a_phase_is_an_unknown_key() -> None:

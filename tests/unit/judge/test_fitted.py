@@ -15,10 +15,25 @@ def test_what_is_written_is_read_again() -> None:
     assert IMAGE.validate_json(IMAGE.dump_json(image), strict=True) == image
 
 
-def test_bytes_of_a_cost_are_whole_numbers_because_reports_have_no_fractions_as_large() -> None:
-    text = COST.dump_json(Cost(Discomfort.REFAULTS, float(5 << 30)))
+@pytest.mark.parametrize("refaulted", [5 << 30, (40 << 40) + 1, 1 << 50])
+def test_bytes_of_a_cost_are_whole_numbers_because_reports_have_no_fractions_as_large(refaulted: int) -> None:
+    text = COST.dump_json(Cost(Discomfort.REFAULTS, float(refaulted)))
     assert not list(impossible_numbers(text))
-    assert COST.validate_json(text, strict=True).at_limit == 5 << 30
+    assert COST.validate_json(text, strict=True).at_limit == refaulted
+
+
+@pytest.mark.parametrize("bad", ["1125899906842625", "-1", "2e13", "1e300", "NaN"])
+def test_a_cost_that_nothing_has_is_refused(bad: str) -> None:
+    text = COST.dump_json(Cost(Discomfort.REFAULTS, 7)).replace(b":7", f":{bad}".encode())
+    assert bad.encode() in text
+
+    def read() -> Cost:
+        if list(impossible_numbers(text)):
+            raise ValueError("as readers of reports refuse it")
+        return COST.validate_json(text, strict=True)
+
+    with pytest.raises(ValueError):  # noqa: PT011 - of either check
+        read()
 
 
 @pytest.mark.parametrize("bad", ['"passed":-1', '"passed":1e300', '"passed":2251799813685248'])
