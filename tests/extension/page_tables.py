@@ -19,6 +19,7 @@ from membudget.measure.probe.messages import Follow, ProbeReport
 from membudget.measure.probe.sampler import Sampler
 from membudget.measure.probe.snapshots import SnapshotProcess
 from membudget.measure.trial import Trial, TrialSpec
+from membudget.measure.workload.exercised import NOT_ASKED
 from tests.extension.fake_check import write_checked
 from tests.support.builders import trial
 
@@ -42,7 +43,8 @@ def measured(version: CgroupVersion) -> Trial:
     report = followed(version)
     spec = TrialSpec("shop", "shop", None, 1000, CommandWorkload())
     startup = Startup(None, was_ready_at_once=False, why_not_awaited=CommandWorkload.no_readiness)
-    figures = trial_figures(spec, Seen(report, (), (), startup), EngineWord(False, version, exit_code=0), rate_hz=100)
+    seen = Seen(report, (), (), startup, (), NOT_ASKED)
+    figures = trial_figures(spec, seen, EngineWord(False, version, exit_code=0), rate_hz=100)
     return replace(trial(), metrics=figures.metrics, series=report.series)
 
 

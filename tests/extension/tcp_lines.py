@@ -8,7 +8,7 @@ import socketserver
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -45,6 +45,10 @@ class Here(Drivers):
             yield PlacedDriver(helper, None)
         finally:
             helper.close()
+
+    def among(self, container_id: str, pid: int, module: str) -> AbstractContextManager[PlacedDriver]:
+        """The same: the services are threads of this process."""
+        return self.reaching(container_id, pid, module)
 
     def close(self) -> None:
         """Nothing is kept."""

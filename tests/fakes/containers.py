@@ -1,7 +1,7 @@
 """Containers without an engine: one service, and what is asked of it."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from membudget.engine.containers import Containers, ContainerState
 from membudget.measure.workload.service import PlacedDriver
@@ -59,11 +59,15 @@ class FakeDrivers:
         """A helper that has to enter the network of process `pid`."""
         self.asked.append(module)
         try:
-            yield PlacedDriver(self, f"/proc/{pid}/ns/net")
+            yield PlacedDriver(self, f"/proc/{pid}/ns/net", pid)
         except BaseException:
             self.failed.append(module)
             raise
         self.ended.append(module)
+
+    def among(self, container_id: str, pid: int, module: str) -> AbstractContextManager[PlacedDriver]:
+        """The same: it sees the processes beside `pid`."""
+        return self.reaching(container_id, pid, module)
 
     def send(self, line: str) -> None:
         """Note the order."""

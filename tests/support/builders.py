@@ -17,6 +17,7 @@ from membudget.measure.probe.messages import HostSettings, SamplingEffort, Serie
 from membudget.measure.probe.process_use import FileUse, ProcessUse, Snapshot
 from membudget.measure.throughput import load_metrics
 from membudget.measure.trial import Outcome, Phase, Trial
+from membudget.measure.workload.exercised import NOT_ASKED
 from membudget.report.report import SCHEMA_VERSION, Comparison, Environment, Report, RevisionReport
 
 
@@ -42,6 +43,7 @@ def trial(
             Metric.PEAK_WORKING_SET: _mib(Metric.PEAK_WORKING_SET, (rss or 0) + 3),
             Metric.SETTLED_RSS: _mib(Metric.SETTLED_RSS, (rss or 0) / 2),
             Metric.SETTLED_WORKING_SET: _mib(Metric.SETTLED_WORKING_SET, (rss or 0) / 2 + 3),
+            Metric.LIVE_HEAP: NOT_ASKED,
             Metric.SWAP_PEAK: MetricValue.of(Metric.SWAP_PEAK, 0),
             Metric.OOM_KILLS: MetricValue.of(Metric.OOM_KILLS, oom_kills),
             Metric.MEMORY_PRESSURE: MetricValue.absent(Metric.MEMORY_PRESSURE, "cgroup v1 has no memory.pressure"),

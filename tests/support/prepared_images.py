@@ -8,6 +8,7 @@ import second_engine
 from membudget.version import VERSION
 
 _FOLDER = Path(__file__).parent / "images"
+_CATALOGS = Path(__file__).parents[2] / "benchmarks" / "catalogs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +25,15 @@ class PreparedImages:
     """The same, taking 200 MiB before it is ready."""
     trouble: str
     """Does what makes measuring hard: see trouble.c."""
+    pretender: str
+    """Runs PROGRAM in Python, by an executable that is called NAME."""
     obedient: str
     """Takes as much memory as what surrounds it says: see obedient.c."""
 
 
 def build() -> PreparedImages:
     """Build them all; the engine's build cache makes it quick the second time."""
-    targets = ("truth", "service", "healthy", "greedy", "trouble", "obedient")
+    targets = ("truth", "service", "healthy", "greedy", "trouble", "pretender", "obedient")
     built = [_build(target) for target in targets]
     second_engine.copy(*built)
     return PreparedImages(*built)
@@ -41,6 +44,16 @@ def build_light_helper(own_image: str) -> str:
     built = _build("helper", OWN=own_image, VERSION=VERSION)
     second_engine.copy(built)
     return built
+
+
+def build_catalog(runtime: str) -> str:
+    """A service that keeps 400 times KEPT_BYTES, in one of the runtimes of benchmarks/catalogs."""
+    reference = f"membudget-test/catalog-{runtime}"
+    command = ["docker", "buildx", "build", "--load", "--quiet", "--provenance=false", "--tag", reference]
+    folder = str(_CATALOGS / runtime)
+    subprocess.run([*command, folder], env=second_engine.builder_environ(), check=True, stdout=subprocess.DEVNULL)
+    second_engine.copy(reference)
+    return reference
 
 
 def _build(target: str, **arguments: str) -> str:

@@ -57,12 +57,13 @@ class Trials:
         inputs: TrialInputs = NO_INPUTS,
         unjudged: frozenset[str] = frozenset(),
         only_outcome: bool = False,
+        asks_live_heap: bool = False,
     ) -> Trial:
         """One trial."""
         image_id = inspect(self.engine, image).image_id
         limit_bytes = limit_mib * MIB if limit_mib is not None else None
         spec = TrialSpec(image, image_id, limit_bytes, timeout_ms, workload, settle_ms, inputs, unjudged)
-        spec = replace(spec, only_outcome=only_outcome)
+        spec = replace(spec, only_outcome=only_outcome, asks_live_heap=asks_live_heap)
         return self.runner.run(spec)
 
 

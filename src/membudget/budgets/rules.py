@@ -142,6 +142,11 @@ class ImageRules:
         """Whether a budget depends on how fast the machine is."""
         return any(budget.is_set and metric.definition.depends_on_pace for metric, budget in self.budgets.items())
 
+    @property
+    def asks_live_heap(self) -> bool:
+        """Whether a budget concerns what runtimes keep, so that they have to be asked."""
+        return self.budgets.get(Metric.LIVE_HEAP, NO_BUDGET).is_set
+
 
 @dataclass(frozen=True, slots=True)
 class GroupRules:

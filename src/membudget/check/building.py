@@ -200,6 +200,7 @@ class Subject:
 
         Limit, workload and inputs are the same, so only the images differ.
         """
+        rules = self.rules or image_rules(spec)
         return TrialSpec(
             name=self.pair.name,
             image_id=image.image_id,
@@ -211,7 +212,8 @@ class Subject:
             inputs=self.inputs,
             unjudged_phases=spec.unjudged_phases,
             pod_images={service: beside.image_id for service, beside in image.beside.items()},
-            is_alone=(self.rules or image_rules(spec)).judges_pace,
+            is_alone=rules.judges_pace,
+            asks_live_heap=rules.asks_live_heap,
         )
 
 

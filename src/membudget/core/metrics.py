@@ -104,6 +104,13 @@ class Metric(StrEnum):
         key="Usage minus inactive file pages after the workload and the settle time.",
         is_bounded_by_limit=True,
     )
+    LIVE_HEAP = "live_heap", Definition(
+        "live heap", Unit.BYTES, "the runtime's own figure", Aggregation.MEDIAN,
+        "what a runtime keeps after a forced collection at the end of the trial (JVM, Node, CPython)",
+        key="What a runtime keeps after a forced collection at the end of the trial (JVM, Node, CPython). It is"
+        " measured only with a budget.",
+        is_silent_when_absent=True,
+    )
     SWAP_PEAK = "swap_peak", Definition(
         "swap peak", Unit.BYTES, "exact", Aggregation.MAXIMUM,
         "largest swap use; 0 with a limit, because a limit allows no swap",

@@ -84,7 +84,7 @@ class Containers:
             cap_drop=["ALL"] if options.capabilities is not None else None,
             cap_add=list(options.capabilities or ()) or None,
             binds=list(options.binds),
-            pid_mode="host" if options.host_namespaces else None,
+            pid_mode=options.pid_mode,
             cgroupns="host" if options.host_namespaces else None,
             cpuset_cpus=options.cpuset,
             devices=list(options.devices) or None,
@@ -179,10 +179,12 @@ class Containers:
                 ) from None
         ports = [str(name).partition("/") for name in config.get("ExposedPorts") or ()]
         check = (config.get("Healthcheck") or {}).get("Test") or []
+        variables = dict(str(variable).partition("=")[::2] for variable in config.get("Env") or ())
         return Declarations(
             tuple(sorted(int(port) for port, _, kind in ports if kind in ("", "tcp") and port.isdecimal())),
             check not in ([], ["NONE"]),
-            frozenset(str(variable).partition("=")[0] for variable in config.get("Env") or ()),
+            frozenset(variables),
+            variables.get("PYTHONPATH"),
         )
 
     def environment(self, image: str) -> tuple[str, ...]:

@@ -31,6 +31,8 @@ class ContainerOptions:
     capabilities: tuple[str, ...] | None = None
     """The only capabilities. None keeps the engine's defaults."""
     binds: tuple[str, ...] = ()
+    pid_namespace_of: str | None = None
+    """The ID of the container whose PID namespace to share. None for a namespace of its own."""
     host_namespaces: bool = False
     """Use the PID and cgroup namespaces of the host, to see the cgroups of other containers."""
     cpuset: str | None = None
@@ -41,6 +43,13 @@ class ContainerOptions:
     """The interval of the image's HEALTHCHECK. None keeps the interval of the image, which is 30 s by default."""
     interactive: bool = False
     """Keep standard input open until membudget closes it."""
+
+    @property
+    def pid_mode(self) -> str | None:
+        """The engine's word for the PID namespace. None stands for a new one."""
+        if self.pid_namespace_of is not None:
+            return f"container:{self.pid_namespace_of}"
+        return "host" if self.host_namespaces else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,3 +72,5 @@ class Declarations:
     has_healthcheck: bool
     variables: frozenset[str]
     """The names of the environment variables that it sets."""
+    python_path: str | None = None
+    """Its PYTHONPATH. None if it sets none."""

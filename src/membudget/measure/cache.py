@@ -26,7 +26,7 @@ from membudget.core.metrics import BOUNDED_BY_LIMIT, TRIAL_METRICS, Metric
 from membudget.measure.trial import Outcome, Trial, TrialSpec
 from membudget.version import VERSION
 
-MEASURING_VERSION = 4
+MEASURING_VERSION = 5
 """The version of running trials and reading their figures. Raise it when a figure of the same container could change.
 """
 
@@ -107,6 +107,7 @@ def _own_parts(spec: TrialSpec, machine: MachineClass, files: tuple[str, ...]) -
         spec.timeout_ms,
         spec.settle_ms,
         spec.is_alone,
+        spec.asks_live_heap,
         workload.model_dump(mode="json"),
         sorted(spec.unjudged_phases),
         sorted(inputs.environment.items()),

@@ -277,7 +277,8 @@ class Seen:
     sidecars: Sequence[ProbeReport]
     progress: Sequence[LoadProgress]
     startup: Startup
-    served: Sequence[Served] = ()
+    served: Sequence[Served]
+    live_heap: MetricValue
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,6 +304,7 @@ def trial_figures(spec: TrialSpec, seen: Seen, engine: EngineWord, rate_hz: int)
     served = [one for one in seen.served if one.result.phase not in spec.unjudged_phases]
     metrics |= load_metrics(served, _peak_under_load(report, served, metrics[Metric.PEAK_RSS]))
     missed = certificate.missed_bytes + sum(_missed_bytes(own, rate_hz, engine.cpus) for own in seen.sidecars)
+    metrics[Metric.LIVE_HEAP] = seen.live_heap
     metrics[Metric.POD_PEAK_RSS] = pod_peak_rss(judged.series, report.origin_ns, seen.sidecars, missed)
     own = count_oom_kills(report, engine.cgroup_version, word)
     metrics[Metric.OOM_KILLS] = _of_the_pod(

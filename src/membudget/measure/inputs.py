@@ -131,7 +131,27 @@ def informed(spec: TrialSpec, said: Declarations) -> TrialSpec:
     if look_up is not None:
         look_up = partial(_still_unset, look_up, said.variables | spec.inputs.environment.keys())
     inputs = replace(spec.inputs, variables_of_compose=look_up)
+    if spec.asks_live_heap and pod is None:
+        inputs = _with_askable_python(inputs, said.python_path)
     return replace(spec, workload=workload, exposed=said.ports, inputs=inputs)
+
+
+IN_PYTHON = Path(__file__).parent / "live_heap" / "in_python"
+"""The folder with the module that lets Python say what it keeps."""
+_IN_CONTAINER = "/.membudget-live-heap"
+
+
+def _with_askable_python(inputs: TrialInputs, python_path: str | None) -> TrialInputs:
+    """Return `inputs` with which Python can be asked for its live heap. Other programs do not notice.
+
+    `python_path` is the image's own PYTHONPATH.
+    """
+    path = inputs.environment.get("PYTHONPATH", python_path)
+    return replace(
+        inputs,
+        environment={**inputs.environment, "PYTHONPATH": f"{_IN_CONTAINER}:{path}" if path else _IN_CONTAINER},
+        volumes={**inputs.volumes, _IN_CONTAINER: IN_PYTHON},
+    )
 
 
 def _still_unset(look_up: UnsetVariables, given: AbstractSet[str]) -> ComposeVariables | None:

@@ -15,8 +15,9 @@ from membudget.engine.containers import CannotStart, Containers, ContainerState
 from membudget.measure.assumed import AutoEnd
 from membudget.measure.certificate import EngineWord, require_swap_limit
 from membudget.measure.doomed import ended_at_first_kill
-from membudget.measure.figures import Seen, Startup, limit_contact, oom_findings, phases, trial_figures
+from membudget.measure.figures import Seen, limit_contact, oom_findings, phases, trial_figures
 from membudget.measure.inputs import container_options, informed
+from membudget.measure.live_heap.reader import live_heap
 from membudget.measure.outcome import outcome_of, with_trouble, without_secrets
 from membudget.measure.pod.pod import ComposePod, LoneContainer, Places, PodTools, TrialContainers
 from membudget.measure.probe.client import DEFAULT_RATE_HZ, MachineState, Probe, Watching
@@ -26,7 +27,8 @@ from membudget.measure.runtimes.asking import asked, options_for, with_variables
 from membudget.measure.runtimes.questions import question
 from membudget.measure.runtimes.runtime import Runtime
 from membudget.measure.schedule import TrialLedger, cpu_list
-from membudget.measure.trial import PhaseName, RanInside, SidecarUse, Trial, TrialSpec, WorkloadResult
+from membudget.measure.trial import PhaseName, SidecarUse, Trial, TrialSpec, WorkloadResult
+from membudget.measure.workload.exercised import NOT_ASKED, NOT_RUNNING, Ending, Exercised, ran_inside
 from membudget.measure.workload.explained import with_variables
 from membudget.measure.workload.run import ContainerWorkload
 from membudget.measure.workload.service import Drivers
@@ -189,22 +191,18 @@ class TrialRunner:
         for probe in (self._probe, *probes):
             probe.end_phase()
         self._phase = None
-        state, ended_by_itself = self._end(container_id)
-        log = () if result.passed else result.output_tail or self._containers.log_tail(container_id)
-        # The engine now removes the containers' cgroups. The trial's own cgroup stays and keeps the kernel's marks.
-        pod.remove_measured()
-        report = self._probe.finish()
-        beside = [probe.finish() for probe in probes]
+        ending = self._ended(spec, pod, probes, result)
+        state, report, beside = ending.state, ending.report, ending.beside
         was_unseen = report.kernel_peak.value is None and not report.series.time_us
         # The engine's statistics come once a second. The values of a shorter container are absent.
         if exercised.running_at is not None and was_unseen and self._probe.sees_cgroups:
             raise self._unseen(cgroup, report)
-        exit_code = state.exit_code if ended_by_itself else None
+        exit_code = state.exit_code if ending.was_by_itself else None
         version = self._info.cgroup_version
         engine = EngineWord(state.oom_killed, version, self._info.cpus, exit_code=exit_code)
-        startup = _startup(exercised, spec)
+        startup = exercised.startup(spec)
         workload = exercised.workload
-        seen = Seen(report, beside, workload.progress, startup, workload.served)
+        seen = Seen(report, beside, workload.progress, startup, workload.served, ending.live_heap)
         figures = trial_figures(spec, seen, engine, watching.rate_hz)
         unset = spec.inputs.variables_of_compose
         result = with_variables(result, unset, listens=bool(exercised.workload.listening))
@@ -216,7 +214,7 @@ class TrialRunner:
             exit_code=exit_code,
             metrics=figures.metrics,
             series=report.series,
-            log_tail=log,
+            log_tail=ending.log,
             workload_passed=result.passed,
             certificate=figures.certificate,
             phases=phases(report, startup),
@@ -229,13 +227,34 @@ class TrialRunner:
             at_limit=limit_contact(report, spec.limit_bytes, exercised.duration_ms),
             settings=report.settings,
             load=tuple(one.result for one in workload.served),
-            ran_inside=_ran_inside(spec, state),
+            ran_inside=ran_inside(spec, state),
             assumed=exercised.workload.assumed(exercised.result),
             sidecars=tuple(
                 SidecarUse.of(sidecar.name, own, version) for sidecar, own in zip(pod.sidecars, beside, strict=True)
             ),
         )
         return without_secrets(trial, spec.inputs.secrets)
+
+    def _ended(self, spec: TrialSpec, pod: TrialContainers, probes: Sequence[Probe], result: WorkloadResult) -> Ending:
+        """End the container, and return all figures.
+
+        A runtime is asked what it keeps only once every other figure was taken. Its collection takes CPU time and
+        memory, and the question may even end it.
+        """
+        container_id = pod.container_id
+        if spec.asks_live_heap and result.passed and (state := self._containers.state(container_id)).running:
+            report, beside = self._probe.finish(), [probe.finish() for probe in probes]
+            heap = live_heap(self._drivers, container_id, state.pid)
+            self._end(container_id)
+            pod.remove_measured()
+            return Ending(state, report, beside, was_by_itself=False, live_heap=heap)
+        state, was_by_itself = self._end(container_id)
+        log = () if result.passed else result.output_tail or self._containers.log_tail(container_id)
+        # The engine now removes the containers' cgroups. The trial's own cgroup stays and keeps the kernel's marks.
+        pod.remove_measured()
+        report, beside = self._probe.finish(), [probe.finish() for probe in probes]
+        heap = NOT_RUNNING if spec.asks_live_heap else NOT_ASKED
+        return Ending(state, report, beside, was_by_itself=was_by_itself, log=log, live_heap=heap)
 
     def _ended_if_doomed(self, spec: TrialSpec, container_id: str) -> contextlib.AbstractContextManager[None]:
         """Return a context that ends the container at its first OOM kill, if only the outcome matters."""
@@ -245,7 +264,7 @@ class TrialRunner:
 
     def _exercised(
         self, spec: TrialSpec, cgroup: TrialCgroup, pod: TrialContainers, watching: Watching, probes: Sequence[Probe]
-    ) -> "_Exercised":
+    ) -> Exercised:
         """Start the container and the services around it, sample from the first moment, and run the workload."""
         asked_at = time.monotonic()
         deadline = asked_at + spec.timeout_ms / 1000
@@ -268,7 +287,7 @@ class TrialRunner:
             result = WorkloadResult(passed=False, reason=f"the container cannot start: {error}")
         finally:
             workload.close()
-        return _Exercised(workload, result, round((time.monotonic() - asked_at) * 1000), running_at)
+        return Exercised(workload, result, round((time.monotonic() - asked_at) * 1000), running_at)
 
     def _begin_phase(self, name: str) -> None:
         self._probe.begin_phase(name)
@@ -312,31 +331,3 @@ class TrialRunner:
             fix="choose where to measure from: --probe container, or --probe engine",
             check=DoctorCheck.PROBE,
         )
-
-
-@dataclass(frozen=True, slots=True)
-class _Exercised:
-    """A container whose workload has ended, with or without success."""
-
-    workload: ContainerWorkload
-    result: WorkloadResult
-    duration_ms: int
-    running_at: float | None
-    """The time when the container had started, on the monotonic clock, in seconds. None if it never started."""
-
-
-def _startup(exercised: _Exercised, spec: TrialSpec) -> Startup:
-    workload, running_at = exercised.workload, exercised.running_at
-    ready_ms = None
-    if workload.ready_at is not None and running_at is not None:
-        ready_ms = max(0, round((workload.ready_at - running_at) * 1000))
-    return Startup(
-        ready_ms=ready_ms,
-        was_ready_at_once=workload.was_ready_at_once,
-        why_not_awaited=spec.workload.no_readiness if spec.workload.readiness is None else None,
-    )
-
-
-def _ran_inside(spec: TrialSpec, state: ContainerState) -> tuple[RanInside, ...]:
-    commands = (RanInside.COMMANDS,) if spec.workload.runs_inside else ()
-    return (*commands, *((RanInside.HEALTHCHECK,) if state.health is not None else ()))

@@ -70,6 +70,8 @@ class TrialSpec:
     """The TCP ports that the image declares (EXPOSE)."""
     is_alone: bool = False
     """Whether no other trial may run beside it, because a budget depends on how fast the machine is."""
+    asks_live_heap: bool = False
+    """Whether runtimes are asked what they keep, after all other figures were taken."""
     only_outcome: bool = False
     """Whether only the outcome matters. Then the trial ends at its first OOM kill. It is not repeated to see a spike
     better, and none of its processes is read.

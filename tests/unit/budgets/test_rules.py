@@ -48,3 +48,17 @@ def test_only_a_budget_that_says_something_is_set() -> None:
     assert not NO_BUDGET.is_set
     assert EffectiveBudget(0).is_set
     assert EffectiveBudget(None, Tolerance(0, 0)).is_set
+
+
+@pytest.mark.parametrize(
+    ("budget", "asks"),
+    [
+        ("live_heap = { max = '1MiB' }", True),
+        ("live_heap = { growth = { percent = 2, floor = '1MiB' } }", True),
+        ("live_heap = 'null'", False),
+        ("settled_rss = { max = '1MiB' }", False),
+    ],
+)
+def test_runtimes_are_asked_only_if_a_budget_wants_it(budget: str, asks: bool) -> None:
+    text = f'version = 1\n[images.api]\nlimit = "128MiB"\nbudgets.{budget}\n'
+    assert image_rules(budgets_file.parse(text, "budgets.toml")["api"]).asks_live_heap is asks

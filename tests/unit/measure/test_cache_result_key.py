@@ -27,6 +27,7 @@ OTHERS = [
     replace(SPEC, timeout_ms=1),
     replace(SPEC, settle_ms=1),
     replace(SPEC, is_alone=True),
+    replace(SPEC, asks_live_heap=True),
     replace(SPEC, workload=CommandWorkload(command=("true",))),
     replace(SPEC, workload=HttpWorkload(kind="http", port=1, requests=(HttpRequests(path="/"),))),
     replace(SPEC, unjudged_phases=frozenset({"steady"})),

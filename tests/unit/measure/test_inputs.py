@@ -15,7 +15,7 @@ from membudget.budgets.workload_parts import ExecCommand
 from membudget.core.errors import ConfigurationError
 from membudget.engine.options import Declarations
 from membudget.measure.assumed import ComposeVariables
-from membudget.measure.inputs import gather, informed, read_input
+from membudget.measure.inputs import IN_PYTHON, gather, informed, read_input
 from membudget.measure.trial import TrialInputs, TrialSpec
 
 
@@ -146,3 +146,24 @@ def test_variables_that_the_image_or_the_budgets_file_set_are_not_missing() -> N
     look_up = informed(spec, replace(NOTHING_SAID, variables=frozenset({"ENV"}))).inputs.variables_of_compose
     assert look_up is not None
     assert look_up() == replace(unset, names=("MISSING",))
+
+
+@pytest.mark.parametrize(
+    ("of_image", "given", "path"),
+    [
+        (None, {}, "/.membudget-live-heap"),
+        ("/app", {}, "/.membudget-live-heap:/app"),
+        ("/app", {"PYTHONPATH": "/own"}, "/.membudget-live-heap:/own"),
+    ],
+)
+def test_python_is_started_otherwise_only_to_be_asked_for_its_live_heap(
+    of_image: str | None, given: dict[str, str], path: str
+) -> None:
+    spec = TrialSpec("api", "api", None, 1000, CommandWorkload(), inputs=TrialInputs(environment={"A": "1", **given}))
+    said = replace(NOTHING_SAID, python_path=of_image)
+
+    assert informed(spec, said).inputs == spec.inputs
+    asked = informed(replace(spec, asks_live_heap=True), said).inputs
+    assert asked.environment == {"A": "1", "PYTHONPATH": path}
+    assert list(asked.volumes.values()) == [IN_PYTHON]
+    assert (IN_PYTHON / "sitecustomize.py").is_file()

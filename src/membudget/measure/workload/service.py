@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -22,6 +22,8 @@ from membudget.measure.trial import WORKLOAD_PASSED, TrialSpec, WorkloadResult
 
 TIMED_OUT = WorkloadResult(passed=False, timed_out=True)
 _NOBODY = "65534:65534"
+_AMONG_PROCESSES = ("SYS_PTRACE", "DAC_READ_SEARCH", "SYS_CHROOT", "SETUID", "SETGID", "KILL")
+"""The capabilities to open a process's folders, to go there as its user, and to end what went (docs/security.md)."""
 _DEATH_KNELL_S = 0.5
 _HEALTH_POLL_S = 0.1
 _LIVENESS_POLL_S = 0.25
@@ -38,6 +40,8 @@ class PlacedDriver:
     helper: Helper
     network_namespace: str | None
     """The network namespace to enter first. None if the helper is already inside it."""
+    first_pid: int | None = None
+    """The container's first process. None if the helper sees only the container's processes, or none of them."""
 
 
 class Drivers(Protocol):
@@ -45,6 +49,9 @@ class Drivers(Protocol):
 
     def reaching(self, container_id: str, pid: int, module: str) -> AbstractContextManager[PlacedDriver]:
         """Return a helper for one container, which ends with the context."""
+
+    def among(self, container_id: str, pid: int, module: str) -> AbstractContextManager[PlacedDriver]:
+        """Return a helper that sees the container's processes and may signal them. It ends with the context."""
 
     def close(self) -> None:
         """Stop the helpers that are kept between trials."""
@@ -66,10 +73,14 @@ class HostDrivers:
         if module not in self._helpers:
             self._helpers[module] = SubprocessHelper(module)
         try:
-            yield PlacedDriver(self._helpers[module], f"/proc/{pid}/ns/net")
+            yield PlacedDriver(self._helpers[module], f"/proc/{pid}/ns/net", pid)
         except BaseException:
             self._helpers.pop(module).close(0)  # it may be busy, so the next trial gets a new one
             raise
+
+    def among(self, container_id: str, pid: int, module: str) -> AbstractContextManager[PlacedDriver]:
+        """Return a helper for the container whose PID 1 is `pid`."""
+        return self.reaching(container_id, pid, module)
 
     def close(self) -> None:
         """Stop the processes."""
@@ -78,7 +89,7 @@ class HostDrivers:
 
 
 class MissingDrivers:
-    """Stands in if helpers are not possible. Only workloads that need none can run."""
+    """Stands in if helpers are not possible. Only workloads that need none can run, and no runtime can be asked."""
 
     def __init__(self, why: str) -> None:
         self._why = why
@@ -87,6 +98,11 @@ class MissingDrivers:
         """Raise EnvironmentFault."""
         del container_id, pid, module
         raise EnvironmentFault(f"this workload needs a helper container: {self._why}", check=DoctorCheck.HELPER_IMAGE)
+
+    def among(self, container_id: str, pid: int, module: str) -> AbstractContextManager[PlacedDriver]:
+        """Raise EnvironmentFault."""
+        del container_id, pid, module
+        raise EnvironmentFault(f"this needs a helper container: {self._why}", check=DoctorCheck.HELPER_IMAGE)
 
     def close(self) -> None:
         """Do nothing, because nothing is kept."""
@@ -99,11 +115,20 @@ class ContainerDrivers:
         self._containers = containers
         self._image = helper_image
 
-    @contextmanager
-    def reaching(self, container_id: str, pid: int, module: str) -> Iterator[PlacedDriver]:
+    def reaching(self, container_id: str, pid: int, module: str) -> AbstractContextManager[PlacedDriver]:
         """Return a helper for the container with this ID."""
         del pid
-        options = ContainerOptions(
+        return self._started(module, self._options(container_id, module))
+
+    def among(self, container_id: str, pid: int, module: str) -> AbstractContextManager[PlacedDriver]:
+        """Return a helper for the container with this ID."""
+        del pid
+        options = self._options(container_id, module)
+        rights = replace(options, user="0:0", capabilities=_AMONG_PROCESSES, pid_namespace_of=container_id)
+        return self._started(module, rights)
+
+    def _options(self, container_id: str, module: str) -> ContainerOptions:
+        return ContainerOptions(
             image=self._image,
             name=f"{module.rpartition('.')[2]}-{container_id[:12]}",
             role="driver",
@@ -111,6 +136,9 @@ class ContainerDrivers:
             user=_NOBODY,
             capabilities=(),
         )
+
+    @contextmanager
+    def _started(self, module: str, options: ContainerOptions) -> Iterator[PlacedDriver]:
         helper = DockerHelper(self._containers, module, options)
         try:
             yield PlacedDriver(helper, None)

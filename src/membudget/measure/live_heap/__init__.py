@@ -1,0 +1,1 @@
+"""What runtimes keep after a forced collection, asked after a trial's other figures were taken."""

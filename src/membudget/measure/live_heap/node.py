@@ -1,0 +1,108 @@
+"""Asks Node for its live heap, by its inspector.
+
+SIGUSR1 makes Node listen on loopback, on port 9229 unless that is taken or configured otherwise. The inspector's
+protocol collects garbage (HeapProfiler.collectGarbage) and evaluates `process.memoryUsage()` (Node's documentation,
+"Debugger", and the Chrome DevTools protocol).
+"""
+
+import json
+import re
+import signal
+import time
+from contextlib import closing
+
+from membudget.measure.listening import parse_listening
+from membudget.measure.live_heap.confined import NoAnswer
+from membudget.measure.live_heap.runtimes import RunningRuntime, read_file
+from membudget.measure.live_heap.websocket import Connection
+
+_USUAL_PORT = 9229
+_ROUNDS = 3
+"""How often Node collects. What the first collection finds may be freed only after its finalizers have run."""
+_PAUSE_S = 0.1
+"""The time for finalizers."""
+_LISTENING_S = 5.0
+"""How long Node may take to listen. If it listened before, nothing changes."""
+_POLL_S = 0.02
+_SOCKET_PATH = re.compile(r"ws://[^/\s]+(/[0-9a-f-]{36})")
+_USED = "[process.pid, process.memoryUsage().heapUsed, process.memoryUsage().external]"
+"""The heap in use, and the memory of buffers outside of it that its objects own."""
+
+
+def live_bytes(process: RunningRuntime, deadline: float) -> int:
+    """Return the bytes of the heap in use, and of the buffers that it owns. Runs confined beside Node.
+
+    Raises NoAnswer, OSError, and TimeoutError at the deadline.
+    """
+    if signal.SIGUSR1 not in process.caught:
+        raise NoAnswer("it does not handle SIGUSR1, by which Node is asked (--disable-sigusr1, or no Node)")
+    port = _inspector_port(process, deadline)
+    with closing(Connection(port, deadline)) as connection:
+        listed = connection.get("/json/list").decode(errors="replace")
+    path = _SOCKET_PATH.search(listed)
+    if path is None:
+        raise NoAnswer("its inspector names no debugger's address")
+    with closing(Connection(port, deadline)) as connection:
+        connection.upgrade(path[1])
+        debugger = _Debugger(connection)
+        for _ in range(_ROUNDS):
+            debugger.call("HeapProfiler.collectGarbage")
+            time.sleep(_PAUSE_S)
+        used = used_bytes(debugger.call("Runtime.evaluate", expression=_USED, returnByValue=True), process.pid)
+        # Another process of Node in this container would want the same port.
+        debugger.tell("Runtime.evaluate", expression="process._debugEnd()")
+    return used
+
+
+def used_bytes(result: object, pid: int) -> int:
+    """Return the bytes in use, from the inspector's result. Raises NoAnswer if it is not of process `pid`."""
+    match result:
+        case {"result": {"value": [int(own), int(heap), int(external)]}} if heap >= 0 and external >= 0:
+            if own != pid:
+                raise NoAnswer(f"another process, {own}, has its inspector's port")
+            return heap + external
+    raise NoAnswer("its inspector did not say how much memory it uses")
+
+
+class _Debugger:
+    """Calls methods of the inspector, one after another."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._number = 0
+
+    def call(self, method: str, **parameters: object) -> object:
+        """Return the method's result. Raises NoAnswer."""
+        self.tell(method, **parameters)
+        while True:
+            try:
+                said = json.loads(self._connection.receive())
+            except (ValueError, RecursionError):
+                raise NoAnswer("its inspector sent something that is not JSON") from None
+            if isinstance(said, dict) and said.get("id") == self._number:
+                if "result" not in said:
+                    raise NoAnswer(f"its inspector refused {method}")
+                return said["result"]
+
+    def tell(self, method: str, **parameters: object) -> None:
+        """Call a method without waiting for its result."""
+        self._number += 1
+        self._connection.send(json.dumps({"id": self._number, "method": method, "params": parameters}))
+
+
+def _inspector_port(process: RunningRuntime, deadline: float) -> int:
+    """Make Node listen, and return the port."""
+    before = _ports(process)
+    process.signal(signal.SIGUSR1)
+    until = min(deadline, time.monotonic() + _LISTENING_S)
+    while not (new := _ports(process) - before):
+        if _USUAL_PORT in before:  # it ran with --inspect
+            return _USUAL_PORT
+        if time.monotonic() > until:
+            raise NoAnswer("its inspector did not listen in time (a handler of its own for SIGUSR1, or no Node)")
+        time.sleep(_POLL_S)
+    return min(new)
+
+
+def _ports(process: RunningRuntime) -> frozenset[int]:
+    return frozenset(one.port for one in parse_listening(read_file("net/tcp", process.folder)) if one.is_reachable)

@@ -1,0 +1,58 @@
+"""What a trial's container did: how it was exercised, and how it ended."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from membudget.core.metrics import Metric, MetricValue
+from membudget.engine.containers import ContainerState
+from membudget.measure.figures import Startup
+from membudget.measure.probe.messages import ProbeReport
+from membudget.measure.trial import RanInside, TrialSpec, WorkloadResult
+from membudget.measure.workload.run import ContainerWorkload
+
+NOT_ASKED = MetricValue.absent(Metric.LIVE_HEAP, "runtimes are asked only if a budget concerns it")
+NOT_RUNNING = MetricValue.absent(Metric.LIVE_HEAP, "the container had ended, or its workload had failed")
+
+
+@dataclass(frozen=True, slots=True)
+class Exercised:
+    """A container whose workload has ended, with or without success."""
+
+    workload: ContainerWorkload
+    result: WorkloadResult
+    duration_ms: int
+    running_at: float | None
+    """The time when the container had started, on the monotonic clock, in seconds. None if it never started."""
+
+    def startup(self, spec: TrialSpec) -> Startup:
+        """Return how long the container took to become ready."""
+        workload, running_at = self.workload, self.running_at
+        ready_ms = None
+        if workload.ready_at is not None and running_at is not None:
+            ready_ms = max(0, round((workload.ready_at - running_at) * 1000))
+        return Startup(
+            ready_ms=ready_ms,
+            was_ready_at_once=workload.was_ready_at_once,
+            why_not_awaited=spec.workload.no_readiness if spec.workload.readiness is None else None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a container ended, and what was seen of it until then."""
+
+    state: ContainerState
+    """The last state before membudget disturbed the container."""
+    report: ProbeReport
+    beside: Sequence[ProbeReport]
+    """The reports of the sidecars."""
+    was_by_itself: bool
+    """Whether it had ended before membudget stopped it."""
+    live_heap: MetricValue
+    log: tuple[str, ...] = ()
+
+
+def ran_inside(spec: TrialSpec, state: ContainerState) -> tuple[RanInside, ...]:
+    """Return which processes of the load or of checks ran inside the container."""
+    commands = (RanInside.COMMANDS,) if spec.workload.runs_inside else ()
+    return (*commands, *((RanInside.HEALTHCHECK,) if state.health is not None else ()))

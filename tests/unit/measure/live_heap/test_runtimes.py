@@ -1,0 +1,38 @@
+"""Which processes are runtimes that can be asked."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from membudget.measure.live_heap.messages import Runtime
+from membudget.measure.live_heap.runtimes import running_runtimes, runtime_of
+
+
+@pytest.mark.parametrize(
+    ("program", "libraries", "runtime"),
+    [
+        ("java", ("libc.so.6", "libjvm.so"), Runtime.HOTSPOT),
+        ("java", (), Runtime.HOTSPOT),
+        ("own-launcher", ("libjvm.so",), Runtime.HOTSPOT),
+        ("node", (), Runtime.NODE),
+        ("nodejs", (), Runtime.NODE),
+        ("python3", (), Runtime.CPYTHON),
+        ("python3.13t", (), Runtime.CPYTHON),
+        ("uwsgi", ("libpython3.11.so.1.0",), Runtime.CPYTHON),
+        ("python-argcomplete", (), None),
+        ("pypy3", (), None),
+        ("javascript", (), None),
+        ("sh", ("libc.so.6",), None),
+    ],
+)
+def test_a_runtime_is_known_by_its_program_or_its_library(
+    program: str, libraries: tuple[str, ...], runtime: Runtime | None
+) -> None:
+    assert runtime_of(program, frozenset(libraries)) is runtime
+
+
+@pytest.mark.skipif(not Path("/proc/self/ns/pid").is_symlink(), reason="/proc is Linux's")
+def test_processes_of_this_machine_are_never_asked() -> None:
+    with pytest.raises(PermissionError, match="no PID namespace of its own"), running_runtimes(os.getpid()):
+        pass
