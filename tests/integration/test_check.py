@@ -203,7 +203,7 @@ def test_uncommitted_changes_are_not_built_and_that_is_said(repository: Reposito
     done = run("check", folder=repository.folder)
 
     assert done.exit_code == 0, done.stderr
-    assert "uncommitted changes, which are not built" in done.stdout + done.stderr
+    assert "uncommitted changes, but membudget built the version of HEAD" in done.stdout + done.stderr
 
 
 def test_a_shallow_clone_is_told_the_line_to_add(

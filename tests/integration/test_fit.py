@@ -88,7 +88,7 @@ def test_limits_are_written_and_a_check_passes_under_them(
     repository.commit("fit")
     check = membudget_process.run("check", "--no-base", "-v", folder=repository.folder, environ=cache)
     assert check.exit_code == 0, check.stdout
-    assert "off its fit" not in check.stdout
+    assert "match its fit" not in check.stdout
     assert "Limits that fit tried:" in check.stdout
     assert "app survives at 4" in check.stdout
     assert "← survives" in check.stdout
@@ -263,7 +263,7 @@ def test_an_image_that_always_passes_gets_the_smallest_limit_and_nothing_is_writ
 
     assert done.exit_code == 2, done.stdout
     assert "app survives at 8.0 MiB" in done.stdout
-    assert "No container can be given less" in done.stdout
+    assert "This is the smallest limit that membudget sets" in done.stdout
     assert "Next: set" not in done.stdout
     assert "nothing was written, because app passes at the smallest limit" in done.stderr
     assert (repository.folder / "budgets.toml").read_text() == budgets

@@ -172,5 +172,5 @@ def test_uncommitted_files_are_named_with_the_version_that_was_used(
     done = run("check", "--no-base", folder=repository.folder)
 
     assert done.exit_code == 0, done.stderr
-    assert "budgets.toml has uncommitted changes, and they count" in done.stderr
-    assert "Dockerfile has uncommitted changes, which are not built: HEAD's was used" in done.stderr
+    assert "budgets.toml has uncommitted changes, which count" in done.stderr
+    assert "Dockerfile has uncommitted changes, but membudget built the version of HEAD" in done.stderr

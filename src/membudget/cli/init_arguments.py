@@ -16,9 +16,10 @@ def add_init(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     command = commands.add_parser(
         "init",
         help="write a budgets file and a workflow for this repository",
-        description="Find the images of this repository. Build and run each image. Write a budgets.toml that"
-        " passes, and a workflow. init reads Dockerfiles, compose and bake files, workflows, Kubernetes manifests and"
-        " Helm charts. It asks no questions, and overwrites files only with --force.",
+        description="Find the images of this repository. Build and run each image. Write a budgets.toml with"
+        " budgets that the images keep today, and a workflow. init reads Dockerfiles, compose and bake files,"
+        " workflows, Kubernetes manifests and Helm charts. It asks no questions, and overwrites files only with"
+        " --force.",
     )
     command.add_argument(
         "--budgets",

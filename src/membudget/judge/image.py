@@ -37,7 +37,7 @@ class Status(StrEnum):
     WARNING = "near its budget"
     SOMETIMES_OVER = "sometimes over budget"
     """The median is within the maximum, but single trials are not."""
-    OFF_ITS_FIT = "limit off its fit"
+    OFF_ITS_FIT = "limit does not match its fit"
     """Within budget, but the limit does not follow from what `membudget fit` last found."""
     SOMETIMES_UNDER = "sometimes under budget"
     """The median keeps the minimum, but single trials do not."""

@@ -212,7 +212,7 @@ def _raised_already(
 
 def _already(keys: Sequence[str], looser: LooserRules) -> Finding:
     verbs = ("is", "counts") if len(keys) == 1 else ("are", "count")
-    said = f" {verbs[0]} looser here already, and {verbs[1]} with the label "
+    said = f" {verbs[0]} already looser in this change, and {verbs[1]} with the label "
     return Finding((*_and(map(Quoted, keys)), *_label(looser, said)), FindingKind.ACCEPT)
 
 
@@ -220,8 +220,8 @@ def _label(looser: LooserRules, before: str) -> Parts:
     """Return which label is needed. Empty if looser budgets count without one."""
     if looser.approval is Approval.NOT_ASKED:
         return ()
-    anew = "" if looser.approval is Approval.MISSING else " anew"
-    return (before, Quoted(looser.label), f"{anew} from somebody with triage rights")
+    again = "" if looser.approval is Approval.MISSING else " again"
+    return (before, Quoted(looser.label), f"{again} from somebody with triage rights")
 
 
 def _image_values(image: ImageMeasurement, judged: ImageJudgement) -> dict[str, Value]:

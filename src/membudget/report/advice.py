@@ -84,7 +84,7 @@ def _why_request(found: Sizing) -> str:
 def _why_limit(found: Sizing) -> str:
     size = format_size(found.need_bytes)
     needed = f"{size} needed by the last fit" if found.need is Need.FIT else f"the largest peak RSS of {size}"
-    unproven = "" if found.need is Need.FIT else ". `membudget fit` finds what is really needed"
+    unproven = "" if found.need is Need.FIT else ". `membudget fit` finds the smallest limit that works"
     return f"{needed} + {_margin(found.margin)}, rounded up{unproven}"
 
 

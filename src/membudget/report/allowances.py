@@ -31,20 +31,20 @@ def loosened_finding(looser: LooserRules) -> Finding:
     """Return a finding with the number of rules loosened without approval."""
     count = len(looser.unapproved)
     what = "1 rule is" if count == 1 else f"{count} rules are"
-    said = f"{what} looser than in the base; the base's count until somebody approves the change"
+    said = f"{what} looser than in the base; the base's rules count until somebody approves the change"
     return Finding((said,), FindingKind.LOOSENED)
 
 
 def approval_step(looser: LooserRules) -> Finding:
     """Return the next step for loosened rules."""
-    return label_request("take the loosening back", looser)
+    return label_request("undo this change", looser)
 
 
 def label_request(otherwise: str, looser: LooserRules) -> Finding:
     """Return a next step: `otherwise`, or ask someone to set the label."""
     asked = f"{otherwise}, or ask somebody with triage rights for the label "
     if looser.approval is Approval.STALE:
-        asked = f"{otherwise}, or ask somebody with triage rights to look again and set the label anew: "
+        asked = f"{otherwise}, or ask somebody with triage rights to review it again and add the label again:  "
     return Finding((asked, Quoted(looser.label)))
 
 
@@ -78,7 +78,7 @@ def _allowed(exception: Allowed) -> Parts:
     row, given = exception.row, exception.exception
     soon = ", which is soon" if given.ends_soon else ""
     allowed = bound_in_words(row.metric, given.allow)
-    said = f"{row_label(row)} may be {allowed} until {given.until.isoformat()}{soon}"
+    said = f"an exception allows {row_label(row)} {allowed} until {given.until.isoformat()}{soon}"
     quoted = f"{given.reason} ({given.issue})" if given.issue else given.reason
     use = _USES.get(exception.use, _EXCEEDED[row.metric.definition.better])
     return (f"{said}{use}: ", Quoted(quoted))
@@ -93,7 +93,7 @@ def noise(judgement: Judgement) -> Iterator[Finding]:
 
 
 _DIFFERENCES = {
-    Difference.WHOLE: "it is no shard",
+    Difference.WHOLE: "it is not a shard",
     Difference.HEAD: "it differs in its head commit",
     Difference.BASE: "it differs in its base commit",
     Difference.VERSION: "it differs in its version of membudget",

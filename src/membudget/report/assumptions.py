@@ -23,7 +23,7 @@ def workload_finding(trials: Sequence[Trial]) -> Iterator[Finding]:
         case AutoEnd.RESTED | AutoEnd.HEALTHY:
             yield Finding(("no workload: the service ", *_listened(assumed), "was left idle", *_to_do(assumed)))
         case AutoEnd.BUSY:
-            busy = "was busy by itself until the trial's timeout"
+            busy = "was busy until the trial's timeout"
             yield Finding(("no workload: the service ", *_listened(assumed), busy, *_to_do(assumed)))
         case AutoEnd.KEPT_RUNNING:
             ran = "no workload: the container kept running, was idle and listened on no port"

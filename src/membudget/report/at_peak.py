@@ -167,7 +167,7 @@ def _of(seen: str, peak: str) -> str:
 def _beside(found: Breakdown) -> Iterator[Part]:
     """Yield in words the file-backed memory, if it is large."""
     if found.file_bytes >= _SMALLEST_SHARE * found.whole_bytes:
-        yield f"; besides, {format_size(found.file_bytes)} file-backed"
+        yield f"; not part of RSS: {format_size(found.file_bytes)} file-backed"
         if found.files:
             largest = found.files[0]
             name = PurePosixPath(largest.path).name or largest.path
@@ -177,7 +177,7 @@ def _beside(found: Breakdown) -> Iterator[Part]:
 def _limits(snapshot: Snapshot) -> Iterator[str]:
     """Yield in words what the look does not show, and why."""
     if snapshot.is_late:
-        yield f"; the look came late: {format_size(snapshot.fell_bytes)} had been given back"
+        yield f"; the look came late: {format_size(snapshot.fell_bytes)} had already been freed"
     if snapshot.is_near_limit:
         yield "; near the limit only the status of processes is read"
     elif snapshot.is_after_kill:

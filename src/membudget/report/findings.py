@@ -21,9 +21,9 @@ from membudget.report.verdicts import soak_words
 _MOST_KILLED = 3
 _SHARED_PAGES = "; file-backed pages that another container read first do not count towards this limit"
 _DOUBTS = {
-    OomDoubt.ENGINE_SAYS_KILL: "the engine was told of an OOM kill, but the kernel counted none: one is assumed",
-    OomDoubt.SIGKILLED_AT_LIMIT: "the container was ended by SIGKILL at its limit, but the kernel counted no OOM kill:"
-    " whether there was one is not known",
+    OomDoubt.ENGINE_SAYS_KILL: "the engine reported an OOM kill, but the kernel counted none: membudget assumes one",
+    OomDoubt.SIGKILLED_AT_LIMIT: "SIGKILL ended the container at its limit, but the kernel counted no OOM kill: whether"
+    " there was one is unknown",
 }
 
 
@@ -112,11 +112,11 @@ def limit_words(contact: LimitContact) -> str:
     """Return in words what happened at the limit."""
     times = "" if contact.hits is None else " once" if contact.hits == 1 else f" {contact.hits:,} times"
     what = "thrashing at the limit" if contact.is_thrashing else "reached the limit"
-    parts = [f"{what}: memory was reclaimed{times}"]
+    parts = [f"{what}: the kernel reclaimed memory{times}"]
     if contact.refaulted_bytes:
-        parts.append(f"{format_size(contact.refaulted_bytes)} had to be read again")
+        parts.append(f"{format_size(contact.refaulted_bytes)} were read again")
     if contact.stalled_ms:
-        parts.append(f"some process waited for memory for {contact.stalled_ms} ms")
+        parts.append(f"processes waited {contact.stalled_ms} ms for memory")
     return ", ".join(parts)
 
 
@@ -124,12 +124,12 @@ def certificate_words(certificate: Certificate) -> str:
     """Return in words how reliable a sampled peak is."""
     match certificate.conclusion:
         case Conclusion.CONFIRMED:
-            return f"sampled peak confirmed by the kernel's mark to {format_size(certificate.resolution_bytes)}"
+            return f"the kernel's mark confirms the sampled peak to {format_size(certificate.resolution_bytes)}"
         case Conclusion.SPIKE_MISSED:
             missed = format_size(certificate.missed_bytes)
-            return f"a spike was missed: the kernel saw {missed} more than any sample"
+            return f"sampling missed a spike: the kernel recorded {missed} more than any sample"
         case Conclusion.UNCONFIRMED:
-            return "sampled peak not confirmed: there is no last mark of the kernel's to compare it with"
+            return "the sampled peak is not confirmed, because the kernel's mark is missing"
 
 
 def circumstances(trials: Sequence[Trial]) -> Iterator[Finding]:
@@ -137,7 +137,7 @@ def circumstances(trials: Sequence[Trial]) -> Iterator[Finding]:
     yield from load_findings(trials)
     inside = sorted({what for trial in trials for what in trial.ran_inside})
     if inside:
-        yield Finding((f"{' and '.join(inside)} ran inside the container: what they used counts",))
+        yield Finding((f"{' and '.join(inside)} ran inside the container, so their memory counts",))
 
 
 def _sidecars(trials: Sequence[Trial]) -> Iterator[Finding]:
@@ -180,7 +180,7 @@ def _load_finding(results: Sequence[LoadResult], *, killed: bool) -> Finding:
     figures += ["the client was the limit"] if any(result.client_was_busy for result in results) else []
     figures += [f"{load.connections_open:,} connections held open"] if load.connections_open else []
     figures += [f"{_range_words(resent, 'sent twice')} because the connection was lost"] if any(resent) else []
-    unhurt = "; no request failed with the killed processes" if killed and not any((*errors, *resent)) else ""
+    unhurt = "; no request failed although processes were killed" if killed and not any((*errors, *resent)) else ""
     return Finding((Quoted(load.what), f" ({load.phase}): {', '.join(figures)}{unhurt}"), FindingKind.LOAD)
 
 
@@ -205,7 +205,7 @@ def _killed(trials: Sequence[Trial]) -> Iterator[Finding]:
     if not oom.killed:
         yield Finding(("the killed process is not named: ", Quoted(oom.reason or "unknown")), FindingKind.KILLED)
         return
-    parts: list[Part] = ["the OOM killer ended "]
+    parts: list[Part] = ["the OOM killer killed "]
     for number, process in enumerate(oom.killed[:_MOST_KILLED]):
         parts += [", "] if number else []
         files = f" and {format_size(process.file_bytes)} file-backed" if process.file_bytes else ""
@@ -214,7 +214,7 @@ def _killed(trials: Sequence[Trial]) -> Iterator[Finding]:
     limits = sorted({process.limit_bytes for process in oom.killed if process.limit_bytes is not None})
     at = f" at the limit of {' and '.join(map(format_size, limits))}" if limits else ""
     more_words = f" and {more} more" if more > 0 else ""
-    more_words += f"{at}, by the kernel's record{_SHARED_PAGES if any(map(_is_above_limit, oom.killed)) else ''}"
+    more_words += f"{at}, according to the kernel's log{_SHARED_PAGES if any(map(_is_above_limit, oom.killed)) else ''}"
     yield Finding((*parts, more_words), FindingKind.KILLED)
 
 
@@ -235,8 +235,10 @@ def _missed(trials: Sequence[Trial]) -> Iterator[Finding]:
     missed = [one for one in certificates if one.conclusion is Conclusion.SPIKE_MISSED]
     if missed:
         worst = max(missed, key=lambda one: one.missed_bytes)
-        again = ", also when the trial was repeated at a higher rate" if worst.repeated else ""
-        yield Finding((f"{certificate_words(worst)}{again}: sampled peaks are lower bounds",), FindingKind.SPIKE_MISSED)
+        again = ", also in a repeated trial at a higher rate" if worst.repeated else ""
+        yield Finding(
+            (f"{certificate_words(worst)}{again}; the sampled peaks are lower bounds",), FindingKind.SPIKE_MISSED
+        )
     elif certificates and all(one.conclusion is Conclusion.UNCONFIRMED for one in certificates):
         yield Finding((certificate_words(certificates[0]),), FindingKind.UNCONFIRMED)
 

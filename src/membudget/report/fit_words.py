@@ -123,7 +123,7 @@ def _survives(image: FittedImage) -> str:
 def _comfortable(image: FittedImage, survives: int, comfortable: int) -> str:
     if comfortable == survives:
         return f"It is comfortable at the same limit: not slower than without one.{_hidden(image)}"
-    return f"It is comfortable at {format_size(comfortable)}. Below, {_costs(image)}.{_hidden(image)}"
+    return f"It is comfortable at {format_size(comfortable)}. Below that, {_costs(image)}.{_hidden(image)}"
 
 
 _FIGURES = {Discomfort.CPU: "CPU time", Discomfort.LATENCY: "p95 latency"}
@@ -162,13 +162,13 @@ def _cost(cost: Cost) -> str:
 def _remarks(image: FittedImage) -> Iterator[str]:
     if image.is_smallest_possible:
         yield (
-            "No container can be given less. The workload may need less than that, so it says little about production:"
-            " exercise the image as production does, then fit again."
+            "This is the smallest limit that membudget sets. The workload may need even less, so it says little about"
+            " production. Use a workload that is like production, then fit again."
         )
     if image.sizes_itself:
-        yield "Its memory depends on the limit: without one, it used more. So the next two limits were confirmed, too."
+        yield "Its memory depends on the limit: without one, it used more. So fit confirmed the next two limits too."
     if not image.keeps_headroom:
-        yield "Its memory grows with the limit, so that no limit that was tried keeps `peak_rss.headroom`."
+        yield "Its memory grows with the limit, so no limit that was tried keeps `peak_rss.headroom`."
     if not image.is_monotone:
         yield "Its limits are not monotone: it failed at a limit above one at which it passed."
 

@@ -60,9 +60,11 @@ def _near(image: ImageJudgement) -> Parts:
         if row.verdict is Verdict.WARN and row.trials_over is not None and not row.is_excepted:
             return (f" {row_label(row)} ", *row_reason(replace(row, reasons=row.reasons[:1])))
         if row.verdict is Verdict.WARN:
-            how = "is excepted" if row.is_excepted else "is near its budget"
+            how = "has an exception" if row.is_excepted else "is near its budget"
             return (f" {row_label(row)} {format_reading(row.metric, row.head)} {how}",)
-    return (" has a limit off its fit" if image.status is Status.OFF_ITS_FIT else " is near its budget",)
+    return (
+        " has a limit that does not match its fit" if image.status is Status.OFF_ITS_FIT else " is near its budget",
+    )
 
 
 def _failed(result: JudgedReport) -> list[Parts]:

@@ -32,7 +32,7 @@ _WORDS = {
     HintKind.DUPLICATES: ("the same files more than once", "keep one of each, and link to it"),
     HintKind.SMALLER_BASE: (
         "a smaller variant of the base image",
-        "start FROM it, and add what of the larger one is used",
+        "start FROM it, and add the packages that you need",
     ),
 }
 

@@ -48,7 +48,7 @@ def cause_findings(image: ImageMeasurement) -> Iterator[Finding]:
 def layer_words(change: LayerChange, dockerfile: str | None, *, tells_kind: bool = True) -> Parts:
     """Return what changed a layer: its instruction with its place, and how that was edited, added or removed."""
     if change.is_upstream:
-        return ("upstream: the base image moved",)
+        return ("upstream: the base image changed",)
     parts: list[Part] = [Quoted(shortened(change.instruction, _LONGEST_INSTRUCTION) or "a layer without history")]
     parts += _place(dockerfile, change.dockerfile_lines)
     if change.edited_from is not None:

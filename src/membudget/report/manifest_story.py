@@ -10,10 +10,10 @@ from membudget.report.manifest_words import diff_lines, fault_words, finding_wor
 from membudget.report.story_parts import Item, Keep, Paste, Problem, Section
 from membudget.report.verdicts import verdict_mark
 
-CHANGES_TITLE = "Changes to the manifests that settle this"
+CHANGES_TITLE = "Suggested changes to the manifests"
 _STEPS = {
-    Verdict.FAIL: "write what fits, or change the rule in [manifest_rules], where reviewers see it",
-    Verdict.WARN: "this passes; write what fits, or turn the rule off in [manifest_rules]",
+    Verdict.FAIL: "write the suggested value, or change the rule in [manifest_rules]",
+    Verdict.WARN: "the check passes; write the suggested value, or turn the rule off in [manifest_rules]",
 }
 
 
@@ -21,7 +21,7 @@ def manifest_problems(judgement: ManifestJudgement) -> Iterator[Problem]:
     """Yield the findings in manifests, failures first, and what could not be read."""
     yield from _of(judgement, Verdict.FAIL)
     if judgement.faults:
-        step = "repair it, or remove it from `manifests`; what cannot be read is not taken for a pass"
+        step = "fix it, or remove it from `manifests`; a manifest that membudget cannot read is never a pass"
         items = tuple(Item(Finding(fault_words(fault))) for fault in judgement.faults)
         yield Problem(verdict_mark(Verdict.INCONCLUSIVE, "manifests not read"), Finding((step,)), items,
                       Verdict.INCONCLUSIVE)  # fmt: skip

@@ -29,7 +29,7 @@ LABELS = {
     ManifestRule.HPA_CANNOT_SCALE_DOWN: "HPA cannot scale down",
     ManifestRule.HPA_AND_VPA: "HPA and VPA on memory",
     ManifestRule.VPA_BELOW_NEED: "VPA's maximum too low",
-    ManifestRule.NO_CONTAINER: "no container of ours",
+    ManifestRule.NO_CONTAINER: "no known container",
 }
 """Each rule in a few words."""
 _LEAST = frozenset({ManifestRule.LIMIT_BELOW_NEED, ManifestRule.LIMIT_LOWERED, ManifestRule.POD_BELOW_SUM})
@@ -94,7 +94,9 @@ def _what(finding: ManifestFinding) -> Parts:  # noqa: C901, PLR0911, PLR0912 - 
         case ManifestRule.LIMIT_FAR_ABOVE_NEED:
             return (f"the limit of {found} is more than twice {other}, {basis}",)
         case ManifestRule.INIT_RESERVES_MORE:
-            return (f"because of this init container, the pod reserves {found} all its life; the rest needs {other}",)
+            return (
+                f"because of this init container, the pod reserves {found} while it exists; the rest needs {other}",
+            )
         case ManifestRule.MEMORY_VOLUME if finding.found_bytes is None:
             return ("the memory volume ", Quoted(finding.name or ""), " has no size: its files may fill the limit")
         case ManifestRule.MEMORY_VOLUME:
@@ -102,11 +104,11 @@ def _what(finding: ManifestFinding) -> Parts:  # noqa: C901, PLR0911, PLR0912 - 
         case ManifestRule.HPA_CANNOT_SCALE_DOWN:
             return (_scaling(finding.scaling) if finding.scaling is not None else "it cannot scale down",)
         case ManifestRule.HPA_AND_VPA:
-            return ("an HPA and a VPA both act on memory: each undoes what the other does",)
+            return ("an HPA and a VPA both act on memory: each reacts to the changes of the other",)
         case ManifestRule.VPA_BELOW_NEED:
             return (f"the maxAllowed of {found} is below {other}, {basis}",)
         case ManifestRule.NO_CONTAINER:
-            return ("none of its containers runs an image of the budgets file, so nothing is checked",)
+            return ("none of its containers runs an image of the budgets file, so membudget checks nothing in it",)
 
 
 def _scaling(scaling: Scaling) -> str:
@@ -116,7 +118,7 @@ def _scaling(scaling: Scaling) -> str:
     share = format_percent(100 * scaling.used_bytes / scaling.wanted_bytes)
     return (
         f"at rest, a pod uses {_size(scaling.used_bytes)} of {target}: {share}."
-        f" The HPA can never scale down above {format_percent(scaling.most_percent)}"
+        f" The HPA scales down only below {format_percent(scaling.most_percent)}"
     )
 
 
@@ -128,9 +130,8 @@ def _instead(finding: ManifestFinding) -> Parts:
         return (f" → {verb} ", Quoted(finding.change.text))
     if finding.fitting_bytes is None:
         return ()
-    what = "a request of the pod of " if finding.rule is ManifestRule.HPA_CANNOT_SCALE_DOWN else ""
-    fits = "would let it" if what else "fits"
-    return (f" → {what}{_size(finding.fitting_bytes)} {fits}",)
+    what = "the pod's request" if finding.rule is ManifestRule.HPA_CANNOT_SCALE_DOWN else "it"
+    return (f" → set {what} to {_size(finding.fitting_bytes)}",)
 
 
 def cells(finding: ManifestFinding) -> tuple[Part, str, str, str, str]:

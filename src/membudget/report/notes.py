@@ -21,9 +21,9 @@ from membudget.report.verdicts import verdict_words
 
 ENGINE_STOPPED = "the engine stopped answering"
 SAME_IMAGE = "unchanged: base and head are the same image"
-SAME_SOURCES = "unchanged: nothing that it comes from differs"
+SAME_SOURCES = "unchanged: its files and settings are the same in base and head"
 _MOST_FILES = 3
-OPEN_NETWORK = "its network was open: what it fetched may change its figures"
+OPEN_NETWORK = "its network was open, so what it downloads may change its figures"
 
 _SETTINGS = {
     "transparent_huge_pages": "transparent huge pages",
@@ -46,22 +46,22 @@ def settings_note(change: SettingsChange) -> str:
 
 def contradiction_note(found: Contradiction) -> str:
     """Return the note about reused trials that were discarded."""
-    return f"the remembered trials were dropped and the image was measured again: {_contradiction(found)}"
+    return f"membudget discarded the remembered trials and measured the image again: {_contradiction(found)}"
 
 
 def _contradiction(found: Contradiction) -> str:
     match found:
         case FreshTrialFailed(side):
-            return f"a fresh trial of the {side} failed"
+            return f"a new trial of the {side} failed"
         case FigureMissing(side, metric, phase):
-            return f"{_figure(side, metric, phase)} is not in both"
+            return f"{_figure(side, metric, phase)} is missing from the new or from the remembered trials"
         case FigureDiffers(side, metric, phase, fresh, remembered):
             low, high = (format_value(metric, bound) for bound in remembered)
-            is_now = f"is {format_value(metric, fresh)} in a fresh trial"
-            return f"{_figure(side, metric, phase)} {is_now}, {low} to {high} in those"
+            is_now = f"is {format_value(metric, fresh)} in a new trial"
+            return f"{_figure(side, metric, phase)} {is_now}, and {low} to {high} in the remembered ones"
         case OtherVerdict(fresh_alone, together):
             with_them, alone = verdict_words(together), verdict_words(fresh_alone)
-            return f"with them the verdict was {with_them}, with fresh trials alone it was {alone}"
+            return f"with them the verdict was {with_them}, with the new trials alone it was {alone}"
         case SettingsChange():
             return settings_note(found)
 
@@ -77,7 +77,7 @@ def own_settings_note(failure: Failure) -> str:
 
 def warm_up_killed_note(side: Side) -> str:
     """Return the note about an OOM kill that happened only in the warm-up."""
-    return f"a process was OOM-killed in the {side}'s warm-up alone, so the warm-up counts as a trial"
+    return f"a process was OOM-killed only in the {side}'s warm-up, so the warm-up counts as a trial"
 
 
 def warm_up_limit_note(side: Side, contact: LimitContact) -> str:
@@ -101,32 +101,34 @@ def setting_notes(spec: ImageSpec, cpus: int, rules: ImageRules) -> Iterator[str
 
 def _changed_settings(keys: Sequence[str], *, own_counts: bool) -> str:
     """Return which measured settings the head changes, and which settings both sides were run with."""
-    how = "growth is told with the base's, maximums with the head's own"
-    waiting = "measured as the base has it, until the change is approved or merged"
+    how = "growth is measured with the base's settings, and maximums with the head's"
+    waiting = "measured with the base's settings until the change is approved or merged"
     return f"the head changes {', '.join(keys)}: {how if own_counts else waiting}"
 
 
 def _fewer_cpus(wanted: int, there: int) -> str:
     """Return the note about a machine with fewer CPUs than the container should have."""
-    return f"it was to have {wanted} CPUs, and the machine has {there}: what sizes itself by CPUs did"
+    return (
+        f"it should have {wanted} CPUs, but the machine has {there}; runtimes choose their size by the number of CPUs"
+    )
 
 
 def exception_note(metric: Metric, until: date) -> str:
     """Return the note about an exception that has expired."""
-    return f"its exception for {metric} ended on {until.isoformat()} and counts no more"
+    return f"its exception for {metric} ended on {until.isoformat()}"
 
 
 def ended_otherwise_note(base: AutoEnd, head: AutoEnd) -> str:
     """Return why base and head cannot be compared if no workload says what they are."""
-    fix = "say in its workload what it is: docs/workloads.md"
+    fix = "set a workload for it: docs/workloads.md"
     return with_fix(f"without a workload, the base {_ENDS[base]}, and the head {_ENDS[head]}", fix)
 
 
 _ENDS = {
     AutoEnd.ENDED: "ran to its end",
     AutoEnd.HEALTHY: "was a service that its HEALTHCHECK found healthy",
-    AutoEnd.RESTED: "was a service that was ready and rested",
-    AutoEnd.BUSY: "was a service that was ready and never rested",
+    AutoEnd.RESTED: "was a service that was ready and then idle",
+    AutoEnd.BUSY: "was a service that was ready and never idle",
     AutoEnd.KEPT_RUNNING: "kept running",
 }
 
@@ -138,14 +140,14 @@ def uncommitted_notes(changed: Sequence[str], budgets: str, recipes: Sequence[st
     Everything but the budgets file is taken from HEAD.
     """
     if budgets in changed:
-        yield f"{uncommitted(1, budgets)}, and they count: it was read from the working folder"
+        yield f"{uncommitted(1, budgets)}, which count: membudget reads it from the working folder"
     built = [name for name in changed if name in recipes]
     others = [name for name in changed if name != budgets and name not in recipes]
     if built:
         has_changes = uncommitted(len(built), _listed(built))
-        yield f"{has_changes}, which are not built: HEAD's was used → commit them first"
+        yield f"{has_changes}, but membudget built the version of HEAD → commit them first"
     if others:
-        yield f"{uncommitted(len(others), _listed(others))}, which are not built: the head is HEAD"
+        yield f"{uncommitted(len(others), _listed(others))}, but membudget used the version of HEAD"
 
 
 def uncommitted(count: int, names: str | None = None) -> str:
@@ -161,4 +163,4 @@ def _listed(names: Sequence[str]) -> str:
 
 def machines_note(name: str, one: object, other: object) -> str:
     """Return the note about shards that ran on different machines."""
-    return f"its shards ran on machines that differ: {name.replace('_', ' ')} {one} and {other}"
+    return f"its shards ran on different machines: {name.replace('_', ' ')} {one} and {other}"

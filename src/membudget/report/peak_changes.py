@@ -125,7 +125,7 @@ def _files(base: PeakLook, head: PeakLook) -> Iterator[Part]:
     grown = {path: size - before.get(path, 0) for path, size in after.items()}
     path = max(grown, key=grown.__getitem__, default=None)
     if path is not None and grown[path] >= MIB:
-        yield "; besides, file-backed: "
+        yield "; not part of RSS: file-backed "
         yield Quoted(PurePosixPath(path).name or path)
         yield f" {format_size_delta(grown[path])}"
 

@@ -131,7 +131,7 @@ def row_sentence(row: Row, label: str | None = None) -> Parts:
     why, label = row_reason(row), label or row_label(row)
     match row.trouble:
         case Trouble.UNCLEAR:
-            return _explained(f"{label} is not known well enough", why)
+            return _explained(f"{label} is inconclusive", why)
         case Trouble.NOT_MEASURED:
             return _explained(f"{label} was not measured", why)
         case Trouble.BASE_NOT_MEASURED:
@@ -174,7 +174,7 @@ def _missing(metric: Metric, reason: MissingReason) -> Parts:
         case SpikeMissed(head, base, precision):
             sides = [f"the head's may be {bound_in_words(metric, head)}"] if head is not None else []
             sides += [f"the base's may be {bound_in_words(metric, base)}"] if base is not None else []
-            return (f"{' and '.join(sides)}: ", Quoted(precision))
+            return (f"{' and '.join(sides)} (", Quoted(precision), ")")
 
 
 def _of_maximum(metric: Metric, reason: MaximumReason) -> Parts:  # noqa: PLR0911 - one for each kind
@@ -182,10 +182,10 @@ def _of_maximum(metric: Metric, reason: MaximumReason) -> Parts:  # noqa: PLR091
         case OverMaximum(bound, excess):
             return ("is ", *exceeded_words(metric, Exceeded(bound, bound.level + bound.kind.better.sign * excess)))
         case MaybeOverMaximum(bound, low, high):
-            doubt = f", but not for certain: its median lies {_range(metric, low, high)}"
-            return (f"is {_OVER[bound.kind.better]} ", *_named(metric, bound), doubt)
+            doubt = f": its median is {_range(metric, low, high)}"
+            return (f"it may be {_OVER[bound.kind.better]} ", *_named(metric, bound), doubt)
         case AroundMaximum(bound, low, high):
-            return (*_named(metric, bound), f" is within its noise: its median lies {_range(metric, low, high)}")
+            return (*_named(metric, bound), f" is within its noise: its median is {_range(metric, low, high)}")
         case TrialsWereOver():
             return _trials_over(metric, reason)
         case TrialsMayBeOver(count, of, worst):
@@ -194,10 +194,10 @@ def _of_maximum(metric: Metric, reason: MaximumReason) -> Parts:  # noqa: PLR091
             return (f"reached the limit in {at_limit.count} of {_trials(at_limit.of)}",)
         case WideEstimate(low, high):
             bounds = f"{format_value(metric, low)} to {format_value(metric, high)}"
-            return (f"it is {bounds}; a longer ramp, more of them, or more trials would tell",)
+            return (f"it is {bounds}; use a longer ramp, more load or more trials",)
         case Excepted(until, beyond):
             more = (", and ", *_trials_over(metric, beyond)) if beyond is not None else ()
-            return (f"is excepted until {until.isoformat()}", *more)
+            return (f"has an exception until {until.isoformat()}", *more)
 
 
 def _of_growth(metric: Metric, reason: GrowthReason) -> Parts:
@@ -208,9 +208,9 @@ def _of_growth(metric: Metric, reason: GrowthReason) -> Parts:
             percent = f" ({format_percent(100 * (after - before) / before, signed=True)})" if before else ""
             return (f"{_GREW[better]} by {change}{percent}, ", *exceeded_words(metric, Exceeded(bound, after)))
         case MaybeWorsened(low, high, tolerated):
-            allowed = f" allows {format_value(metric, tolerated)}, so this is inconclusive"
+            allowed = f" allows {format_value(metric, tolerated)}"
             by = f"{format_value(metric, low)} to {format_value(metric, high)}"
-            return (f"{_GREW[better]} by {by}; ", Quoted(_GROWTH[better]), allowed)
+            return (f"it {_GREW[better]} by {by}, and ", Quoted(_GROWTH[better]), allowed)
         case NotWorsened(low, high):
             ends = (low, high) if better is Better.LESS else (-high, -low)
             return (f"shows no {_GROWTH[better]} beyond its noise: {_delta_range(metric, *ends)}",)

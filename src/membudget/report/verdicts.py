@@ -41,7 +41,7 @@ _STATUS_MARKS = {
     Status.WITHIN_BUDGET: Mark(SIGNS[Verdict.PASS], "within budget"),
     Status.WARNING: Mark(SIGNS[Verdict.WARN], "near its budget"),
     Status.SOMETIMES_OVER: Mark(SIGNS[Verdict.WARN], "sometimes over budget"),
-    Status.OFF_ITS_FIT: Mark(SIGNS[Verdict.WARN], "limit off its fit"),
+    Status.OFF_ITS_FIT: Mark(SIGNS[Verdict.WARN], "limit does not match its fit"),
     Status.SOMETIMES_UNDER: Mark(SIGNS[Verdict.WARN], "sometimes under budget"),
     Status.OVER_BUDGET: Mark(SIGNS[Verdict.FAIL], "over budget"),
     Status.UNDER_BUDGET: Mark(SIGNS[Verdict.FAIL], "under budget"),
@@ -63,16 +63,17 @@ _APPROVAL_MARKS = {
     Approval.GIVEN: Mark(SIGNS[Verdict.PASS], "approved"),
 }
 _NEXT_STEPS = {
-    Status.WARNING: "this passes; there is little room left for what comes next",
+    Status.WARNING: "the check passes, but little of the budget is left",
     Status.OFF_ITS_FIT: "run `membudget fit --write` again, and commit what it writes",
-    Status.OOM_KILLED: "find what grew in the head, or raise the limit in budgets.toml and wherever it is deployed",
-    Status.WORKLOAD_FAILED: "make the workload pass: the memory of a workload that failed says nothing",
-    Status.BUILD_FAILED: "repair the build of the head's image, then push again",
-    Status.LEAKING: "find what the head keeps in memory after each request; a bounded cache would level off",
+    Status.OOM_KILLED: "find what uses more memory in the head, or raise the limit in budgets.toml and in your"
+    " deployment",
+    Status.WORKLOAD_FAILED: "make the workload pass; the memory of a failed workload is not judged",
+    Status.BUILD_FAILED: "fix the build of the image in the head, then push again",
+    Status.LEAKING: "find what the head keeps in memory after each request; a cache needs a size limit",
     Status.SOAK_TOO_SHORT: "make the soak longer (`duration` of the requests), or set more `trials`",
     Status.INCONCLUSIVE: "run the check again, or raise `trials` in budgets.toml",
     Status.NOT_MEASURED: "remove the cause, then run the check again; a missing figure is never a pass",
-    Status.BASE_NOT_MEASURED: "repair the image on the base branch first, or ask somebody with triage rights for the"
+    Status.BASE_NOT_MEASURED: "fix the image on the base branch first, or ask somebody with triage rights for the"
     " label that approves it",
 }
 
@@ -89,10 +90,10 @@ def next_step(status: Status, rows: Iterable[Row] = ()) -> str | None:
     """
     match status:
         case Status.OVER_BUDGET | Status.UNDER_BUDGET:
-            return f"{_Broken.of(rows, Verdict.FAIL).improved}, or accept it in budgets.toml, where reviewers see it"
+            return f"{_Broken.of(rows, Verdict.FAIL).improved}, or accept it in budgets.toml"
         case Status.SOMETIMES_OVER | Status.SOMETIMES_UNDER:
             worse = _Broken.of(rows, Verdict.WARN).worse
-            return f"find out why single trials {worse}; `every = true` makes each of them a failure"
+            return f"find out why single trials {worse}; with `every = true`, one such trial fails the check"
     return _NEXT_STEPS.get(status)
 
 
@@ -115,15 +116,15 @@ class _Broken:
 
     @property
     def improved(self) -> str:
-        """How to keep the budgets: "make it smaller and faster, make it serve more"."""
+        """How to keep the budgets: "make it smaller and faster, raise its throughput"."""
         adjectives = [word for word, is_it in (("smaller", self.memory), ("faster", self.time)) if is_it]
         parts = [f"make it {' and '.join(adjectives)}"] if adjectives else []
-        return ", ".join([*parts, "make it serve more"] if self.rate else parts)
+        return ", ".join([*parts, "raise its throughput"] if self.rate else parts)
 
     @property
     def worse(self) -> str:
-        """What a trial does that breaks the budgets: "need more or take longer"."""
-        words = (("need more", self.memory), ("take longer", self.time), ("serve less", self.rate))
+        """What a trial does that breaks the budgets: "need more memory or take longer"."""
+        words = (("need more memory", self.memory), ("take longer", self.time), ("have less throughput", self.rate))
         return " or ".join(word for word, is_it in words if is_it)
 
 
@@ -178,10 +179,10 @@ def image_reason(reason: ImageReason) -> Parts:  # noqa: PLR0911 - one for each 
             )
         case BaseFailed(failure, rows):
             labels = ", ".join(map(row_label, rows))
-            said = f"the {failure.stage} of its base failed, so growth of {labels} is not known: "
+            said = f"in the base, the {failure.stage} failed, so the growth of {labels} is unknown: "
             return (said, Quoted(failure.reason))
         case Soaked(verdict, requests):
-            said = soak_words(verdict, requests) if verdict is not None else "too little of its soak was sampled"
+            said = soak_words(verdict, requests) if verdict is not None else "its soak has too few samples"
             return (said,)
         case OffItsFit(fault):
             return (_fit_words(fault),)
@@ -192,14 +193,16 @@ def image_reason(reason: ImageReason) -> Parts:  # noqa: PLR0911 - one for each 
 def _fit_words(fault: FitFault) -> str:
     match fault:
         case LimitTooLow(limit, least, survives):
-            wanted = f"with headroom, {format_size(least)}"
-            return f"its limit of {format_size(limit)} is close to the {format_size(survives)} that it needs: {wanted}"
+            wanted = f"with headroom, it should be at least {format_size(least)}"
+            need = f"the {format_size(survives)} that the image needs"
+            return f"its limit of {format_size(limit)} is too close to {need}; {wanted}"
         case LimitTooHigh(limit, most, needed):
-            at_most = f"{format_size(most)} or less would do"
-            return f"its limit of {format_size(limit)} is far above the {format_size(needed)} that it needs: {at_most}"
+            wanted = f"it should be at most {format_size(most)}"
+            need = f"the {format_size(needed)} that the image needs"
+            return f"its limit of {format_size(limit)} is far above {need}; {wanted}"
         case PeakMoved(peak, fitted):
             moved = f"from {format_size(fitted)} to {format_size(peak)}"
-            return f"its peak RSS has moved {moved} since its limit was fitted"
+            return f"its peak RSS has changed {moved} since the last fit"
 
 
 def soak_words(verdict: LeakVerdict, requests: int | None) -> str:
@@ -223,6 +226,6 @@ def soak_words(verdict: LeakVerdict, requests: int | None) -> str:
         case Trend.NOISE:
             return f"no growth without end: {rate} is noise, {over}"
         case Trend.UNDECIDED if may_be_none:
-            return f"growth: none found ({margin}), but too little is known, {over}; a longer soak would tell"
+            return f"growth: none found ({margin}), but the interval is too wide, {over}; make the soak longer"
         case Trend.UNDECIDED:
-            return f"growth that noise or a slow plateau explain as well: {rate}, {over}; a longer soak would tell"
+            return f"growth, but noise or a slow plateau may be the reason: {rate}, {over}; make the soak longer"

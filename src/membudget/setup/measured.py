@@ -260,5 +260,5 @@ def _next(way: Way, failed: Trial | Failure, waiting: Sequence[Way]) -> list[Way
         return [*([replace(seen_listening(port), around=way.around)] if port is not None else []), *waiting]
     if failed.exit_code != 0:
         return elsewhere
-    job = command(("it ended by itself when it ran",))
+    job = command(("it ended on its own when it ran",))
     return [replace(job, around=way.around), *elsewhere]

@@ -31,7 +31,9 @@ _TODO_REQUESTS = (
     '  kind = "http"',
     '  requests = [{ path = "/books?page=1", count = 500 }]',
 )
-_TODO_PATH = ("TODO: replace the path with what your users ask for. This one only tells that the service is well.",)
+_TODO_PATH = (
+    "TODO: replace the path with what your users ask for. This one only says whether the service is healthy.",
+)
 _TODO_PAGE = ("TODO: replace the path with what your users ask for. This one answered with 200.",)
 _TODO_WORK = (
     "TODO: replace the idle step with work for the service, for example:",

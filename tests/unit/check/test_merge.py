@@ -297,7 +297,7 @@ def test_machines_that_differ_are_said() -> None:
     other = part(2, "b", "c")
     environment = other.environment.model_copy(update={"cpus": 8})
     merged = merge({"one": part(1, "a"), "two": other.model_copy(update={"environment": environment})})
-    assert merged.notes == ("its shards ran on machines that differ: cpus 4 and 8",)
+    assert merged.notes == ("its shards ran on different machines: cpus 4 and 8",)
     assert merged.verdict is Verdict.PASS
 
 

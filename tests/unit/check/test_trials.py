@@ -230,7 +230,10 @@ def test_a_warm_up_that_reached_its_limit_by_reclaim_is_told_and_does_not_count(
     assert image.base is not None
     assert len(image.base.trials) == 3
     (note,) = image.notes
-    assert note == "reached the limit: memory was reclaimed 7 times (in the base's warm-up, whose figures do not count)"
+    assert (
+        note
+        == "reached the limit: the kernel reclaimed memory 7 times (in the base's warm-up, whose figures do not count)"
+    )
 
 
 def in_a_pull_request(base: float, head: float, memory: Mapping[str, Sequence[float]]) -> FakeTools:

@@ -60,8 +60,8 @@ def test_a_fresh_figure_fits_within_the_wider_of_tolerance_and_spread(
 def test_the_words_name_metric_side_and_figures() -> None:
     said = contradicted(of(40, 41, 41), trial(60))
     assert said == (
-        "the remembered trials were dropped and the image was measured again: "
-        "peak RSS of the head is 60.0 MiB in a fresh trial, 40.0 MiB to 41.0 MiB in those"
+        "membudget discarded the remembered trials and measured the image again: "
+        "peak RSS of the head is 60.0 MiB in a new trial, and 40.0 MiB to 41.0 MiB in the remembered ones"
     )
 
 
@@ -70,15 +70,17 @@ def test_a_phase_with_a_budget_is_looked_at() -> None:
     small, large = (replace(trial(40), phases=(phase("steady", 0, 10, rss),)) for rss in (40, 60))
     assert contradicted([small, small], small, judged_by) is None
     assert "peak RSS (steady) of the head is 60.0 MiB" in str(contradicted([small, small], large, judged_by))
-    assert "peak RSS (steady) of the head is not in both" in str(contradicted([small, small], trial(40), judged_by))
+    assert "peak RSS (steady) of the head is missing from the new or" in str(
+        contradicted([small, small], trial(40), judged_by)
+    )
 
 
 @pytest.mark.parametrize(
     ("fresh", "why"),
     [
-        (trial(40, oom_kills=1), "OOM kills of the head is 1 in a fresh trial, 0 to 0 in those"),
-        (trial(None), "peak RSS of the head is not in both"),
-        (Failure(FailureStage.WORKLOAD, "exit code 1"), "a fresh trial of the head failed"),
+        (trial(40, oom_kills=1), "OOM kills of the head is 1 in a new trial, and 0 to 0 in the remembered ones"),
+        (trial(None), "peak RSS of the head is missing from the new or"),
+        (Failure(FailureStage.WORKLOAD, "exit code 1"), "a new trial of the head failed"),
         (replace(trial(40), settings=HostSettings("always", 0, 60, "0")), "the machine's settings changed"),
     ],
 )

@@ -66,9 +66,9 @@ def test_the_reason_is_said_once_and_what_to_do(failure: Failure, size: float | 
     of = judged(side(failure=failure, size=size), allowed=allowed)
     assert of.status is Status.BASE_NOT_MEASURED
     assert reasons_of(of) == [
-        f"the {failure.stage} of its base failed, so growth of {lost} is not known: {failure.reason}"
+        f"in the base, the {failure.stage} failed, so the growth of {lost} is unknown: {failure.reason}"
     ]
-    assert "repair the image on the base branch first, or ask" in str(next_step(of.status))
+    assert "fix the image on the base branch first, or ask" in str(next_step(of.status))
 
 
 def test_where_our_engine_failed_nobody_is_asked_to_repair_the_base() -> None:
@@ -128,7 +128,7 @@ def test_a_phase_that_the_base_did_not_reach_leaves_its_growth_open() -> None:
     assert (of.verdict, of.inconclusive) == (Verdict.INCONCLUSIVE, Inconclusive.NOT_MEASURED)
     assert reasons_of(of) == ["peak RSS (burst) of the base was not measured: no trial reached the phase burst"]
     failed = judge_image(replace(image(base=NOT_BUILT, head=side(head)), phase_budgets=grown))
-    assert "so growth of peak RSS (burst) is not known" in reasons_of(failed)[0]
+    assert "so the growth of peak RSS (burst) is unknown" in reasons_of(failed)[0]
 
 
 SUM = {Metric.PEAK_RSS: EffectiveBudget(200 * MIB, Tolerance(5, 2 * MIB))}
@@ -177,12 +177,12 @@ def test_which_growth_a_failed_base_leaves_open_does_not_hang_on_words() -> None
     allowed = budgets(rss_growth=(5, 2), size_growth=(5, 2))
     base = worded(side(failure=WORKLOAD), Metric.PEAK_RSS, "in other words")
     assert reasons_of(judged(base, allowed=allowed)) == [
-        f"the workload of its base failed, so growth of peak RSS is not known: {WORKLOAD.reason}"
+        f"in the base, the workload failed, so the growth of peak RSS is unknown: {WORKLOAD.reason}"
     ]
     unread = worded(base, Metric.IMAGE_SIZE, str(WORKLOAD))
     assert reasons_of(judged(unread, allowed=allowed)) == [
         f"image size of the base was not measured: {WORKLOAD}",
-        f"the workload of its base failed, so growth of peak RSS is not known: {WORKLOAD.reason}",
+        f"in the base, the workload failed, so the growth of peak RSS is unknown: {WORKLOAD.reason}",
     ]
 
 

@@ -86,7 +86,7 @@ def test_a_soak_of_which_too_little_was_sampled_is_not_measured() -> None:
     soaked = replace(trial(40), phases=(phase(PhaseName.SOAK, 0, 10, 40),))
     judged = judge_image(replace(image(base=side(trial(40)), head=side(soaked)), leak_fails=True))
     assert (judged.verdict, judged.inconclusive) == (Verdict.INCONCLUSIVE, Inconclusive.NOT_MEASURED)
-    assert reasons_of(judged) == ["too little of its soak was sampled"]
+    assert reasons_of(judged) == ["its soak has too few samples"]
     assert judge_image(image(base=side(trial(40)), head=side(soaked))).verdict is Verdict.PASS, "it is advice"
     assert judge_image(replace(fine(), leak_fails=True)).verdict is Verdict.PASS, "nobody soaked it"
 

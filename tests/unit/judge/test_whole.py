@@ -310,7 +310,7 @@ def test_an_estimate_fails_only_where_chance_is_no_excuse(value: int, margin: in
     row = judge_metric(Metric.RSS_PER_CONNECTION, None, per_connection(value, margin), EffectiveBudget(65_536))
     assert row.verdict is verdict
     if verdict is Verdict.INCONCLUSIVE:
-        assert reason_of(row) == "it is 59.6 KiB to 77.1 KiB; a longer ramp, more of them, or more trials would tell"
+        assert reason_of(row) == "it is 59.6 KiB to 77.1 KiB; use a longer ramp, more load or more trials"
 
 
 def test_the_growth_of_an_estimate_counts_where_the_intervals_are_apart() -> None:

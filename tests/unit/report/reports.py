@@ -63,7 +63,7 @@ def everything() -> Report:
         image("cron", base=side(trial(40)), head=side(failure=ENGINE), allowed=grown),
         image("docs", base=side(failure=BUILD, size=None), head=side(trial(12)), allowed=grown),
         image("fine", base=side(trial(40)), head=side(thrashing()), allowed=grown),
-        notes=("1 file has uncommitted changes, which are not built: the head is HEAD",),
+        notes=("1 file has uncommitted changes, but membudget used the version of HEAD",),
     )
 
 

@@ -252,7 +252,7 @@ def test_a_limit_that_the_pull_request_raises_needs_only_the_label() -> None:
     made = report(image(base=side(trial(20)), head=side(trial(63.8, oom_kills=1)), allowed=allowed, limit=64))
     made = made.model_copy(update={"approval": Approval.MISSING, "loosened": (loosened,)})
     (finding,) = accept_image(*judged(made), made)
-    assert finding.as_text().startswith("limit is looser here already, and counts with the label")
+    assert finding.as_text().startswith("limit is already looser in this change, and counts with the label")
     assert not exceptions_of(made.judged())
 
 
@@ -284,7 +284,7 @@ def test_the_label_stands_where_the_failure_stands() -> None:
 def test_more_than_was_approved_needs_the_label_anew() -> None:
     made = failing(approval=Approval.GIVEN)
     (finding,) = accept_image(*judged(made), made)
-    assert finding.as_text().endswith("the label memory-budget-approved anew from somebody with triage rights")
+    assert finding.as_text().endswith("the label memory-budget-approved again from somebody with triage rights")
 
 
 def test_without_a_pull_request_no_label_is_asked_for() -> None:
@@ -298,7 +298,7 @@ def test_budgets_that_the_pull_request_raises_need_only_the_label() -> None:
     made = rss.model_copy(update={"approval": Approval.MISSING, "loosened": (loosened,)})
     (finding,) = accept_image(*judged(made), made)
     assert finding.as_text() == (
-        "phases.burst.peak_rss.max is looser here already, and counts with the label memory-budget-approved"
+        "phases.burst.peak_rss.max is already looser in this change, and counts with the label memory-budget-approved"
         " from somebody with triage rights"
     )
 
@@ -310,7 +310,8 @@ def test_budgets_that_are_raised_already_need_no_exception_beside() -> None:
     loosened = tuple(Loosening("api", is_group=False, key=key, before="a", after="b") for key in keys)
     changed = made.model_copy(update={"approval": Approval.MISSING, "loosened": loosened})
     (finding,) = accept_image(*judged(changed), changed)
-    said = "budgets.peak_rss.growth.floor and budgets.peak_rss.max are looser here already, and count with the label"
+    keys = "budgets.peak_rss.growth.floor and budgets.peak_rss.max"
+    said = f"{keys} are already looser in this change, and count with the label"
     assert finding.as_text().startswith(said)
     assert exceptions_of(made.judged())
     assert not exceptions_of(changed.judged())

@@ -50,7 +50,7 @@ def test_a_port_that_is_declared_and_not_used_is_told() -> None:
     ("trials", "words"),
     [
         (assumed(), "the service was ready and was left idle"),
-        (assumed(ANYWHERE, end=AutoEnd.BUSY), "and was busy by itself until the trial's timeout"),
+        (assumed(ANYWHERE, end=AutoEnd.BUSY), "and was busy until the trial's timeout"),
         (assumed(end=AutoEnd.KEPT_RUNNING), "the container kept running, was idle and listened on no port"),
         (assumed(*[Listening(port, "::") for port in range(8000, 8010)]), "port 8002 and 7 more, and"),
     ],

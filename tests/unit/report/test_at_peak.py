@@ -85,7 +85,7 @@ def test_file_backed_memory_is_told_beside_the_peak() -> None:
     one = process("serve", rss=330, pss=300, file=30)
     seen = snapshot(one, rss=300, files=(FileUse("/usr/lib/libtorch.so", 21 * MIB),))
     assert said(looked(300, seen)) == (
-        "at the peak (300.0 MiB): serve 300.0 MiB; besides, 30.0 MiB file-backed (libtorch.so 21.0 MiB)"
+        "at the peak (300.0 MiB): serve 300.0 MiB; not part of RSS: 30.0 MiB file-backed (libtorch.so 21.0 MiB)"
     )
     look = peak_look([looked(300, seen)])
     assert look is not None
@@ -116,7 +116,7 @@ def test_what_is_shown_adds_up_to_the_look_but_for_rounding(
 def test_a_late_look_says_what_had_been_given_back() -> None:
     seen = replace(app(10), rss_bytes=40 * MIB, anon_bytes=40 * MIB, fell_bytes=30 * MIB, is_late=True)
     assert said(looked(40, seen)) == (
-        "closest look: 10.0 of 40.0 MiB, held by app 10.0 MiB; the look came late: 30.0 MiB had been given back"
+        "closest look: 10.0 of 40.0 MiB, held by app 10.0 MiB; the look came late: 30.0 MiB had already been freed"
     )
 
 

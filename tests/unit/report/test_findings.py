@@ -25,7 +25,7 @@ def test_the_worst_contact_with_the_limit_is_said_also_where_some_were_not_count
         for finding in findings([replace(trial(40), at_limit=contact) for contact in contacts])
         if finding.is_grave
     ]
-    assert said == ["thrashing at the limit: memory was reclaimed 7 times, some process waited for memory for 90 ms"]
+    assert said == ["thrashing at the limit: the kernel reclaimed memory 7 times, processes waited 90 ms for memory"]
 
 
 def killed(*limits_mib: int | None, snapshot_mib: float = 40) -> Trial:
@@ -40,15 +40,17 @@ def killed(*limits_mib: int | None, snapshot_mib: float = 40) -> Trial:
 def test_an_oom_kill_is_told_by_the_kernels_record() -> None:
     (finding,) = findings([killed(64)])
     assert finding.as_text() == (
-        "the OOM killer ended python3 (pid 7, RSS 60.0 MiB and 1.0 MiB file-backed) at the limit of 64.0 MiB, by the"
-        " kernel's record"
+        "the OOM killer killed python3 (pid 7, RSS 60.0 MiB and 1.0 MiB file-backed) at the limit of 64.0 MiB,"
+        " according to the kernel's log"
     )
 
 
 def test_a_record_that_does_not_name_the_limit_is_told_without() -> None:
     (finding,) = findings([killed(None, None)])
     assert "limit" not in finding.as_text()
-    assert finding.as_text().endswith("python3 (pid 8, RSS 60.0 MiB and 1.0 MiB file-backed), by the kernel's record")
+    assert finding.as_text().endswith(
+        "python3 (pid 8, RSS 60.0 MiB and 1.0 MiB file-backed), according to the kernel's log"
+    )
 
 
 def test_beside_an_oom_kill_a_look_is_told_if_it_was_near_the_peak() -> None:
@@ -60,8 +62,8 @@ def test_witnesses_of_oom_kills_that_contradict_each_other_are_told_once() -> No
     doubts = [OomDoubt.ENGINE_SAYS_KILL, None, OomDoubt.ENGINE_SAYS_KILL, OomDoubt.SIGKILLED_AT_LIMIT]
     said = [one for one in findings([replace(trial(40), oom_doubt=doubt) for doubt in doubts]) if one.is_grave]
     assert [one.as_text().partition(",")[0] for one in said] == [
-        "the engine was told of an OOM kill",
-        "the container was ended by SIGKILL at its limit",
+        "the engine reported an OOM kill",
+        "SIGKILL ended the container at its limit",
     ]
 
 
@@ -94,7 +96,7 @@ def loaded(errors: int = 0, resent: int = 0, *, kills: int = 0, requests: int = 
         ([loaded(), loaded()], "200 requests, 0 errors, 200 a second, p50 1.0 ms, p95 2.0 ms, p99 3.0 ms"),
         ([loaded(), loaded(12, requests=90)], "0 to 12 errors, depending on the trial"),
         ([loaded(kills=12, resent=12)], "12 sent twice because the connection was lost"),
-        ([loaded(kills=12)], "p99 3.0 ms; no request failed with the killed processes"),
+        ([loaded(kills=12)], "p99 3.0 ms; no request failed although processes were killed"),
     ],
 )
 def test_errors_of_the_load_agree_with_the_kills(trials: list[Trial], expected: str) -> None:

@@ -41,7 +41,7 @@ def grown(*, budget: float | None) -> ImageMeasurement:
 def test_the_line_and_the_packages_that_did_it() -> None:
     assert [finding.as_markdown() for finding in cause_findings(grown(budget=None))] == [
         "+48.1 MiB `RUN pip install -r requirements.txt` (`app/Dockerfile:14`): `pandas` +31.0 MiB, `numpy` +17.0 MiB",
-        "+2.0 MiB upstream: the base image moved",
+        "+2.0 MiB upstream: the base image changed",
     ]
 
 

@@ -23,15 +23,15 @@ SAID = {
     " resources.requests.memory: 120Mi",
     R.REQUEST_BELOW_SETTLED: "the request of 64.0 MiB is below 120.0 MiB, its settled working set → write 120Mi",
     R.LIMIT_FAR_ABOVE_NEED: "the limit of 1.0 GiB is more than twice 200.0 MiB",
-    R.INIT_RESERVES_MORE: "container migrate: because of this init container, the pod reserves 1.0 GiB all its life",
+    R.INIT_RESERVES_MORE: "container migrate: because of this init container, the pod reserves 1.0 GiB while it exists",
     R.MEMORY_VOLUME: "the limit of 256.0 MiB is below 328.0 MiB: the smallest comfortable limit of its last fit, and"
     " 128.0 MiB of memory volumes → write 358Mi",
     R.HPA_CANNOT_SCALE_DOWN: "at rest, a pod uses 120.0 MiB of 128.0 MiB of the target (80 % of the request of 160.0"
-    " MiB): 93.8%. The HPA can never scale down above 90% → a request of the pod of",
-    R.HPA_AND_VPA: "an HPA and a VPA both act on memory: each undoes what the other does",
+    " MiB): 93.8%. The HPA scales down only below 90% → set the pod's request to",
+    R.HPA_AND_VPA: "an HPA and a VPA both act on memory: each reacts to the changes of the other",
     R.VPA_BELOW_NEED: "the maxAllowed of 128.0 MiB is below 200.0 MiB, the smallest comfortable limit of its last fit",
-    R.NO_CONTAINER: "api.yaml: none of its containers runs an image of the budgets file, so nothing is checked → name"
-    " them in containers",
+    R.NO_CONTAINER: "api.yaml: none of its containers runs an image of the budgets file, so membudget checks nothing"
+    " in it → name them in containers",
 }
 
 

@@ -166,7 +166,7 @@ def test_a_mapped_file_that_grew_is_told_beside_since_it_is_not_part_of_rss() ->
     torch = FileUse("/usr/lib/libtorch.so", 210 * MIB)
     base, head = looked(*workers(1, 10)), looked(*workers(1, 90), files=(torch,))
     assert said(base, head) == (
-        "changed at the peak: gunicorn: 10.0 → 90.0 MiB; besides, file-backed: libtorch.so +210.0 MiB"
+        "changed at the peak: gunicorn: 10.0 → 90.0 MiB; not part of RSS: file-backed libtorch.so +210.0 MiB"
     )
 
 

@@ -9,7 +9,7 @@ from membudget.judge.image import Status
 from membudget.judge.metric import Row, Verdict
 from membudget.report.verdicts import next_step
 
-ACCEPT = ", or accept it in budgets.toml, where reviewers see it"
+ACCEPT = ", or accept it in budgets.toml"
 
 
 def rows(*metrics: Metric, verdict: Verdict = Verdict.FAIL) -> list[Row]:
@@ -26,8 +26,8 @@ def rows(*metrics: Metric, verdict: Verdict = Verdict.FAIL) -> list[Row]:
         ([Metric.LATENCY_P95], "make it faster"),
         ([Metric.STARTUP_TIME], "make it faster"),
         ([Metric.CPU_SECONDS, Metric.PEAK_RSS], "make it smaller and faster"),
-        ([Metric.REQUESTS_PER_SECOND], "make it serve more"),
-        ([Metric.REQUESTS_PER_GIB, Metric.PEAK_RSS], "make it smaller, make it serve more"),
+        ([Metric.REQUESTS_PER_SECOND], "raise its throughput"),
+        ([Metric.REQUESTS_PER_GIB, Metric.PEAK_RSS], "make it smaller, raise its throughput"),
         ([], "make it smaller"),
     ],
 )
@@ -38,10 +38,10 @@ def test_what_is_over_budget_decides_what_to_change(metrics: list[Metric], step:
 @pytest.mark.parametrize(
     ("metrics", "worse"),
     [
-        ([Metric.PEAK_RSS], "need more"),
+        ([Metric.PEAK_RSS], "need more memory"),
         ([Metric.LATENCY_P99], "take longer"),
-        ([Metric.REQUESTS_PER_SECOND], "serve less"),
-        ([Metric.PEAK_RSS, Metric.STARTUP_TIME], "need more or take longer"),
+        ([Metric.REQUESTS_PER_SECOND], "have less throughput"),
+        ([Metric.PEAK_RSS, Metric.STARTUP_TIME], "need more memory or take longer"),
     ],
 )
 def test_what_single_trials_exceed_decides_what_to_look_for(metrics: list[Metric], worse: str) -> None:

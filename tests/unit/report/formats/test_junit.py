@@ -92,7 +92,7 @@ def test_a_failure_says_what_was_measured_and_what_was_allowed() -> None:
     assert failure.text.splitlines() == [
         "base: 40.0 MiB", "head: 70.0 MiB", "delta: +30.0 MiB (+75.0%)", "budget: max 64.0 MiB, growth +2.0 MiB",
         "headroom: over max by 6.0 MiB, over growth by 28.0 MiB", "status: ❌ over budget",
-        "❌ over budget → make it smaller, or accept it in budgets.toml, where reviewers see it",
+        "❌ over budget → make it smaller, or accept it in budgets.toml",
         f"- to accept: set in budgets.toml {keys}, or paste the exception below",
     ]  # fmt: skip
     whole = parsed(made).findtext("testsuite[@name='membudget']/system-out")

@@ -100,7 +100,7 @@ def test_each_outcome_has_exactly_one_next_step(name: str) -> None:
 def test_an_outcome_says_at_once_what_it_is(name: str) -> None:
     made = OUTCOMES[name]()
     words = {"no-base": "no base", "near-its-budget": "near its budget", "within-budget": "within budget",
-             "off-its-fit": "limit off its fit", "costed": "over budget", "fitted": "within budget",
+             "off-its-fit": "limit does not match its fit", "costed": "over budget", "fitted": "within budget",
              "deployed": "limit lowered too far", "runtimes": "2 runtime settings do not fit"}  # fmt: skip
     first = "\n".join(render(made.judged()).splitlines()[:3])
     assert words.get(name, name.replace("oom", "OOM").replace("workload-f", "workload f").replace("over-", "over ")

@@ -4,7 +4,7 @@ const scatter = (image) => {
   if (!image.figures.length) return null;
   return element("section", {},
     element("h4", {}, "The trials' own values"),
-    element("p", { class: "hint" }, "A dot is a trial, the stroke the median, the bar the interval that holds the true median with the confidence it says."),
+    element("p", { class: "hint" }, "Each dot is a trial. The stroke is the median, and the bar is the confidence interval of the median."),
     element("div", { class: "strips" }, image.figures.map(strip)),
     trialTable(image));
 };
