@@ -416,8 +416,8 @@ def test_a_pull_request_cannot_pass_by_what_its_cache_holds(
     api = rows(report(repository))["api"]
     assert metric(api["head"], "image_size") == true["image_size"] > 1024
     assert metric(api["head"], "peak_rss") == pytest.approx(true["peak_rss"], rel=0.05)
-    assert any("the remembered trials were dropped" in note for note in api["notes"])
-    assert "the remembered trials were dropped" in done.stdout
+    assert any("membudget discarded the remembered trials" in note for note in api["notes"])
+    assert "membudget discarded the remembered trials" in done.stdout
     again = run("check", folder=repository.folder, environ=environ)
     assert metric(rows(report(repository))["api"]["head"], "peak_rss") == pytest.approx(true["peak_rss"], rel=0.05)
     assert again.exit_code == 1, "what was forged is gone"

@@ -108,10 +108,11 @@ def _sum_of_fitting(finding: RuntimeFinding) -> Parts:
     if finding.beside_bytes is None or finding.rule in _WITHOUT_SUM:
         return ()
     if not finding.beside_bytes and finding.runtime.kind is RuntimeKind.GO:
-        return (f" = {format_size(finding.limit_bytes)} − 10%",)
+        return (f", which is {format_size(finding.limit_bytes)} − 10%",)
     percent = "10%" if finding.runtime.kind is RuntimeKind.GO else "5%"
     young = f" − {NODE_YOUNG_MIB} MiB" if finding.runtime.kind is RuntimeKind.NODE else ""
-    return (f" = {format_size(finding.limit_bytes)} − {percent} − {format_size(finding.beside_bytes)}{young}",)
+    total = f"{format_size(finding.limit_bytes)} − {percent} − {format_size(finding.beside_bytes)}{young}"
+    return (f", which is {total}",)
 
 
 _WITHOUT_SUM = (RuntimeRule.HEAP_RESERVED_UNUSED, RuntimeRule.NO_CONTAINER_SUPPORT)
@@ -131,7 +132,7 @@ def runtime_headline(findings: Sequence[RuntimeFinding]) -> Parts:
 def runtime_problems(findings: Sequence[RuntimeFinding]) -> Iterator[Problem]:
     """Yield the findings as one problem that passes. Nothing if there are none."""
     if findings:
-        step = "this passes; set what fits, or turn the rule off in [runtime_rules]"
+        step = "the check passes; set the suggested value, or turn the rule off in [runtime_rules]"
         mark = verdict_mark(Verdict.WARN, "runtime settings")
         yield Problem(mark, Finding((step,)), tuple(map(_item, findings)), Verdict.WARN)
 

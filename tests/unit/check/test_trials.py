@@ -217,7 +217,7 @@ def test_a_kill_in_a_warm_up_alone_is_a_kill() -> None:
     judged = judge_image(image)
     assert count == 1 + 3
     assert (judged.verdict, judged.status) == (Verdict.FAIL, Status.OOM_KILLED)
-    assert image.notes == ("a process was OOM-killed in the head's warm-up alone, so the warm-up counts as a trial",)
+    assert image.notes == ("a process was OOM-killed only in the head's warm-up, so the warm-up counts as a trial",)
     assert "api head" not in made.memory
 
 
@@ -296,7 +296,7 @@ def test_a_forged_cache_makes_no_broken_budget_pass(
     assert image.head is not None
     assert {trial.metrics[Metric.PEAK_RSS].value for trial in image.head.trials} == {head * MIB}
     (note,) = image.notes
-    assert "remembered trials were dropped" in note
+    assert "discarded the remembered trials" in note
     assert what in note
     assert len(made.memory["api head"]) == count, "what was forged is replaced"
 
@@ -379,7 +379,7 @@ def test_without_a_workload_a_head_that_is_observed_for_less_than_the_base_is_no
     assert image.head is not None
     assert image.head.failure is not None
     assert image.head.failure.reason.startswith("without a workload, the base")
-    assert "fix: say in its workload what it is" in image.head.failure.reason
+    assert "fix: set a workload for it" in image.head.failure.reason
 
 
 @pytest.mark.parametrize("base", [AutoEnd.HEALTHY, AutoEnd.RESTED, AutoEnd.KEPT_RUNNING, AutoEnd.BUSY])

@@ -18,7 +18,7 @@ def test_the_resolution_is_a_batch_a_cpu_or_one_percent(cpus: int, peak: int, re
 def test_what_sampling_saw_is_confirmed() -> None:
     certificate = certify(100, 2, 84 * MIB, 84 * MIB + 500 * KIB, EFFORT)
     assert (certificate.conclusion, certificate.missed_bytes) == (Conclusion.CONFIRMED, 0)
-    assert "confirmed" in certificate_words(certificate)
+    assert "mark confirms the sampled peak" in certificate_words(certificate)
 
 
 def test_a_spike_that_only_the_kernel_saw_is_missed() -> None:

@@ -310,8 +310,8 @@ def test_budgets_that_are_raised_already_need_no_exception_beside() -> None:
     loosened = tuple(Loosening("api", is_group=False, key=key, before="a", after="b") for key in keys)
     changed = made.model_copy(update={"approval": Approval.MISSING, "loosened": loosened})
     (finding,) = accept_image(*judged(changed), changed)
-    keys = "budgets.peak_rss.growth.floor and budgets.peak_rss.max"
-    said = f"{keys} are already looser in this change, and count with the label"
+    raised = "budgets.peak_rss.growth.floor and budgets.peak_rss.max"
+    said = f"{raised} are already looser in this change, and count with the label"
     assert finding.as_text().startswith(said)
     assert exceptions_of(made.judged())
     assert not exceptions_of(changed.judged())

@@ -47,7 +47,7 @@ def test_sentences() -> None:
 def test_go() -> None:
     (words,) = said(go(), peak=220)
     held = "it held 220.0 MiB of the limit of 256.0 MiB: Go collects late, whatever the limit is"
-    assert words == f"api: Go: no GOMEMLIMIT, and {held} → set GOMEMLIMIT=230MiB = 256.0 MiB − 10%"
+    assert words == f"api: Go: no GOMEMLIMIT, and {held} → set GOMEMLIMIT=230MiB, which is 256.0 MiB − 10%"
     (words,) = said(go("off"), peak=220)
     assert words.startswith("api: Go: GOMEMLIMIT=off sets no limit, and it held")
 
