@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import base_image
 from membudget.budgets.workload import CommandWorkload
@@ -18,6 +19,7 @@ from membudget.engine.containers import Containers
 from membudget.engine.helper import SubprocessHelper
 from membudget.engine.run_id import own_run_id
 from membudget.engine.vantage import vantage_on
+from membudget.measure.equipment import sandbox_image
 from membudget.measure.pod.pod import PodTools
 from membudget.measure.probe.client import CgroupProbe
 from membudget.measure.runner import RunnerSettings, TrialRunner
@@ -65,8 +67,10 @@ class Bench:
         with self.containers() as containers, self.probe() as probe:
             info = self.engine.info
             settings = RunnerSettings(rate_hz, highest_rate_hz)
-            pods = PodTools(Compose(self.engine.address), lambda _: probe)  # its trials have no sidecars
-            runner = TrialRunner(containers, info, probe, HostDrivers(), pods, settings=settings)
+            drivers = HostDrivers()
+            image = partial(sandbox_image, self.engine, containers)
+            pods = PodTools(Compose(self.engine.address), lambda _: probe, drivers, image)
+            runner = TrialRunner(containers, info, probe, drivers, pods, settings=settings)
             yield Trials(runner, self.image_id, TrialLedger())
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Protocol
 
 from membudget.budgets.workload import CommandWorkload, HttpWorkload, Workload
@@ -16,7 +17,7 @@ from membudget.engine.connection import Engine
 from membudget.engine.containers import Containers
 from membudget.engine.helper import SubprocessHelper
 from membudget.engine.run_id import own_run_id
-from membudget.measure.equipment import MeasuringOptions, measuring
+from membudget.measure.equipment import MeasuringOptions, measuring, sandbox_image
 from membudget.measure.pod.pod import PodTools
 from membudget.measure.probe.client import CgroupProbe
 from membudget.measure.runner import RunnerSettings, TrialRunner
@@ -85,7 +86,8 @@ def trials_at(engine: Engine, settings: RunnerSettings) -> Iterator[Trials]:
         probe = CgroupProbe(helper, "host", memory_root(info.cgroup_version), info.cgroup_version)
         drivers = HostDrivers()
         try:
-            pods = PodTools(Compose(engine.address), lambda _: probe)
+            image = partial(sandbox_image, engine, containers)
+            pods = PodTools(Compose(engine.address), lambda _: probe, drivers, image)
             runner = _Numbered(TrialRunner(containers, info, probe, drivers, pods, settings=settings), TrialLedger())
             yield Trials(engine, runner, probe.place, warnings)
         finally:

@@ -10,6 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from membudget.budgets.editing import NotEditableError, Value, Values, edited
+from membudget.budgets.entries import ImageSpec
 from membudget.budgets.file import parse_budgets
 from membudget.budgets.suggested import as_written
 from membudget.budgets.value_comments import fitted, fitted_peak, is_generated
@@ -63,7 +64,7 @@ def with_fits(text: str, name: str, images: Sequence[FittedImage], day: date, ch
     if gone is not None:
         what = f"nothing was written: the file has no image {gone} any more"
         raise ConfigurationError(what, where=name, fix="run the same command again")
-    after = _edited(text, name, {image.name: _values(image) for image in images})
+    after = _edited(text, name, {image.name: _values(image, there[image.name]) for image in images})
     try:
         parse_budgets(after, name, checkout)
     except BudgetsFileError as error:
@@ -101,11 +102,15 @@ def _comments(image: FittedImage, day: date) -> Mapping[str, str]:
     return comments
 
 
-def _values(image: FittedImage) -> Values:
-    """Return what to set in the table of an image. Sizes that are unknown are left out."""
+def _values(image: FittedImage, there: ImageSpec) -> Values:
+    """Return what to set in the table of an image. Sizes that are unknown are left out.
+
+    A limit that comes from a manifest stays there: a key of the budgets file would count before it.
+    """
     fit = {"survives": image.survives_bytes, "comfortable": image.comfortable_bytes, "peak_rss": image.peak_rss_bytes}
     values: dict[str, Value] = {}
-    if image.limit_bytes is not None:
+    is_of_manifest = there.kubernetes is not None and there.limit is None
+    if image.limit_bytes is not None and not is_of_manifest:
         values["limit"] = as_written(image.limit_bytes)
     if image.peak_rss_max_bytes is not None:
         values["budgets"] = {"peak_rss": {"max": as_written(image.peak_rss_max_bytes)}}

@@ -45,6 +45,10 @@ class AutoWorkload(WorkloadKind, Action):
             return _DeclaredService.model_construct(idle=self.idle, awaited=_HEALTHY)
         return _DeclaredService.model_construct(idle=self.idle, awaited=_LISTENING) if ports else self
 
+    def awaiting(self, ready: Readiness) -> "AutoWorkload":
+        """Return the workload for a service that is ready then."""
+        return _DeclaredService.model_construct(idle=self.idle, awaited=ready)
+
 
 _HEALTHY = Readiness.model_construct(healthcheck=True, timeout=LONGEST_DURATION_MS)
 _LISTENING = ANY_PORT.model_copy(update={"timeout": LONGEST_DURATION_MS})

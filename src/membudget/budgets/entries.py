@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, SerializeAsAny, model_validator
 
 from membudget.budgets.auto_workload import AutoWorkload
 from membudget.budgets.budget_tables import SizeBudget
@@ -30,6 +30,7 @@ from membudget.budgets.fields import (
     not_allowed,
 )
 from membudget.budgets.fit import FitSettings, FitThresholds
+from membudget.budgets.kubernetes import KubernetesSettings
 from membudget.budgets.manifests import ManifestEntry, ManifestRules, Manifests
 from membudget.budgets.metric_budgets import NO_OOM_KILLS, MetricBudgets, OfSize, PhaseBudgets, set_keys
 from membudget.budgets.runtimes import RuntimeRules
@@ -176,7 +177,9 @@ class ImageSpec(FileModel):
     change of the image.
     """
     limit: SizeBytes | None = None
-    """Memory limit of the container, including swap (`memory.max`). The kernel kills processes that exceed it."""
+    """Memory limit of the container, including swap (`memory.max`). The kernel kills processes that exceed it. If
+    absent, the container's limit in the manifest of `kubernetes`.
+    """
     timeout: DurationMs = 60_000
     """The longest time a trial may take, without the settle time."""
     settle: DurationMs = 1000
@@ -189,6 +192,9 @@ class ImageSpec(FileModel):
     """Environment, files, rights and CPUs of the container."""
     compose: ComposeSettings | None = None
     """The services that the image needs, and its sidecars. If absent, the container runs alone."""
+    kubernetes: SerializeAsAny[KubernetesSettings] | None = None
+    """The manifest whose pod the image runs in. Its command, variables, volumes, init containers and sidecars are used.
+    """
     workload: Workload = AutoWorkload()
     """What exercises the container. If absent, a one-shot runs to its end, and a service that is ready is left idle."""
     budgets: MetricBudgets = MetricBudgets()
@@ -308,8 +314,8 @@ def build_paths(image: ImageSpec) -> tuple[str, ...] | None:
 
     Returns None if that is unknown.
     """
-    if image.compose is not None or image.build.bake is not None:
-        return None  # only compose and buildx know what these are built from
+    if image.compose is not None or image.kubernetes is not None or image.build.bake is not None:
+        return None  # what runs beside the image may change unnoticed; only buildx knows what bake builds from
     dockerfile = posixpath.join(image.build.context, image.build.dockerfile)
     return _normalised(image.build.context, dockerfile, *image.paths)
 

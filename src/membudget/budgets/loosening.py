@@ -199,7 +199,7 @@ def new_permissions(name: str, head: ImageSpec) -> Iterator[Loosening]:
         yield Loosening(name, is_group=False, key="container.secrets", before="none", after=asked)
 
 
-_PLAIN = ("settle", "timeout", "compose", "workload")
+_PLAIN = ("settle", "timeout", "compose", "kubernetes", "workload")
 PERMISSIONS = ("network", "secrets")
 """Settings of the container. Looser ones fail the check, as another build does: see `loosening`."""
 

@@ -110,6 +110,8 @@ def _path(value: object) -> object:
 
 
 ManifestPath = Annotated[NonEmpty, BeforeValidator(_path)]
+ValuesFiles = Annotated[tuple[ManifestPath, ...], Field(max_length=20)]
+LONGEST_PATH = 500
 
 
 class ManifestEntry(FileModel):
@@ -119,15 +121,15 @@ class ManifestEntry(FileModel):
     """A file of Kubernetes manifests, a compose file or an ECS task definition (.json), or the folder of a Helm chart
     (it has a Chart.yaml) or of Kustomize (it has a kustomization.yaml).
     """
-    values: Annotated[tuple[ManifestPath, ...], Field(max_length=20)] = ()
+    values: ValuesFiles = ()
     """Values files for a Helm chart, as for `helm template --values`. Later files override earlier ones."""
     containers: dict[NonEmpty, ImageName] = {}
     """Which image of this file a container runs, by the container's name. Others are found by the image's name."""
 
     @model_validator(mode="after")
     def _paths_are_short(self) -> "ManifestEntry":
-        if any(len(path) > 500 for path in (self.path, *self.values)):
-            raise not_allowed("paths of 500 characters or fewer")
+        if any(len(path) > LONGEST_PATH for path in (self.path, *self.values)):
+            raise not_allowed(f"paths of {LONGEST_PATH} characters or fewer")
         return self
 
     @property

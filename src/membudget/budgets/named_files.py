@@ -69,6 +69,10 @@ def _named(image: ImageSpec, table: Keys) -> Iterator[tuple[Keys, str, Callable[
         for missing, instead in image.compose.stand_ins.items():
             if instead is not False:
                 yield (*table, "compose", "stand_ins", missing), instead, Path.exists, "file"
+    if image.kubernetes is not None:
+        yield (*table, "kubernetes", "manifest"), image.kubernetes.manifest, Path.exists, "file or folder"
+        for number, path in enumerate(image.kubernetes.values):
+            yield (*table, "kubernetes", "values", number), path, Path.is_file, "file"
     workload = image.workload.model_dump(exclude_unset=True)
     for path in dict.fromkeys(image.workload.named_files):
         inside = next(_paths_to(path, workload), ())

@@ -35,18 +35,27 @@ def impossible(image: ImageSpec, name: str, salvaged: Salvaged) -> list[Fault]:
     faults = _senseless_every(image, table, salvaged)
     if not salvaged.doubts("images", name, "workload"):
         faults += _unreachable(image, table) + _without_requests(image, table)
-    if not salvaged.doubts("images", name, "compose"):
+    if image.compose is not None and image.kubernetes is not None:
+        faults.append(Fault((*table, "kubernetes"), "does not go with compose", None, "one of the two", is_of_key=True))
+    if not salvaged.doubts("images", name, "compose") and not salvaged.doubts("images", name, "kubernetes"):
         faults += _without_sidecars(image, table)
     if salvaged.doubts("images", name, "limit") or (image.limit is None and salvaged.doubts("defaults", "limit")):
         return faults
+    if image.limit is None and (image.kubernetes is not None or salvaged.doubts("images", name, "kubernetes")):
+        return faults  # the manifest says it, which is read later
+    return faults + limit_faults(image, table)
+
+
+def limit_faults(image: ImageSpec, table: Keys) -> list[Fault]:
+    """Return the faults of a limit, and of budgets that it makes impossible."""
     if image.limit is None:
         allowed = 'a size, for this image or in [defaults]: limit = "256MiB"'
-        return [*faults, Fault((*table, "limit"), "is missing", None, allowed)]
+        return [Fault((*table, "limit"), "is missing", None, allowed)]
     if image.limit < SMALLEST_LIMIT_BYTES:
         allowed = f"{format_size(SMALLEST_LIMIT_BYTES)} or more: the container runtime alone needs 4 to 7 MiB"
         found = format_size(image.limit)
-        return [*faults, Fault((*table, "limit"), "is too small for any container", found, allowed)]
-    return faults + _senseless_headroom(image, table) + _above_limit(image, table, image.limit)
+        return [Fault((*table, "limit"), "is too small for any container", found, allowed)]
+    return _senseless_headroom(image, table) + _above_limit(image, table, image.limit)
 
 
 def _above_limit(image: ImageSpec, table: Keys, limit_bytes: int) -> list[Fault]:
@@ -220,7 +229,8 @@ def _without_requests(image: ImageSpec, table: Keys) -> list[Fault]:
 def _without_sidecars(image: ImageSpec, table: Keys) -> list[Fault]:
     """Return the fault of a pod budget for an image without sidecars."""
     has_budget = image.budgets.of(Metric.POD_PEAK_RSS) != SizeBudget()
-    if not has_budget or (image.compose is not None and image.compose.sidecars):
+    has_sidecars = image.kubernetes is not None or (image.compose is not None and image.compose.sidecars)
+    if not has_budget or has_sidecars:
         return []
     allowed = f'peak_rss, or this budget with sidecars: {dotted(table)}.compose.sidecars = ["a-service"]'
     keys = (*table, "budgets", Metric.POD_PEAK_RSS.value)

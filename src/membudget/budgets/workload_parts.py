@@ -130,6 +130,8 @@ class Readiness(FileModel):
 
     http: HttpPath | None = None
     """Ready when a GET of this path returns a status of 200 to 399."""
+    port: Port | None = None
+    """The port that `http` asks. If absent, that of the workload."""
     tcp: Port | None = None
     """Ready when this port accepts a connection."""
     log: str | None = Field(default=None, min_length=1)
@@ -146,6 +148,8 @@ class Readiness(FileModel):
             raise PydanticCustomError(
                 "readiness", "exactly one of http, tcp, log, healthcheck", {"found": ", ".join(given) or "none"}
             )
+        if self.port is not None and self.http is None:
+            raise PydanticCustomError("readiness", "`port` beside `http` alone", {"found": f"port, {given[0]}"})
         return self
 
 

@@ -18,7 +18,8 @@ from membudget.budgets.guard import Rules
 from membudget.budgets.loosening import DEFAULT_LABEL, Approval
 from membudget.build.revision import Commit, NoBase, Side
 from membudget.check.building import BuildTools, Built, Order, Pair, Subject, build_all, own_runs, paired
-from membudget.check.manifests import Renderer, changed_images, checked_manifests
+from membudget.check.manifest_source import Renderer
+from membudget.check.manifests import changed_images, checked_manifests
 from membudget.check.runtimes import Asker, with_runtimes
 from membudget.check.trials import Outage, TrialTools, measure_pair
 from membudget.core.errors import brief

@@ -5,18 +5,10 @@ import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
 
 from membudget.budgets.manifests import ManifestEntry, ManifestRules
-from membudget.check.manifest_files import (
-    KUSTOMIZATIONS,
-    Gathered,
-    Refused,
-    chart_files,
-    joined,
-    kustomize_files,
-    read_file,
-)
+from membudget.check.manifest_files import KUSTOMIZATIONS, Gathered, Refused, joined
+from membudget.check.manifest_source import Renderer, image_that_runs, plain_text, rendering_of
 from membudget.check.missing_amounts import with_spots_of_file, with_spots_of_sources
 from membudget.check.value_places import with_lines, with_values
 from membudget.core.errors import ProgramFailed, shortened
@@ -29,18 +21,7 @@ from membudget.manifests.spots import plain_lines, step_of
 from membudget.manifests.yaml_text import InvalidYaml
 
 _COMPOSE = re.compile(r"^[\"']?services[\"']?\s*:", re.MULTILINE)
-_REFERENCE = re.compile(r"(?:.*/)?([^/:@]+)(?::[^/@]*)?(?:@.*)?", re.DOTALL)
 _LONGEST_REASON = 400
-
-
-class Renderer(Protocol):
-    """Renders charts and folders of Kustomize, given as files by path."""
-
-    def chart(self, files: Mapping[str, bytes], folder: str, values: Sequence[str]) -> str:
-        """Return the manifests of a Helm chart. Raises ProgramFailed, also if helm is missing."""
-
-    def kustomize(self, files: Mapping[str, bytes], folder: str) -> str:
-        """Return the manifests of a folder of Kustomize. Raises ProgramFailed, also if kubectl is missing."""
 
 
 def checked_manifests(
@@ -117,33 +98,14 @@ def _fault(entry: ManifestEntry, checkout: Path, reason: str) -> Deployment:
 
 
 def _read_entry(entry: ManifestEntry, checkout: Path, renderer: Renderer, *, finds_values: bool) -> Deployment:
-    folder = checkout / entry.path
-    if (folder / "Chart.yaml").is_file():
-        gathered = chart_files(checkout, entry.path, entry.values)
-
-        def chart(files: Mapping[str, bytes]) -> str:
-            return renderer.chart(files, entry.path, entry.values)
-
-        return _rendered(entry, gathered, chart, finds_values=finds_values)
-    if entry.values:
-        raise Refused(f"{entry.path} has values, but is not a Helm chart: there is no Chart.yaml in it")
-    if any((folder / name).is_file() for name in KUSTOMIZATIONS):
-        gathered = kustomize_files(checkout, entry.path)
-
-        def kustomize(files: Mapping[str, bytes]) -> str:
-            return renderer.kustomize(files, entry.path)
-
-        return _rendered(entry, gathered, kustomize, finds_values=finds_values)
-    if folder.is_dir():
-        raise Refused(f"{entry.path} is a folder without a Chart.yaml or a kustomization.yaml: name its files instead")
-    return _plain(entry, checkout, finds_values=finds_values)
+    rendering = rendering_of(entry, checkout, renderer)
+    if rendering is None:
+        return _plain(entry, checkout, finds_values=finds_values)
+    return _rendered(entry, rendering.gathered, rendering.render, finds_values=finds_values)
 
 
 def _plain(entry: ManifestEntry, checkout: Path, *, finds_values: bool) -> Deployment:
-    try:
-        text = read_file(checkout, entry.path).decode()
-    except UnicodeDecodeError:
-        raise Refused(f"{entry.path} is not UTF-8 text") from None
+    text = plain_text(entry, checkout)
     read = _reader(entry, text)
     if read is None:
         raise Refused(f"{entry.path} has neither workloads of Kubernetes, nor services of compose, nor an ECS task")
@@ -193,13 +155,9 @@ def _matched(deployment: Deployment, entry: ManifestEntry, images: Collection[st
 
 
 def _image_of(container: Container, workload: Workload, entry: ManifestEntry, images: Collection[str]) -> str | None:
-    named = entry.containers.get(container.name)
-    if named is None and not container.image and workload.platform is Platform.COMPOSE:
-        named = container.name  # compose builds it
-    if named is None:
-        matched = _REFERENCE.fullmatch(container.image)
-        named = matched[1] if matched is not None else None
-    return named if named in images else None
+    is_built = not container.image and workload.platform is Platform.COMPOSE  # compose builds it
+    reference = container.name if is_built else container.image
+    return image_that_runs(container.name, reference, entry, images)
 
 
 def changed_images(manifests: CheckedManifests | None) -> frozenset[str]:

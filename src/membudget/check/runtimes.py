@@ -21,7 +21,7 @@ MOST_ASKED = 3
 _SETTINGS = ("-XX:MaxRAMPercentage", "-Xmx", "-Xms", "--max-old-space-size", "GOMEMLIMIT", "JAVA_TOOL_OPTIONS",
              "NODE_OPTIONS")  # fmt: skip
 _STARTS = ("CMD", "ENTRYPOINT")
-_WITH_COMPOSE = "its compose file says with what it runs, so it was not asked"
+_WITH_POD = "its compose file or manifest says with what it runs, so it was not asked"
 
 
 class Asker(Protocol):
@@ -64,7 +64,7 @@ def _known(runtimes: tuple[Runtime, ...], spec: TrialSpec, image: BuiltImage, as
 
 def _asked(runtime: Runtime, spec: TrialSpec, asker: Asker) -> Runtime:
     if spec.inputs.pod is not None:
-        return replace(runtime, unanswered=_WITH_COMPOSE) if question(runtime) is not None else runtime
+        return replace(runtime, unanswered=_WITH_POD) if question(runtime) is not None else runtime
     try:
         return asker.ask(spec, runtime)
     except EnvironmentFault as error:  # a lost engine as well: the figures of the trials are there

@@ -120,7 +120,7 @@ class Surroundings:
         return of_engine.buildx_finding(Buildx(engine_address(), os.environ).check(), self._found)
 
     def _look_at_compose(self) -> Finding:
-        is_needed = any(image.compose is not None for image in self._images.values())
+        is_needed = any(one.compose is not None or one.kubernetes is not None for one in self._images.values())
         said: str | EnvironmentFault
         try:
             said = Compose(engine_address()).check()
@@ -235,5 +235,9 @@ class Surroundings:
 
     @property
     def _largest_limit(self) -> of_machine.LargestLimit | None:
-        limits = [of_machine.LargestLimit(name, image.limit_bytes) for name, image in self._images.items()]
+        limits = [
+            of_machine.LargestLimit(name, image.limit)
+            for name, image in self._images.items()
+            if image.limit is not None  # otherwise, a manifest has it
+        ]
         return max(limits, key=lambda one: one.limit_bytes, default=None)

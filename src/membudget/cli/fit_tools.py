@@ -68,10 +68,11 @@ class FitTools:
         for loading in spec.workload.images:
             containers.provide_image(loading, "workload.image")
             yield loading, loading
-        for name, service in spec.inputs.pod.beside.items() if spec.inputs.pod is not None else ():
+        pod = spec.inputs.pod
+        for name, service in pod.beside.items() if pod is not None else ():
             built = spec.pod_images.get(name)
-            if built is None and service.image is not None:
-                containers.provide_image(service.image, f"services.{name}.image of the compose file")
+            if pod is not None and built is None and service.image is not None:
+                containers.provide_image(service.image, pod.place_of_image(name))
             if (image := built or service.image) is not None:
                 yield f"service {name}", image
 

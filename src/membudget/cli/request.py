@@ -24,12 +24,16 @@ from membudget.build.git_base_budgets import (
     other_files,
     untouched_images,
 )
+from membudget.build.git_workspace import workspace
 from membudget.build.revision import BaseRequest, Commit, NoBase
 from membudget.check.check import BudgetsText, CheckRequest
+from membudget.check.pods import ResolvedPods, has_pods, with_pods
 from membudget.core.errors import BudgetsFileError, ConfigurationError, shortened
 from membudget.core.sharding import Shard
+from membudget.engine.rendering import Renderers
+from membudget.engine.run_id import own_run_id
 from membudget.publish.server import Event
-from membudget.report.notes import uncommitted_notes
+from membudget.report.notes import pod_notes, uncommitted_notes
 
 _LONGEST_LIST = 200
 """The longest list of image names in a message, in characters."""
@@ -61,15 +65,48 @@ class Wanted:
 
 
 def head_budgets(repository: GitRepository, head: Commit, file: Path, bake: BakeReader) -> Budgets:
-    """Return the budgets of the head, with its bake targets resolved. Raises ConfigurationError and EnvironmentFault.
+    """Return the budgets of the head, with its bake targets and its pods resolved.
 
-    The budgets file is read from disk, where CI has checked it out or the user edits it. Bake files are the commit's.
+    The budgets file is read from disk, where CI has checked it out or the user edits it. Bake files and manifests are
+    the commit's. Raises ConfigurationError and EnvironmentFault.
     """
+    return _head(repository, head, file, bake).budgets
+
+
+def _head(repository: GitRepository, head: Commit, file: Path, bake: BakeReader) -> ResolvedPods:
     text, name = budgets_file.read(file), str(file)
     budgets, faults = committed_builds(repository, head, budgets_file.parse_budgets(text, name, repository.top), bake)
-    if faults:
-        raise BudgetsFileError(placed(faults, text, name))
-    return budgets
+    resolved = _committed_pods(repository, head, budgets)
+    if faults or resolved.faults:
+        raise BudgetsFileError(placed([*faults, *resolved.faults], text, name))
+    return resolved
+
+
+def _committed_pods(repository: GitRepository, commit: Commit, budgets: Budgets) -> ResolvedPods:
+    """Return the budgets with the pods that the commit's manifests describe. It is checked out only if there are any.
+
+    Raises EnvironmentFault.
+    """
+    if not has_pods(budgets):
+        return ResolvedPods(budgets)
+    with workspace(repository, own_run_id()) as checkouts, checkouts.checkout(commit) as folder:
+        return with_pods(budgets, folder, Renderers())
+
+
+def _base(
+    repository: GitRepository, commits: tuple[Commit, Commit], file: Path, of_head: Budgets, bake: BakeReader
+) -> BaseBudgets:
+    """Return the base's budgets, with its pods resolved. `commits` are base and head.
+
+    Without one of its pods, the base's rules are unknown.
+    """
+    known = base_budgets(repository, commits, file, of_head, bake)
+    resolved = _committed_pods(repository, commits[0], known.budgets)
+    if not resolved.faults:
+        return replace(known, budgets=resolved.budgets)
+    first = resolved.faults[0]
+    problem = f"the base's {'.'.join(map(str, first.keys))} cannot be used ({first.what})"
+    return replace(known, budgets=Budgets(), problem=problem, moved=frozenset())
 
 
 def check_request(repository: GitRepository, wanted: Wanted, label: LabelState | None) -> CheckRequest:
@@ -80,12 +117,13 @@ def check_request(repository: GitRepository, wanted: Wanted, label: LabelState |
     head = repository.head(without_one="commit what is to be built")
     budgets = wanted.budgets
     bake = BuildxBake()
-    of_head = head_budgets(repository, head, budgets, bake)
+    read = _head(repository, head, budgets, bake)
+    of_head = read.budgets
     wanted.secrets.check(of_head, budgets)
     base = find_base(repository, head, wanted.base)
     known = BaseBudgets(Budgets())
     if isinstance(base, Commit):
-        known = base_budgets(repository, (base, head), budgets, of_head, bake)
+        known = _base(repository, (base, head), budgets, of_head, bake)
     approval_digest = _digest_to_approve(repository, (base, head), *_without_allowed(wanted.secrets, known, of_head))
     if label is None and wanted.is_local and isinstance(base, Commit):
         label = _label_to_be(repository, head, wanted, of_head, bake)
@@ -101,7 +139,7 @@ def check_request(repository: GitRepository, wanted: Wanted, label: LabelState |
         base,
         judged_by,
         base_images,
-        tuple(_notes(repository, head, wanted, of_head)),
+        (*_notes(repository, head, wanted, of_head), *_pod_notes(read)),
         approval,
         wanted.label,
         untouched,
@@ -136,6 +174,11 @@ def _notes(repository: GitRepository, head: Commit, wanted: Wanted, of_head: Bud
     yield from (note for note in found if note is not None)
 
 
+def _pod_notes(read: ResolvedPods) -> Iterator[str]:
+    for name, facts in read.facts.items():
+        yield from pod_notes(name, read.budgets.images[name], facts.lacks, facts.limit_of_manifest)
+
+
 def _base_notes(known: BaseBudgets) -> Iterator[str]:
     """Yield what the report should say about the base's budgets file."""
     yield from known.notes
@@ -152,7 +195,7 @@ def _label_to_be(
     """
     if wanted.is_approved:
         return LabelState(is_set=True, is_fresh=True)
-    committed = base_budgets(repository, (head, head), wanted.budgets, of_head, bake)
+    committed = _base(repository, (head, head), wanted.budgets, of_head, bake)
     is_loosened = next(loosenings(of_head, committed.budgets, committed.moved), None) is not None
     is_guarded = is_loosened or is_proposed(repository, head, wanted.base.revision)
     return LabelState(is_set=False) if is_guarded else None

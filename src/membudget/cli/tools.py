@@ -13,6 +13,7 @@ from membudget.advise.fit import Subject
 from membudget.advise.kept import KeptTrials
 from membudget.advise.report import kept_report
 from membudget.advise.subjects import peak_headroom
+from membudget.budgets.deployed_pod import DeployedPod, pod_of
 from membudget.budgets.entries import Build, ImageSpec, measurement_paths
 from membudget.build.docker_build import Builder
 from membudget.build.docker_images import read_images
@@ -40,6 +41,8 @@ from membudget.measure.equipment import TrialPool
 from membudget.measure.inputs import gather
 from membudget.measure.pod.compose_file import read_pod
 from membudget.measure.pod.compose_variables import ComposeFile
+from membudget.measure.pod.manifest_plan import manifest_plan
+from membudget.measure.pod_plan import PodPlan
 from membudget.measure.probe.machine import cpu_model
 from membudget.measure.runtimes.runtime import Runtime
 from membudget.measure.trial import Trial, TrialInputs, TrialSpec
@@ -234,7 +237,7 @@ class CheckTools(MeasuringTools):
         return self._workspace.checkout(commit)
 
     def inputs(self, name: str, spec: ImageSpec, checkout: Path) -> TrialInputs:
-        """Return the inputs of an image's container, and the services that its compose file runs beside it.
+        """Return the inputs of an image's container, and what its compose file or its manifest runs beside it.
 
         Raises ConfigurationError.
         """
@@ -242,16 +245,19 @@ class CheckTools(MeasuringTools):
         check_given(missing, checkout, measurement_paths(spec), where)
         inputs = gather(spec, checkout, os.environ, name)
         inputs = replace(inputs, files=content_names(checkout, measurement_paths(spec)))
-        if spec.compose is None:
+        deployed = pod_of(spec)
+        if spec.compose is None and deployed is None:
             file = self._compose_files.setdefault(checkout, ComposeFile(checkout))
             return replace(inputs, variables_of_compose=partial(file.variables, name, spec.build))
         if self._engine.info.kind == "podman":
             raise ConfigurationError(
                 "services around an image need Docker",
-                where=f"images.{name}.compose",
+                where=f"images.{name}.{'compose' if deployed is None else 'kubernetes'}",
                 fix="check it on a Docker engine",
             )
         self._compose.check()
+        if spec.compose is None:
+            return replace(inputs, pod=_manifest_plan(spec, deployed, inputs) if deployed is not None else None)
         pod = read_pod(spec.compose, name, checkout, self._compose.resolve, is_open=inputs.is_network_open)
         copied = (source for service in pod.services.values() for source, _ in service.copies)
         check_given(missing, checkout, copied, where)
@@ -280,3 +286,9 @@ class CheckTools(MeasuringTools):
     def cancel_builds(self) -> None:
         """End the running builds. Called from another thread."""
         self._builder.cancel()
+
+
+def _manifest_plan(spec: ImageSpec, deployed: DeployedPod, inputs: TrialInputs) -> PodPlan:
+    ready = spec.workload.readiness
+    keeps_healthcheck = ready is not None and ready.healthcheck is not None
+    return manifest_plan(deployed, is_open=inputs.is_network_open, keeps_healthcheck=keeps_healthcheck)

@@ -63,14 +63,14 @@ class Containers:
 
     def __init__(self, engine: Engine, run: RunId, slot: int | str = 0) -> None:
         self._engine = engine
-        self._slot = f"-{slot}" if slot else ""
+        self.slot = f"-{slot}" if slot else ""
         """A suffix for names, for several containers of the same name at once."""
         self._api = engine.client.api
         self.run = run
 
     def numbered(self, number: int) -> "Containers":
         """Return a copy whose containers have other names."""
-        return Containers(self._engine, self.run, slot=f"{self._slot.removeprefix('-') or 0}.{number}")
+        return Containers(self._engine, self.run, slot=f"{self.slot.removeprefix('-') or 0}.{number}")
 
     def create(self, options: ContainerOptions) -> str:
         """Create a container and return its ID. Raises EnvironmentFault."""
@@ -97,7 +97,7 @@ class Containers:
                 options.image,
                 command=list(options.command) if options.command is not None else None,
                 entrypoint=list(options.entrypoint) if options.entrypoint is not None else None,
-                name=f"membudget-{options.name}{self._slot}-{self.run}",
+                name=f"membudget-{options.name}{self.slot}-{self.run}",
                 labels={RUN_LABEL: str(self.run), f"{RUN_LABEL}.role": options.role},
                 host_config=host_config,
                 stdin_open=options.interactive,

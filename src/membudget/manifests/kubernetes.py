@@ -69,7 +69,7 @@ def pod_of(kind: str, document: YamlValue) -> YamlValue:
 def read_kubernetes(text: str, reading: Reading) -> Deployment:
     """Return what a text of manifests deploys. Raises InvalidYaml and TooMuchYaml."""
     found, left = Deployment(), MOST_TEXT
-    for offset, part in _documents(text):
+    for offset, part in documents_of(text):
         if not names_a_workload(part):
             continue
         left -= len(part)
@@ -86,7 +86,7 @@ def read_kubernetes(text: str, reading: Reading) -> Deployment:
     return found.with_more(Deployment(faults=tuple(reading.faults)))
 
 
-def _documents(text: str) -> Iterator[tuple[int, str]]:
+def documents_of(text: str) -> Iterator[tuple[int, str]]:
     """Yield the documents of a text, each with the number of lines above it. `---` begins one wherever it stands."""
     starts = [0, *(matched.start() for matched in _SEPARATOR.finditer(text)), len(text)]
     lines = 0

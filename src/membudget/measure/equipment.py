@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 from typing import Literal
 
 from membudget.budgets.container import DEFAULT_CPUS
+from membudget.budgets.fields import LONGEST_DURATION_MS
 from membudget.core.errors import DoctorCheck, EnvironmentFault
 from membudget.core.progress import Running
 from membudget.core.work import shielded
@@ -20,8 +21,10 @@ from membudget.engine.connection import Engine, connect
 from membudget.engine.containers import Containers
 from membudget.engine.helper import DockerHelper, SubprocessHelper, find_helper_image
 from membudget.engine.options import ContainerOptions
+from membudget.engine.own_image import image_of
 from membudget.engine.run_id import RunId
 from membudget.engine.vantage import vantage_on
+from membudget.measure.pod.manifest_plan import SANDBOX_PROGRAM
 from membudget.measure.pod.pod import PodTools
 from membudget.measure.probe.client import DEFAULT_RATE_HZ, CgroupProbe, MachineState, Probe
 from membudget.measure.probe.engine_stats import RATE_HZ, EngineStatsProbe
@@ -29,6 +32,7 @@ from membudget.measure.probe.machine import KMSG
 from membudget.measure.runner import RunnerSettings, TrialRunner
 from membudget.measure.runtimes.runtime import Runtime
 from membudget.measure.schedule import Admission, Need, TrialLedger, most_at_once
+from membudget.measure.static_program import Step, architecture_of, static_program
 from membudget.measure.trial import Trial, TrialSpec
 from membudget.measure.workload.service import ContainerDrivers, Drivers, HostDrivers, MissingDrivers
 
@@ -102,6 +106,8 @@ _PROBE_MODULE = "membudget.measure.probe.process"
 _LONGEST_SERIES_BYTES = 64 << 20
 """The longest line with a trial's samples: more than two hours of them."""
 _MOUNT = PurePosixPath("/membudget-cgroup")
+_SANDBOX_MS = 2 * LONGEST_DURATION_MS
+"""Longer than any trial."""
 
 ProbeChoice = Literal["auto", "host", "container", "engine"]
 
@@ -221,9 +227,29 @@ def _runner(engine: Engine, containers: Containers, setup: _Setup, cleanup: Exit
     drivers = _drivers(containers, setup.place)
     cleanup.callback(drivers.close)
     settings = RunnerSettings(setup.options.rate_hz if probe.sees_cgroups else RATE_HZ)
-    pods = PodTools(Compose(engine.address), partial(_sidecar_probe, engine, containers, setup))
+    pods = PodTools(
+        Compose(engine.address),
+        partial(_sidecar_probe, engine, containers, setup),
+        drivers,
+        partial(sandbox_image, engine, containers),
+    )
     cleanup.callback(pods.close)
     return TrialRunner(containers, engine.info, probe, drivers, pods, settings=settings)
+
+
+@contextmanager
+def sandbox_image(engine: Engine, containers: Containers) -> Iterator[str]:
+    """Provide the image of the containers that hold what a Kubernetes pod shares. Raises EnvironmentFault."""
+    architecture = architecture_of(engine.info.platform)
+    if architecture is None:
+        raise EnvironmentFault(
+            f"pods of manifests run on linux/amd64 and linux/arm64, and this engine is {engine.info.platform}",
+            fix="use `compose`, or measure the image alone",
+        )
+    program = static_program(architecture, [Step(0, _SANDBOX_MS)])
+    name = f"sandbox{containers.slot}"  # each runner removes its own
+    with image_of(engine, containers.run, name, {SANDBOX_PROGRAM: program}) as image_id:
+        yield image_id
 
 
 def _drivers(containers: Containers, place: _Place) -> Drivers:

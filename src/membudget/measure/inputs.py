@@ -12,7 +12,7 @@ from pathlib import Path
 
 from membudget.budgets.auto_workload import AutoWorkload
 from membudget.budgets.entries import ImageSpec
-from membudget.budgets.workload_parts import WorkloadKind
+from membudget.budgets.workload_parts import Readiness, ServiceKind, WorkloadKind
 from membudget.core.errors import ConfigurationError
 from membudget.core.files import read_plain
 from membudget.core.quantities import MIB, format_size
@@ -42,7 +42,7 @@ def gather(spec: ImageSpec, checkout: Path, environ: Mapping[str, str], name: st
     from_files: dict[str, str] = {}
     for file in settings.env_files:
         where = f"images.{name}.container.env_files"
-        from_files |= _variables(read_input(checkout, file, where, LARGEST_SETTINGS_BYTES), file)
+        from_files |= variables_of(read_input(checkout, file, where, LARGEST_SETTINGS_BYTES), file)
     volumes = {
         path: _folder(checkout, folder, f"images.{name}.container.volumes.{path}")
         for path, folder in settings.volumes.items()
@@ -105,7 +105,7 @@ def _folder(checkout: Path, name: str, where: str) -> Path:
     return path
 
 
-def _variables(content: bytes, name: str) -> dict[str, str]:
+def variables_of(content: bytes, name: str) -> dict[str, str]:
     """Parse NAME=VALUE lines as docker-py does. A line may contain a secret, so no error quotes one."""
     variables: dict[str, str] = {}
     try:
@@ -125,15 +125,29 @@ def _variables(content: bytes, name: str) -> dict[str, str]:
 def informed(spec: TrialSpec, said: Declarations) -> TrialSpec:
     """Return `spec` with what its image says about the service in it. A compose file may say more."""
     pod, workload, look_up = spec.inputs.pod, spec.workload, spec.inputs.variables_of_compose
-    if isinstance(workload, AutoWorkload):
-        has_healthcheck = said.has_healthcheck or (pod is not None and pod.has_healthcheck)
-        workload = workload.of_image(said.ports, has_healthcheck=has_healthcheck)
+    ports = pod.ports if pod is not None and pod.ports else said.ports
+    if pod is not None and pod.ready is not None:
+        workload = _awaiting(workload, pod.ready)
+    elif isinstance(workload, AutoWorkload):
+        # A cluster does not run the HEALTHCHECK of an image.
+        has_healthcheck = said.has_healthcheck if pod is None or pod.sandbox is None else False
+        has_healthcheck = has_healthcheck or (pod is not None and pod.has_healthcheck)
+        workload = workload.of_image(ports, has_healthcheck=has_healthcheck)
     if look_up is not None:
         look_up = partial(_still_unset, look_up, said.variables | spec.inputs.environment.keys())
     inputs = replace(spec.inputs, variables_of_compose=look_up)
     if spec.asks_live_heap and pod is None:
         inputs = _with_askable_python(inputs, said.python_path)
-    return replace(spec, workload=workload, exposed=said.ports, inputs=inputs)
+    return replace(spec, workload=workload, exposed=ports, inputs=inputs)
+
+
+def _awaiting(workload: WorkloadKind, ready: Readiness) -> WorkloadKind:
+    """Return a workload that waits for what a manifest says, unless it says itself what it waits for."""
+    if isinstance(workload, AutoWorkload):
+        return workload.awaiting(ready)
+    if isinstance(workload, ServiceKind) and workload.ready is None:
+        return workload.model_copy(update={"ready": ready})
+    return workload
 
 
 IN_PYTHON = Path(__file__).parent / "live_heap" / "in_python"

@@ -15,7 +15,9 @@ from typing import cast
 from pydantic import JsonValue
 
 from membudget.budgets.container import ComposeSettings
+from membudget.budgets.deployed_pod import PodFile
 from membudget.budgets.entries import Build
+from membudget.budgets.workload_parts import Readiness
 from membudget.core.errors import ConfigurationError
 
 Definition = Mapping[str, JsonValue]
@@ -50,6 +52,7 @@ class Condition(StrEnum):
     STARTED = "service_started"
     HEALTHY = "service_healthy"
     COMPLETED = "service_completed_successfully"
+    ANSWERS = "answers"  # at a port, which no compose file can say
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,20 @@ class PodService:
     """Files and folders to copy into the container: the path in the repository, and the target."""
     needs: Mapping[str, Condition] = field(default_factory=dict)
     """The services that this one waits for."""
+    runs_measured: bool = False
+    files: tuple[tuple[str, PodFile], ...] = ()
+    """Files to put into the container, by their paths there."""
+    started: Readiness | None = None
+    """What tells that it has started, for `Condition.ANSWERS`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sandbox:
+    """A container of membudget's own that holds what the containers of a Kubernetes pod share: network and volumes."""
+
+    name: str
+    volumes: Mapping[str, tuple[PodFile, ...]] = field(default_factory=dict)
+    """The files of each volume that is not in memory, by the volume's path in this container."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +95,20 @@ class PodPlan:
     """All services that are needed, each after those that it depends on."""
     networks: Definition
     volumes: Definition
+    sandbox: Sandbox | None = None
+    """None if compose says how the services share a network."""
+    ready: Readiness | None = None
+    """When the measured container is ready, if the workload does not say it."""
+    ports: tuple[int, ...] = ()
+
+    def title_of(self, name: str) -> str:
+        """Return what messages call a service."""
+        return f"the {'service' if self.sandbox is None else 'container'} {name}"
+
+    def place_of_image(self, name: str) -> str:
+        """Return where the image of a service is named, for messages."""
+        of_compose = self.sandbox is None
+        return f"services.{name}.image of the compose file" if of_compose else f"the container {name} of the manifest"
 
     @property
     def beside(self) -> dict[str, PodService]:
@@ -279,7 +310,7 @@ class _Reader:
     def _needs(self, where: str, given: Definition) -> Iterator[tuple[str, Condition]]:
         for name, value in _mapping(given.get("depends_on")).items():
             said = str(_mapping(value).get("condition") or Condition.STARTED)
-            if said not in set(Condition):
+            if said not in set(Condition) - {Condition.ANSWERS}:
                 raise self._refused(f"{where}.depends_on.{name}.condition", f"{said} is not known here")
             yield name, Condition(said)
 

@@ -177,7 +177,7 @@ class TrialRunner:
             for name, own in cgroups.items()
         }
         places = Places({plan.measured: options, **beside}, cgroups)
-        return ComposePod(self._containers, self._pods.compose, spec, plan, places)
+        return ComposePod(self._containers, self._pods, spec, plan, places)
 
     def _parent(self, cgroup: TrialCgroup) -> str | None:
         return cgroup.parent_argument if self._probe.sees_cgroups else None
@@ -230,7 +230,8 @@ class TrialRunner:
             ran_inside=ran_inside(spec, state),
             assumed=exercised.workload.assumed(exercised.result),
             sidecars=tuple(
-                SidecarUse.of(sidecar.name, own, version) for sidecar, own in zip(pod.sidecars, beside, strict=True)
+                SidecarUse.of(sidecar.name, own, version, runs_to_end=sidecar.runs_to_end)
+                for sidecar, own in zip(pod.sidecars, beside, strict=True)
             ),
         )
         return without_secrets(trial, spec.inputs.secrets)

@@ -139,9 +139,11 @@ class SidecarUse(Stored):
     peak_rss: MetricValue
     peak_memory: MetricValue
     oom_kills: MetricValue
+    runs_to_end: bool = False
+    """Whether it ends before the container starts, as an init container does."""
 
     @classmethod
-    def of(cls, name: str, report: ProbeReport, version: CgroupVersion) -> Self:
+    def of(cls, name: str, report: ProbeReport, version: CgroupVersion, *, runs_to_end: bool = False) -> Self:
         """Return a sidecar's own figures."""
         rss, peak = report.series.rss_bytes, report.kernel_peak
         return cls(
@@ -151,6 +153,7 @@ class SidecarUse(Stored):
             if peak.value is not None
             else MetricValue.absent(Metric.PEAK_MEMORY, peak.reason or "unknown"),
             count_oom_kills(report, version).value,
+            runs_to_end,
         )
 
 

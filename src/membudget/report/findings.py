@@ -152,7 +152,8 @@ def _sidecars(trials: Sequence[Trial]) -> Iterator[Finding]:
         at_least = "at least " if any(use.oom_kills.is_lower_bound for use in uses) else ""
         killed = f", {at_least}{kills} OOM kill{'s' if kills > 1 else ''}" if kills else ""
         kind = FindingKind.SIDECAR_KILLED if kills else FindingKind.SIDECAR
-        yield Finding(("sidecar ", Quoted(name), words + killed), kind)
+        role = "init container " if largest.runs_to_end else "sidecar "
+        yield Finding((role, Quoted(name), words + killed), kind)
 
 
 def soak_finding(image: ImageMeasurement, judgement: ImageJudgement) -> Iterator[Finding]:

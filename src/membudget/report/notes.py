@@ -6,15 +6,18 @@ They are stored as sentences. No decision depends on them.
 from collections.abc import Iterator, Sequence
 from datetime import date
 
+from membudget.budgets.deployed_pod import pod_of
 from membudget.budgets.entries import ImageSpec
 from membudget.budgets.rules import ImageRules
 from membudget.build.revision import Side
 from membudget.core.errors import LONGEST_REASON, EngineLost, shortened, with_fix
 from membudget.core.metric_words import format_value
 from membudget.core.metrics import Metric
+from membudget.core.quantities import format_size
 from membudget.judge.confirmation import Contradiction, FigureDiffers, FigureMissing, FreshTrialFailed, OtherVerdict
 from membudget.judge.measurement import Failure, SettingsChange
 from membudget.measure.assumed import AutoEnd
+from membudget.measure.pod.manifest_sources import Lack, LackKind
 from membudget.measure.trial import LimitContact
 from membudget.report.findings import limit_words
 from membudget.report.verdicts import verdict_words
@@ -164,3 +167,38 @@ def _listed(names: Sequence[str]) -> str:
 def machines_note(name: str, one: object, other: object) -> str:
     """Return the note about shards that ran on different machines."""
     return f"its shards ran on different machines: {name.replace('_', ' ')} {one} and {other}"
+
+
+_LACKS = {
+    LackKind.VARIABLE: "the variable {name} ({source}): give it in `container.env`",
+    LackKind.VARIABLES: "the variables {name} of the {source}: give them in `container.env`",
+    LackKind.VOLUME: "what is at {name} ({source}), so the folder is empty: give it in `container.volumes`",
+    LackKind.HOOK: "{name}, which is not run",
+    LackKind.HOST_NETWORK: "hostNetwork: the pod has a network of its own",
+    LackKind.PROBE: "{name}, which has no port that can be asked",
+}
+_LACKS_BESIDE = {
+    LackKind.VARIABLE: "the variable {name} ({source}): give it in `kubernetes.env`",
+    LackKind.VARIABLES: "the variables {name} of the {source}: give them in `kubernetes.env`",
+    LackKind.VOLUME: "what is at {name} ({source}), so the folder is empty",
+}
+_MOST_LACKS = 20
+
+
+def pod_notes(name: str, image: ImageSpec, lacks: Sequence[Lack], limit_of_manifest: int | None) -> Iterator[str]:
+    """Yield the notes about an image that is measured as its manifest says."""
+    deployed = pod_of(image)
+    if image.kubernetes is None or deployed is None:
+        return
+    manifest = shortened(image.kubernetes.manifest)
+    if limit_of_manifest is not None and image.limit is not None:
+        yield (
+            f"{name}: the limit of the budgets file counts, {format_size(image.limit)}, and not that of {manifest},"
+            f" {format_size(limit_of_manifest)}"
+        )
+    for lack in lacks[:_MOST_LACKS]:
+        words = _LACKS if lack.container == deployed.measured else _LACKS_BESIDE
+        said = words.get(lack.kind, _LACKS[lack.kind]).format(name=lack.name, source=lack.source)
+        yield f"{name}: {lack.container} runs without {shortened(said, 200)}"
+    if len(lacks) > _MOST_LACKS:
+        yield f"{name}: {len(lacks) - _MOST_LACKS} more of what {manifest} names is only in a cluster"

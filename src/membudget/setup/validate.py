@@ -11,6 +11,7 @@ from membudget.budgets import file as budgets_file
 from membudget.budgets.faults import placed
 from membudget.budgets.key_path import Guesses
 from membudget.budgets.named_files import existing
+from membudget.check.pods import faults_of_plain_files
 from membudget.core.errors import BudgetsFileError, ConfigurationError, Problem
 from membudget.core.files import repository_top
 from membudget.setup import workflow_inputs
@@ -91,6 +92,7 @@ class _Run:
             guesses = Guesses()
             faults, broken = unknown_services(budgets, self.top, guesses)
             faults += unknown_targets(budgets, self.top, guesses)
+            faults += faults_of_plain_files(budgets, self.top)
             findings += [Finding(problem) for problem in (placed(faults, text, name) if faults else ())] + broken
 
     def repository(self) -> None:

@@ -204,3 +204,11 @@ def test_any_layout_is_edited_in_the_intended_keys_alone(api: list[str], web: li
             now["images"][name].pop(key)
     assert before == now
     assert text.count("#") == after.count("#")
+
+
+def test_a_limit_of_a_manifest_stays_there() -> None:
+    text = 'version = 1\n[images.api]\nkubernetes = { manifest = "api.yaml" }\n[images.web]\nlimit = "256MiB"\n'
+    images = parse_budgets(with_fits(text, "budgets.toml", FITS.images, DAY), "budgets.toml").images
+    assert images["api"].limit is None
+    assert images["api"].fit.survives is not None
+    assert images["web"].limit != 256 * MIB

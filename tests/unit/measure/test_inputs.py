@@ -11,11 +11,12 @@ from membudget.budgets.auto_workload import AutoWorkload
 from membudget.budgets.container import ContainerSettings
 from membudget.budgets.entries import ImageSpec
 from membudget.budgets.workload import CommandWorkload, DriverWorkload, ExecWorkload
-from membudget.budgets.workload_parts import ExecCommand
+from membudget.budgets.workload_parts import ExecCommand, Readiness
 from membudget.core.errors import ConfigurationError
 from membudget.engine.options import Declarations
 from membudget.measure.assumed import ComposeVariables
 from membudget.measure.inputs import IN_PYTHON, gather, informed, read_input
+from membudget.measure.pod_plan import PodPlan, PodService, Sandbox
 from membudget.measure.trial import TrialInputs, TrialSpec
 
 
@@ -167,3 +168,24 @@ def test_python_is_started_otherwise_only_to_be_asked_for_its_live_heap(
     assert asked.environment == {"A": "1", "PYTHONPATH": path}
     assert list(asked.volumes.values()) == [IN_PYTHON]
     assert (IN_PYTHON / "sitecustomize.py").is_file()
+
+
+READY = Readiness.model_construct(http="/ready", port=9000)
+POD = PodPlan("api", (), {"api": PodService({}, None, None)}, {}, {}, Sandbox("sandbox"), READY, (80,))
+
+
+def test_the_probe_of_a_manifest_is_waited_for_unless_the_workload_says_what_for() -> None:
+    declared = Declarations((8080,), has_healthcheck=True, variables=frozenset())
+    idle = TrialSpec("api", "api", None, 1000, AutoWorkload(), inputs=TrialInputs(pod=POD))
+    assert (informed(idle, declared).workload.readiness, informed(idle, declared).exposed) == (READY, (80,))
+    commands = ExecWorkload(kind="exec", commands=(ExecCommand(run=("x",)),))
+    assert informed(replace(idle, workload=commands), declared).workload.readiness == READY
+    own = commands.model_copy(update={"ready": Readiness(log="up")})
+    assert informed(replace(idle, workload=own), declared).workload.readiness == own.ready
+
+
+def test_a_pod_of_a_manifest_waits_for_no_healthcheck_of_its_image() -> None:
+    declared = Declarations((), has_healthcheck=True, variables=frozenset())
+    pod = replace(POD, ready=None, ports=())
+    idle = TrialSpec("api", "api", None, 1000, AutoWorkload(), inputs=TrialInputs(pod=pod))
+    assert informed(idle, declared).workload.readiness is None

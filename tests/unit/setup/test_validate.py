@@ -159,3 +159,14 @@ def test_a_program_gets_places_and_guesses(repository: Path) -> None:
 def test_a_budgets_file_with_an_endless_name_is_a_problem_and_no_bug(repository: Path) -> None:
     write(repository, ".github/workflows/memory.yml", WORKFLOW.format(budgets="x" * 300))
     assert any("x" * 20 in line for line in said(repository))
+
+
+def test_a_pod_that_cannot_be_measured_is_found_in_a_plain_manifest(repository: Path) -> None:
+    write(repository, "deploy.yaml", "kind: Pod\nspec:\n  containers:\n    - {name: main, image: shop/other}\n")
+    table = 'kubernetes = { manifest = "deploy.yaml", container = "mian" }\n'
+    write(repository, "budgets.toml", f"version = 1\n[images.api]\n{table}")
+    first, *_ = said(repository)
+    assert first.startswith("budgets.toml:3:27: error: images.api.kubernetes.manifest: cannot be measured: there is no")
+    write(repository, "chart/Chart.yaml", "name: chart\n")
+    write(repository, "budgets.toml", 'version = 1\n[images.api]\nkubernetes = { manifest = "chart" }\n')
+    assert said(repository) == ["1 file checked, no problems found"]

@@ -123,7 +123,7 @@ def project_model(plan: PodPlan, project: Project) -> dict[str, JsonValue]:
         "name": project.name,
         "services": services,
         "networks": {name: {**_object(given), "labels": marks} for name, given in plan.networks.items()},
-        "volumes": {name: {"labels": marks} for name in plan.volumes},
+        "volumes": {name: {**_object(given), "labels": marks} for name, given in plan.volumes.items()},
     }
 
 

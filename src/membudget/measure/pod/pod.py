@@ -1,12 +1,17 @@
-"""The containers of a trial: only the measured one, or with all services of its compose file."""
+"""The containers of a trial: only the measured one, or with all services of its compose file or its manifest."""
 
 import dataclasses
+import tempfile
 import time
+from base64 import b64decode
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from membudget.budgets.auto_workload import AutoWorkload
+from membudget.budgets.deployed_pod import PodFile
 from membudget.core.errors import EnvironmentFault
 from membudget.engine.cgroups import TrialCgroup
 from membudget.engine.compose import Compose, ComposeRefused
@@ -18,9 +23,12 @@ from membudget.measure.pod.compose_references import missing_mount
 from membudget.measure.pod_plan import Condition, PodPlan
 from membudget.measure.probe.client import Probe
 from membudget.measure.trial import WORKLOAD_PASSED, TrialSpec, WorkloadResult
-from membudget.measure.workload.service import wait_for_health
+from membudget.measure.workload.http_driver import wait_until_ready
+from membudget.measure.workload.service import TIMED_OUT, Drivers, Service, ServiceGone, wait_for_health
 
 _MOST_CREATION_S = 120.0
+_ANYBODY = 0o777
+"""The mode of an `emptyDir`, which also users other than root write to."""
 _PASSES_IN_A_ROW = 3
 """Databases set themselves up with a server that is healthy for a moment, and then start the one that others may use.
 Checks come every half second, and would find the former."""
@@ -41,6 +49,8 @@ class Sidecar:
     name: str
     container_id: str
     cgroup: TrialCgroup
+    runs_to_end: bool = False
+    """Whether the measured container waits for its end."""
 
 
 class TrialContainers(Protocol):
@@ -74,13 +84,32 @@ class TrialContainers(Protocol):
 
 
 class PodTools:
-    """The tools of pods: compose, and a probe for each sidecar, which is kept between trials."""
+    """The tools of pods: compose, drivers, an image for sandboxes, and a probe for each sidecar.
 
-    def __init__(self, compose: Compose, make_probe: Callable[[int], Probe]) -> None:
+    Image and probes are kept between trials.
+    """
+
+    def __init__(
+        self,
+        compose: Compose,
+        make_probe: Callable[[int], Probe],
+        drivers: Drivers,
+        sandbox_image: Callable[[], AbstractContextManager[str]],
+    ) -> None:
         """Use `make_probe`, which is called with a different number for each probe."""
         self.compose = compose
+        self.drivers = drivers
         self._make_probe = make_probe
         self._probes: list[Probe] = []
+        self._make_sandbox_image = sandbox_image
+        self._sandbox_image: str | None = None
+        self._kept = ExitStack()
+
+    def sandbox_image(self) -> str:
+        """Return the ID of the image that sandboxes run. Raises EnvironmentFault."""
+        if self._sandbox_image is None:
+            self._sandbox_image = self._kept.enter_context(self._make_sandbox_image())
+        return self._sandbox_image
 
     def probes(self, count: int) -> list[Probe]:
         """Return as many probes as there are sidecars."""
@@ -89,9 +118,10 @@ class PodTools:
         return self._probes[:count]
 
     def close(self) -> None:
-        """Stop the probes."""
-        for probe in self._probes:
-            probe.close()
+        """Stop the probes, and remove the image of sandboxes."""
+        with self._kept:
+            for probe in self._probes:
+                probe.close()
 
 
 class LoneContainer:
@@ -139,34 +169,37 @@ class LoneContainer:
 class ComposePod:
     """The measured container and the services around it, created by compose and started in order."""
 
-    def __init__(
-        self, containers: Containers, compose: Compose, spec: TrialSpec, plan: PodPlan, places: Places
-    ) -> None:
+    def __init__(self, containers: Containers, tools: PodTools, spec: TrialSpec, plan: PodPlan, places: Places) -> None:
         """Create the containers. Raises EnvironmentFault, also if compose refuses."""
         self._containers = containers
+        self._drivers = tools.drivers
+        self._spec = spec
         self._plan = plan
         self._secrets = spec.inputs.secrets
         self._started: list[str] = []
         run, trial = containers.run, places.options[plan.measured].name
         self._names = {name: f"membudget-{name}-{trial}-{run}" for name in plan.services}
         self._project = f"membudget-{run}-{trial}"
-        images = self._images(spec)
+        images = self._images(spec, tools)
         model = project_model(plan, Project(self._project, str(run), images, self._names, places.options))
         try:
             try:
-                compose.create(model, spec.inputs.checkout or Path("/"), _MOST_CREATION_S)
+                tools.compose.create(model, spec.inputs.checkout or Path("/"), _MOST_CREATION_S)
             except ComposeRefused as error:
                 raise EnvironmentFault(f"docker compose cannot make the services: {error}") from None
             except TimeoutError:
                 raise EnvironmentFault(f"docker compose did not end within {_MOST_CREATION_S:.0f} s") from None
             self._ids = {name: containers.find(container) for name, container in self._names.items()}
             self._copy(spec.inputs.checkout, spec.inputs.volumes)
+            self._fill()
         except BaseException:
             self.close()
             raise
         self.container_id = self._ids[plan.measured]
+        awaited = plan.services[plan.measured].needs
         self.sidecars: Sequence[Sidecar] = [
-            Sidecar(name, self._ids[name], places.cgroups[name]) for name in plan.sidecars
+            Sidecar(name, self._ids[name], places.cgroups[name], awaited.get(name) is Condition.COMPLETED)
+            for name in plan.sidecars
         ]
 
     def prepare(self, deadline: float) -> WorkloadResult:
@@ -198,7 +231,7 @@ class ComposePod:
             if name != self._plan.measured:
                 state = self._containers.state(self._ids[name])
                 if not state.running and state.exit_code != 0:
-                    return f"the service {name} has exited with code {state.exit_code}"
+                    return f"{self._plan.title_of(name)} has exited with code {state.exit_code}"
         return None
 
     def remove_measured(self) -> None:
@@ -210,13 +243,15 @@ class ComposePod:
         """Remove the containers, networks and volumes."""
         self._containers.remove_project(self._names.values(), f"{self._project}_")
 
-    def _images(self, spec: TrialSpec) -> dict[str, str | None]:
+    def _images(self, spec: TrialSpec, tools: PodTools) -> dict[str, str | None]:
         """Return the image of each service. Images that were not built are pulled if the engine lacks them."""
         images: dict[str, str | None] = {self._plan.measured: spec.image_id}
         for name, service in self._plan.beside.items():
-            images[name] = spec.pod_images.get(name) or service.image
+            images[name] = spec.pod_images.get(name) or (spec.image_id if service.runs_measured else service.image)
             if name not in spec.pod_images and service.image is not None:
-                self._containers.provide_image(service.image, f"services.{name}.image of the compose file")
+                self._containers.provide_image(service.image, self._plan.place_of_image(name))
+        if self._plan.sandbox is not None:
+            images[self._plan.sandbox.name] = tools.sandbox_image()
         return images
 
     def _start_service(self, name: str, deadline: float) -> WorkloadResult:
@@ -225,7 +260,7 @@ class ComposePod:
             try:
                 self._containers.start(self._ids[name])
             except CannotStart as error:
-                reason = f"the service {name} cannot start: {error}"
+                reason = f"{self._plan.title_of(name)} cannot start: {error}"
                 return WorkloadResult(passed=False, reason=reason, is_of_surroundings=True)
             self._started.append(name)
         return result
@@ -241,7 +276,9 @@ class ComposePod:
     def _wait_for(self, name: str, condition: Condition, deadline: float) -> WorkloadResult:
         container_id = self._ids[name]
         result = WORKLOAD_PASSED
-        if condition is Condition.HEALTHY:
+        if condition is Condition.ANSWERS:
+            result = self._wait_for_answer(name, deadline)
+        elif condition is Condition.HEALTHY:
             result = wait_for_health(self._containers, container_id, deadline, self._secrets, _PASSES_IN_A_ROW)
         elif condition is Condition.COMPLETED and not self._containers.wait(container_id, deadline - time.monotonic()):
             result = WorkloadResult(passed=False, reason="still running")
@@ -250,8 +287,46 @@ class ComposePod:
         if result.passed:
             return result
         tail = self._containers.log_tail(container_id)
-        reason = f"the service {name}: {result.reason}"
+        reason = f"{self._plan.title_of(name)}: {result.reason}"
         return dataclasses.replace(result, reason=reason, output_tail=tail, is_of_surroundings=True)
+
+    def _wait_for_answer(self, name: str, deadline: float) -> WorkloadResult:
+        """Wait until a service answers at its port, asked over the loopback of the pod."""
+        readiness = self._plan.services[name].started
+        if readiness is None:
+            return WORKLOAD_PASSED
+        alone = dataclasses.replace(self._spec, workload=AutoWorkload())
+        service = Service(self._containers, self._drivers, self._ids[name], alone)
+        try:
+            with service:
+                return wait_until_ready(service, readiness, deadline, lambda _: None)
+        except TimeoutError:
+            return TIMED_OUT
+        except ServiceGone:
+            return service.ended()
+        finally:
+            service.close()
+
+    def _fill(self) -> None:
+        """Put given files into the volumes and the containers of a manifest. Everybody may write to empty volumes."""
+        sandbox = self._plan.sandbox
+        if sandbox is None:
+            return
+        with tempfile.TemporaryDirectory(prefix="membudget-volumes-") as scratch:
+            for number, (path, files) in enumerate(sandbox.volumes.items()):
+                folder = Path(scratch, str(number))
+                folder.mkdir()
+                for file in files:
+                    _write(folder / file.path, file)
+                folder.chmod(_ANYBODY)
+                # The engine sets the mode of a folder by its name, and not by ".".
+                self._containers.copy_in(self._ids[sandbox.name], folder, "/", path.lstrip("/"))
+            for name, service in self._plan.services.items():
+                for target, file in service.files:
+                    single = Path(scratch, "single")
+                    _write(single, file)
+                    self._containers.copy_in(self._ids[name], single, "/", target.lstrip("/"))
+                    single.unlink()
 
     def _copy(self, checkout: Path | None, volumes: Mapping[str, Path]) -> None:
         for name, service in self._plan.services.items():
@@ -260,3 +335,9 @@ class ComposePod:
                 self._containers.copy_in(self._ids[name], path, "/", target.lstrip("/"))
         for target, folder in volumes.items():
             self._containers.copy_in(self._ids[self._plan.measured], folder, target)
+
+
+def _write(path: Path, file: PodFile) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b64decode(file.content) if file.is_base64 else file.content.encode())
+    path.chmod(file.mode)

@@ -47,7 +47,7 @@ def wait_until_ready(
     ready_by = min(last_s, time.monotonic() + readiness.timeout / 1000)
     order = DriveOrder(
         network_namespace=None,
-        port=service.port,
+        port=readiness.port or service.port,
         ready_tcp=readiness.tcp,
         ready_http=readiness.http,
         ready_timeout_ms=max(1, round((ready_by - time.monotonic()) * 1000)),
@@ -62,7 +62,7 @@ def wait_until_ready(
     if ended is not None:
         return ended
     unready = Unready(
-        asked=readiness.tcp or service.port,
+        asked=readiness.tcp or readiness.port or service.port,
         names_tcp=service.names_tcp,
         says_nowhere=failed.fault is DriveFault.LISTENS_NOWHERE,
         output=service.containers.log_tail(service.container_id),
@@ -136,7 +136,8 @@ def _drive(
             service.listening = event.listening or service.listening
             return _Failed((event.reason or "the driver gave no reason")[:_LONGEST_REASON], event.fault)
         if event.event == "ready":
-            service.port = service.port or event.port
+            if order.port is None:
+                service.port = event.port
             on_ready(event)
         else:
             _note(service, event, first)
