@@ -376,6 +376,7 @@ def test_a_builder_that_does_not_give_the_files_back_is_the_environments_fault(f
         builder(fake).build(Build(context="api"), checkout, "x", lambda _: None)
 
 
+@pytest.mark.thorough
 def test_what_is_no_archive_is_not_taken_for_an_empty_one(fake: Path, checkout: Path) -> None:
     client = fake / "docker"
     client.write_text(client.read_text().replace('tar -C "$context/" -c .', "echo none"))

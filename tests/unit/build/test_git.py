@@ -31,6 +31,7 @@ def worktrees(repository: Repository) -> int:
     return len(repository.git("worktree", "list").splitlines())
 
 
+@pytest.mark.thorough
 def test_a_checkout_is_clean_and_goes_away(repository: Repository, tmp_path: Path) -> None:
     (repository.folder / "file").write_text("changed")
     (repository.folder / "untracked").touch()
@@ -75,6 +76,7 @@ def test_the_users_hooks_and_environment_stay_out(
     assert not (tmp_path / "hooked").exists()
 
 
+@pytest.mark.thorough
 def test_a_repository_of_another_user(repository: Repository) -> None:
     if os.geteuid() != 0:
         skip_for_want_of("only root can give a folder away")
@@ -92,11 +94,13 @@ def test_files_of_a_commit(repository: Repository) -> None:
     assert git.uncommitted() == ["file"]
 
 
+@pytest.mark.thorough
 def test_a_subject_may_hold_anything(repository: Repository) -> None:
     repository.commit("\x1b[31mred\x1b[0m ` | <b>")
     assert head(GitRepository(repository.folder)).subject == "\x1b[31mred\x1b[0m ` | <b>"
 
 
+@pytest.mark.thorough
 def test_a_carriage_return_in_a_name_makes_no_parent(repository: Repository) -> None:
     forged = f"Eve\rparent {'0' * 40}\x0bparent {'1' * 40}"
     first = repository.git("rev-parse", "HEAD")
@@ -120,6 +124,7 @@ def test_branches_tags_and_beginnings_of_ids_name_commits(repository: Repository
     assert {git.commit(revision) for revision in ("main", "v1", "HEAD", sha, sha[:8])} == {Commit(sha, "first")}
 
 
+@pytest.mark.thorough
 def test_no_repository_no_commit_no_git(tmp_path: Path, repository: Repository) -> None:
     with pytest.raises(ConfigurationError, match="is not in a git repository"):
         GitRepository(tmp_path)

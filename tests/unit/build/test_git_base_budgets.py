@@ -49,6 +49,7 @@ def is_untouched(work: Repository) -> bool:
     return list(untouched_images(git, commits(work), both[1], both[0])) == ["api"]
 
 
+@pytest.mark.thorough
 def test_a_link_in_place_of_the_file_does_not_hide_what_base_has(work: Repository) -> None:
     (work.folder / "budgets.toml").unlink()
     work.write({"new.toml": FILE.replace("40MiB", "60MiB")})
@@ -66,6 +67,7 @@ def test_a_link_in_base_is_followed_inside_its_commit(work: Repository) -> None:
     assert set(of_base(work).budgets.images) == {"api"}
 
 
+@pytest.mark.thorough
 def test_a_link_out_of_the_commit_is_no_file_of_it(work: Repository, tmp_path: Path) -> None:
     (tmp_path / "outside.toml").write_text(FILE)
     (work.folder / "link.toml").symlink_to("../outside.toml")

@@ -236,6 +236,7 @@ def test_what_is_loosened_is_said_once_and_fails_until_it_is_approved() -> None:
     assert with_gap.verdict is Verdict.FAIL
 
 
+@pytest.mark.thorough
 def test_a_file_of_any_name_can_be_named(tmp_path: Path) -> None:
     odd = "\udcff\x1b[31m\n" + "x" * 2000 + "/report.json"
     merged = merge({"one": part(1, *ALL), "two": part(2, of=2), odd: part(3, of=3)})
@@ -258,6 +259,7 @@ def test_more_parts_than_are_named_are_no_pass_either(tmp_path: Path) -> None:
     assert not merged.verdict.passes
 
 
+@pytest.mark.thorough
 def test_gaps_are_told_on_the_page_and_in_the_terminal_as_in_the_comment() -> None:
     odd = part(3, "c", of=4, budgets_digest="1" * 64)
     merged = merge({"one": part(1, "a", "c", of=4), "two": part(2, "a", of=4), "an-odd-one": odd})
@@ -301,6 +303,7 @@ def test_machines_that_differ_are_said() -> None:
     assert merged.verdict is Verdict.PASS
 
 
+@pytest.mark.thorough
 def test_reports_are_found_below_folders_and_gaps_survive_the_file(tmp_path: Path) -> None:
     for number, name in enumerate("ab", start=1):
         write_report(part(number, name, of=3), tmp_path / f"shard-{number}" / "report.json")

@@ -213,6 +213,7 @@ def a_container(draw: st.DrawFn) -> str:
     return "\n".join([f"- {lines[0]}", *(f"  {line}" if line else line for line in lines[1:])]) + "\n"
 
 
+@pytest.mark.thorough
 @given(st.lists(a_container(), min_size=1, max_size=2))
 def test_each_change_applied_silences_its_finding_and_the_file_still_parses(written: list[str]) -> None:
     text = DEPLOYMENT + "".join(f"        {line}\n" if line else "\n" for one in written for line in one.splitlines())

@@ -32,6 +32,7 @@ def test_every_image_of_a_report_is_advised(path: str, capsys: pytest.CaptureFix
     assert "no advice" in said
 
 
+@pytest.mark.thorough
 def test_named_images_alone_are_advised(path: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["advise", "--report", path, "--format", "json", "api"]) == 0
     document = json.loads(capsys.readouterr().out)

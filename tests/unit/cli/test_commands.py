@@ -63,6 +63,7 @@ def test_a_plan_for_fits_is_balanced_by_their_own_durations(job: Path, capsys: p
     assert planned == [["api", "web db"], ["db", "api web"]], "the durations of checks count until there are others"
 
 
+@pytest.mark.thorough
 def test_merging_gives_the_verdict_and_the_summary(job: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_part(1)
     write_part(2, head_rss_mib=70)
@@ -74,6 +75,7 @@ def test_merging_gives_the_verdict_and_the_summary(job: Path, monkeypatch: pytes
     assert "verdict-image2" in (job / "output").read_text()
 
 
+@pytest.mark.thorough
 def test_fits_of_shards_are_combined_written_and_summed_up(job: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     repository = Repository.new(job / "repository")
     sha = repository.commit("images", {"budgets.toml": BUDGETS, "Dockerfile": "FROM scratch\n"})
@@ -135,6 +137,7 @@ def merge(*arguments: str) -> ExitCode:
     return commands.merge(options)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("damage", ["no report", "of a whole check"])
 def test_a_merge_of_damaged_parts_leaves_no_report_of_an_earlier_run(job: Path, damage: str) -> None:
     write_part(1)

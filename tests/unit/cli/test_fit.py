@@ -124,6 +124,7 @@ def fit_from(parts: Path, *arguments: str) -> int:
     return main(["fit", "--from", str(parts), *arguments])
 
 
+@pytest.mark.thorough
 def test_merged_shards_are_shown_and_written_without_an_engine(
     folder: Path, parts: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -153,6 +154,7 @@ def test_limits_can_be_written_one_image_after_another(folder: Path, parts: Path
     assert all(images[name].fit.survives is not None for name in ("api", "web"))
 
 
+@pytest.mark.thorough
 def test_nothing_is_written_where_a_shard_is_missing(
     folder: Path, parts: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -167,6 +169,7 @@ def test_nothing_is_written_where_a_shard_is_missing(
     assert fit_from(parts) == ExitCode.UNMEASURED
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("change", ["commit", "budgets", "images of no file"])
 def test_nothing_is_written_for_another_commit_or_other_budgets(
     folder: Path, parts: Path, change: str, capsys: pytest.CaptureFixture[str]
@@ -188,6 +191,7 @@ def test_nothing_is_written_for_another_commit_or_other_budgets(
     assert path.read_text() == before
 
 
+@pytest.mark.thorough
 def test_showing_a_merge_needs_no_repository(
     parts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

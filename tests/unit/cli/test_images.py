@@ -50,6 +50,7 @@ def test_a_person_sees_layers_folders_and_what_could_be_saved(
     assert "caches of package managers, like /var/cache/apt/x" in said
 
 
+@pytest.mark.thorough
 def test_a_diff_names_what_grew(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     base, head = archive(tmp_path, "a.tar", BASE, OWN), archive(tmp_path, "b.tar", BASE, MORE)
     assert main(["diff", base, head]) == 0
@@ -62,6 +63,7 @@ def test_a_diff_names_what_grew(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert "all 2 layers are the same" in capsys.readouterr().out
 
 
+@pytest.mark.thorough
 def test_brackets_in_names_are_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     odd = tar([file("app/[slug]/[/red]/page.js", b"p" * 9000), file("node_modules/[red]/package.json", b"{}")])
     base, head = archive(tmp_path, "a.tar", BASE), archive(tmp_path, "b.tar", BASE, odd)

@@ -176,6 +176,7 @@ def test_a_verdict_that_was_told_stays_when_something_breaks_afterwards(shop: Gi
     assert statuses(shop)[-1][1] == "success"
 
 
+@pytest.mark.thorough
 def test_an_interruption_of_the_comment_does_not_replace_the_verdict(
     shop: Github, step: StepOfWorkflow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -238,6 +239,7 @@ def test_workflows_with_different_keys_have_states_of_their_own(shop: Github, st
     assert [context for context, _, _ in statuses(shop)] == ["membudget"] * 2 + ["membudget/nightly"] * 2
 
 
+@pytest.mark.thorough
 def test_the_reporter_tells_of_the_commit_and_the_run_that_measured(shop: Github, step: StepOfWorkflow) -> None:
     environ = step.environ(MERGE_GROUP)
     measured = WorkflowRun(99, 12, 3, HEAD)

@@ -73,6 +73,7 @@ def test_a_version_that_is_no_text_costs_the_image_nothing() -> None:
     assert package.version == "1.0\ufffd"
 
 
+@pytest.mark.thorough
 @given(text=st.text(st.characters(codec=None, categories=None)) | st.text(st.characters(categories=["Cs"])))
 def test_every_string_can_be_shown(text: str) -> None:
     assert len(shown(text, 20).encode()) <= 80

@@ -2,6 +2,7 @@ import dataclasses
 import subprocess
 import sys
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -65,6 +66,7 @@ def test_a_pid_that_is_used_again_is_another_process() -> None:
     assert owner_lives(earlier) is False
 
 
+@pytest.mark.thorough
 def test_a_process_that_ended_is_dead() -> None:
     code = "from membudget.engine.run_id import own_run_id; print(own_run_id())"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()

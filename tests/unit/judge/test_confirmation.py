@@ -130,6 +130,7 @@ def test_a_figure_among_the_remembered_ones_fits(remembered: list[int], data: st
     assert contradicted(of(*remembered), trial(within)) is None
 
 
+@pytest.mark.thorough
 @given(_SEVERAL, _MIB, st.integers(0, 50))
 def test_nearer_never_fits_worse(remembered: list[int], fresh: int, nearer: int) -> None:
     if contradicted(of(*remembered), trial(fresh)) is None:

@@ -60,6 +60,7 @@ def test_what_each_costs_is_fitted_over_the_ramp(unit: LoadUnit, metric: Metric,
     assert value.interval[0] <= (value.value or 0) <= value.interval[1]
 
 
+@pytest.mark.thorough
 @given(st.integers(1, 200), st.integers(100, 5000), st.integers(0, 1000))
 def test_the_interval_is_as_wide_as_the_noise_makes_it(kib_each: int, most: int, seed: int) -> None:
     noise = 0.02 * kib_each * KIB * most

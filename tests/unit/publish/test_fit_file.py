@@ -86,6 +86,7 @@ def test_files_that_are_too_large_are_refused(tmp_path: Path, monkeypatch: pytes
         parse_fit(b" " * 20_000_001, "fit.json")
 
 
+@pytest.mark.thorough
 def test_more_files_than_a_fit_has_shards_are_refused(tmp_path: Path) -> None:
     for number in range(MOST_SHARDS + 1):
         (tmp_path / f"{number}.json").touch()

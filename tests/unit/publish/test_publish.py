@@ -241,6 +241,7 @@ def test_a_run_that_is_told_twice_is_one_run() -> None:
     assert [(one.number, one.attempt) for one in found] == [(2, 2), (2, 1), (1, 1)]
 
 
+@pytest.mark.thorough
 def test_the_same_again_is_not_written_again_and_something_else_is() -> None:
     commenter = Commenter()
     published(report(OVER), commenter, run=run_number(1))

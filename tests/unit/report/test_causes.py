@@ -75,6 +75,7 @@ def processes(draw: st.DrawFn) -> ProcessUse:
     )  # fmt: skip
 
 
+@pytest.mark.thorough
 @given(st.lists(processes(), max_size=5), SIZES, st.floats(0, 1), SIZES, SIZES)
 def test_the_parts_of_a_snapshot_add_up_to_its_rss(
     found: list[ProcessUse], rss: int, anon_share: float, fell: int, others: int

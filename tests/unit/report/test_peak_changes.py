@@ -146,6 +146,7 @@ def pair_of_looks(draw: st.DrawFn) -> tuple[PeakLook, PeakLook]:
     return look(), look()
 
 
+@pytest.mark.thorough
 @given(pair_of_looks())
 def test_the_same_processes_are_never_new_or_gone(looks: tuple[PeakLook, PeakLook]) -> None:
     for change in program_changes(*looks):

@@ -97,6 +97,7 @@ def test_figures_for_programs_are_those_that_people_read() -> None:
     assert int(headroom) == row["headroom"]
 
 
+@pytest.mark.thorough
 def test_the_change_is_the_same_wherever_it_is_told() -> None:
     for name in ("comment", "terminal", "page", "JUnit"):
         assert "33.4 MiB" in plain(OUTPUTS[name](failing())), name

@@ -125,6 +125,7 @@ def test_an_excess_is_said_once_below_the_headline() -> None:
         assert shown.count(f"by {excess}") == shown.count(excess) == 1
 
 
+@pytest.mark.thorough
 def test_bars_have_a_legend_once() -> None:
     for made in REPORTS.values():
         for text in (markdown.render(made().judged()), printed(terminal.render(made().judged()))):
@@ -132,6 +133,7 @@ def test_bars_have_a_legend_once() -> None:
             assert text.count("bars: RSS over time") == has_bars
 
 
+@pytest.mark.thorough
 def test_a_local_check_without_the_label_says_in_words_how_to_see_it_with_it() -> None:
     made = REPORTS["guarded"]().model_copy(update={"is_local": True, "approval": Approval.MISSING})
     said = "> judged as CI judges a pull request without the label `memory-budget-approved`"

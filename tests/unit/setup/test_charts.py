@@ -1,5 +1,7 @@
 from collections.abc import Mapping
 
+import pytest
+
 from membudget.core.errors import ProgramFailed
 from membudget.core.quantities import MIB
 from membudget.setup.charts import chart_folders, read_charts
@@ -120,6 +122,7 @@ def test_values_that_multiply_by_aliases_are_visited_once(make_files: MakeFiles)
     assert [one.names for one in read_charts(files, chart_folders(files), None)] == [("x", "l0")]
 
 
+@pytest.mark.thorough
 def test_a_repository_of_charts_is_read_in_part(make_files: MakeFiles) -> None:
     files = make_files({f"c{number}/Chart.yaml": "name: x\n" for number in range(60)})
     assert len(chart_folders(files)) == 50

@@ -106,6 +106,7 @@ def test_a_bug_of_the_stand_in_is_a_violation_and_no_answer(broken: Github) -> N
     assert "the stand-in broke" in broken.violations[0]
 
 
+@pytest.mark.thorough
 def test_comments_are_created_edited_and_deleted(ann: Client) -> None:
     created = ann("POST", COMMENTS, {"body": "one"})
     assert created.status_code == 201
@@ -159,6 +160,7 @@ def test_an_unknown_token_is_unauthorized(shop: Github, token: str | None) -> No
     assert Client(shop, token)("GET", COMMENTS).status_code == 401
 
 
+@pytest.mark.thorough
 def test_what_a_token_may_do(shop: Github) -> None:
     none = Client(shop, shop.add_token("carl", Permission.NONE))
     reads = Client(shop, shop.add_token("bob", Permission.READ))

@@ -397,6 +397,7 @@ def test_near_the_limit_clues_are_those_of_an_earlier_look(processes: Processes)
     assert forgotten.processes[0].clues.map is None, "another trial"
 
 
+@pytest.mark.thorough
 def test_only_the_largest_processes_have_clues(processes: Processes) -> None:
     for pid in range(1, 20):
         processes.add(pid, pages=pid)

@@ -112,6 +112,7 @@ def test_after_a_kill_status_alone_is_read(snapshots: SnapshotProcess, cgroup: P
     assert best.summed_pss_bytes is None
 
 
+@pytest.mark.thorough
 def test_where_looking_is_not_allowed_there_is_no_look_and_a_reason(snapshots: SnapshotProcess, cgroup: Path) -> None:
     snapshots.begin(cgroup, Depth.NONE, NOW_NS)
     assert not settle(snapshots, cgroup, 20, NOW_NS + HOUR_NS)
@@ -147,6 +148,7 @@ def test_an_order_is_stale_when_its_peak_is_over_or_its_cgroup_gone(cgroup: Path
     assert obey(order(cgroup, 18), Reader()).is_stale
 
 
+@pytest.mark.thorough
 def test_memory_that_no_process_maps_does_not_make_a_snapshot_late(snapshots: SnapshotProcess, cgroup: Path) -> None:
     """Files of a tmpfs count to the cgroup's RSS, and to no process's."""
     hold(cgroup, 100_000)

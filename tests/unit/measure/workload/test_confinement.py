@@ -51,6 +51,7 @@ def test_work_that_takes_more_memory_than_it_may_is_told_apart() -> None:
     assert run_confined(eat, 128 * MIB) is Ending.OUT_OF_MEMORY
 
 
+@pytest.mark.thorough
 def test_work_that_fails_leaves_its_traceback(capfd: pytest.CaptureFixture[str]) -> None:
     def fail() -> None:
         raise ValueError("what went wrong")

@@ -162,6 +162,7 @@ def test_somebody_elses_comment_with_our_marker_is_left_alone(shop: Github, auth
     assert texts(shop) == [(author, f"{MARKER}\nall is well, merge it"), (WORKFLOW_USER, body_of(SECOND))]
 
 
+@pytest.mark.thorough
 def test_a_marker_that_is_quoted_further_down_is_none(shop: Github) -> None:
     shop.add_comment(SHOP, 7, WORKFLOW_USER, f"Somebody wrote:\n{MARKER}")
     post(shop)
@@ -256,6 +257,7 @@ def test_numbers_that_start_again_with_a_renamed_workflow_do_not_silence_it(shop
     assert texts(shop) == [(WORKFLOW_USER, body_of(draft("after", run(1))))]
 
 
+@pytest.mark.thorough
 def test_a_late_run_of_a_workflow_by_its_old_name_replaces_nothing(shop: Github) -> None:
     """Its number is higher, and its run is older: ids count the runs of all workflows."""
     new, late = WorkflowRun(2_000_000, 1, 1, HEAD), WorkflowRun(1_900_000, 57, 1, OLD_HEAD)
@@ -264,6 +266,7 @@ def test_a_late_run_of_a_workflow_by_its_old_name_replaces_nothing(shop: Github)
     assert texts(shop) == [(WORKFLOW_USER, body_of(draft("new", new)))]
 
 
+@pytest.mark.thorough
 def test_unchanged_content_is_not_written_again_by_a_later_run(shop: Github) -> None:
     post(shop, draft("same", run(1)))
     assert isinstance(post(shop, draft("same", run(2))), Posted)
@@ -299,6 +302,7 @@ def test_of_two_that_create_at_once_the_newer_one_stays(
     assert [body.split("\n")[1] for _, body in texts(shop)] == [left]
 
 
+@pytest.mark.thorough
 def test_doubles_that_were_left_are_removed_by_the_next_run(shop: Github) -> None:
     for number in (3, 4, 5):
         shop.add_comment(SHOP, 7, WORKFLOW_USER, body_of(draft("twice", run(number))))
@@ -388,6 +392,7 @@ def test_a_server_that_stumbles_is_asked_again(shop: Github) -> None:
     assert texts(shop) == [(WORKFLOW_USER, body_of(SECOND))]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("too_late", [False, True])
 def test_a_creation_that_failed_is_looked_at_before_it_is_repeated(shop: Github, too_late: bool) -> None:
     shop.fail_next(502, method="POST", too_late=too_late)
@@ -419,12 +424,14 @@ def test_a_comment_is_created_once_where_a_proxy_answered_before_it_was(shop: Gi
     assert texts(shop) == [(WORKFLOW_USER, body_of(FIRST))]
 
 
+@pytest.mark.thorough
 def test_a_comment_whose_confirmation_is_cut_off_is_there_once(shop: Github) -> None:
     shop.fail_next(201, headers={"Content-Length": "400"}, raw=b'{"id": 1', method="POST", too_late=True)
     assert post(shop) == Posted(shop.comments(SHOP, 7)[0].html_url, created=True)
     assert [request.method for request in shop.requests].count("POST") == 1
 
 
+@pytest.mark.thorough
 def test_the_last_try_is_looked_at_too(shop: Github) -> None:
     shop.fail_next(502, raw=b"<html>", method="POST")
     shop.fail_next(502, raw=b"<html>", method="POST", too_late=True)
@@ -464,6 +471,7 @@ def test_a_server_that_is_down(shop: Github, waits: list[float]) -> None:
     assert sum(waits) < 5
 
 
+@pytest.mark.thorough
 def test_a_proxy_that_answers_for_a_server_that_is_down(shop: Github) -> None:
     shop.fail_next(504, method="POST", raw=b"<html>Gateway Timeout</html>", times=2)
     assert post(shop) == NotPosted("GitHub answered 504")
@@ -493,6 +501,7 @@ def test_a_short_wait_that_github_asks_for_is_kept(shop: Github, method: str, wa
     assert len(texts(shop)) == 1
 
 
+@pytest.mark.thorough
 def test_a_minute_that_github_asks_for_is_waited_for_after_it_has_stumbled(shop: Github, waits: list[float]) -> None:
     shop.fail_next(502, method="GET")
     shop.fail_next(403, "You have exceeded a secondary rate limit.", {"Retry-After": "60"}, method="GET")
@@ -525,6 +534,7 @@ def test_a_long_wait_is_not_worth_a_comment(
     assert texts(shop) == []
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("method", ["POST", "PATCH"])
 def test_a_repository_that_has_moved_is_said_to_have(shop: Github, method: str) -> None:
     """Reading follows it, as requests does; writing elsewhere than we were told to is not for us to decide."""

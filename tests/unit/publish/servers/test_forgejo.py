@@ -107,6 +107,7 @@ def test_all_comments_come_in_one_request(shop: Forgejo, tmp_path: Path) -> None
     assert [request.query for request in shop.requests] == [{}] * 5
 
 
+@pytest.mark.thorough
 def test_doubles_that_were_left_are_removed_by_the_next_run(shop: Forgejo, tmp_path: Path) -> None:
     for number in (4, 5):
         run = WorkflowRun(4700 + number, number, 1, HEAD)
@@ -140,6 +141,7 @@ def test_links_to_runs(shop: Forgejo, tmp_path: Path, kind: str, run: str) -> No
     assert not re.search(r"attempts|github\.com", shop.comments(SHOP, 7)[0].body)
 
 
+@pytest.mark.thorough
 def test_the_api_is_below_the_server_where_the_runner_does_not_name_it(shop: Forgejo, tmp_path: Path) -> None:
     one = step(shop, tmp_path)
     one.api_url = ""
@@ -187,6 +189,7 @@ def test_a_token_of_ones_own_that_lacks_a_scope(
     assert said_of_it in said(capsys)
 
 
+@pytest.mark.thorough
 def test_a_token_that_may_not_ask_who_it_is_says_so_and_makes_no_second_comment(
     shop: Forgejo, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -237,6 +240,7 @@ def test_a_repository_that_the_token_does_not_see(
     ]
 
 
+@pytest.mark.thorough
 def test_a_server_that_stumbles_is_asked_again(shop: Forgejo, tmp_path: Path) -> None:
     shop.fail_next(502, method="POST", too_late=True)
     publish(step(shop, tmp_path), OVER)

@@ -47,6 +47,7 @@ def test_the_report_and_the_pull_request_that_github_knows_for_the_run(shop: Git
     assert len(shop.requests) == 3
 
 
+@pytest.mark.thorough
 def test_the_newest_artifact_of_a_run_counts(shop: Github) -> None:
     shop.add_artifact(SHOP, RUN.id, b"old")
     shop.add_artifact(SHOP, RUN.id, zipped({"report.json": TEXT}))
@@ -56,6 +57,7 @@ def test_the_newest_artifact_of_a_run_counts(shop: Github) -> None:
     assert isinstance(fetched(shop), ForeignReport)
 
 
+@pytest.mark.thorough
 def test_what_lies_beside_the_report_does_not_matter(shop: Github) -> None:
     shop.add_artifact(SHOP, RUN.id, zipped({"report.html": b"<script>", "report.json": TEXT, "../x": b""}))
     assert isinstance(fetched(shop), ForeignReport)
@@ -122,6 +124,7 @@ def test_an_artifact_that_is_none_of_ours_is_named(shop: Github, made: bytes, sa
     assert str(caught.value).startswith(said)
 
 
+@pytest.mark.thorough
 def test_what_is_said_to_be_too_large_is_not_downloaded(shop: Github) -> None:
     shop.add_artifact(SHOP, RUN.id, zipped({"report.json": TEXT}), claimed_bytes=LARGEST_ARCHIVE_BYTES + 1)
     with pytest.raises(ConfigurationError, match="has more than 16000000 bytes"):

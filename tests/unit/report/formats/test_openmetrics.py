@@ -72,6 +72,7 @@ def test_rates_and_latencies_come_a_second_and_in_seconds() -> None:
     assert value(families["membudget_headroom_seconds"], image="api", metric="latency_p95") == 0.005
 
 
+@pytest.mark.thorough
 def test_phases_have_a_label_and_what_was_not_measured_is_not_there() -> None:
     families = parsed(everything())
     peaks = families["membudget_peak_rss_bytes"]

@@ -145,6 +145,7 @@ def test_a_line_that_is_nearly_one(line: str) -> None:
     assert decode(line) == ()
 
 
+@pytest.mark.thorough
 @given(st.lists(RUNS, min_size=2, max_size=MOST_RUNS))
 def test_whatever_a_record_says_is_quoted(runs: list[PastRun]) -> None:
     shown = html_of(render(decode(encode(runs)), link))

@@ -95,6 +95,7 @@ def test_no_width_costs_a_figure_or_a_status() -> None:
         assert Counter("".join(text.split()).replace(",", "")) == Counter("".join(whole.split()).replace(",", ""))
 
 
+@pytest.mark.thorough
 def test_a_status_has_its_colour_and_no_other_cell_has_it() -> None:
     stream = io.StringIO()
     console = Console(file=stream, width=160, force_terminal=True, color_system="standard")

@@ -3,6 +3,8 @@
 from dataclasses import replace
 from typing import Any, cast
 
+import pytest
+
 from membudget.advise.fit import ImageFit
 from membudget.core.quantities import MIB
 from membudget.judge.measurement import ImageMeasurement, SideMeasurement
@@ -57,6 +59,7 @@ def test_limits_that_cannot_be_compared_have_no_curve() -> None:
     assert (made["points"], made["marks"]) == ([], [])
 
 
+@pytest.mark.thorough
 def test_a_page_tells_it_once() -> None:
     text = render(fitted().judged())
     assert text.count("10 of 10 trials passed") == 2, "once for each image with a fit"

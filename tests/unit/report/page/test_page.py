@@ -99,6 +99,7 @@ def test_it_is_the_same_page_each_time() -> None:
     assert page(everything()) == page(everything())
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", ["everything", "guarded"])
 def test_the_overview_says_what_the_comment_says(name: str) -> None:
     shown = data(page(REPORTS[name]()))
@@ -110,6 +111,7 @@ def test_the_overview_says_what_the_comment_says(name: str) -> None:
     assert_golden(f"page-{name}.txt", "\n".join(lines) + "\n")
 
 
+@pytest.mark.thorough
 def test_scripts_and_styles_are_those_that_the_policy_names_by_hash() -> None:
     elements = Elements(page(everything()))
     (policy,) = [
@@ -127,6 +129,7 @@ def test_scripts_and_styles_are_those_that_the_policy_names_by_hash() -> None:
     assert {"unsafe-inline", "unsafe-eval", "http"} & set(re.findall(r"[\w-]+", policy)) == set()
 
 
+@pytest.mark.thorough
 def test_it_names_no_other_place() -> None:
     elements = Elements(page(everything()))
     links = [
@@ -164,6 +167,7 @@ def test_what_others_said_is_text_without_directions() -> None:
     assert not {"\u202e", "\u2066", "\u200f", "\u2028", "\u2029", "\x00"} & set("".join(found))
 
 
+@pytest.mark.thorough
 def test_a_trial_without_metrics_of_a_forged_report_is_no_crash() -> None:
     made = everything()
     first = made.images[0]
@@ -179,5 +183,6 @@ def test_the_charting_library_is_the_pinned_one() -> None:
     assert f"(v{CHARTS_VERSION})" in asset("uPlot.iife.min.js")
 
 
+@pytest.mark.thorough
 def test_its_licence_is_in_the_page() -> None:
     assert "Copyright (c) 2022 Leon Sorokin" in page(everything())
