@@ -44,6 +44,7 @@ class ActionInputs:
     reports: str = ""
     base_variants: str = "false"
     page: str = ""
+    sarif: str = ""
     artifact: str = DEFAULT_ARTIFACT
     secrets: str = ""
     confirm: str = "10"

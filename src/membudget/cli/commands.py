@@ -215,6 +215,8 @@ def action() -> ExitCode:
         exit_code = _finish_check(result, path, policy, Output(Detail.SHORT))
         if inputs.page:
             write_text(page.render(result), Path(inputs.page), "the page")
+        if inputs.sarif and not inputs.shard:  # a part would close the alerts of the others
+            write_text(sarif.render(result), Path(inputs.sarif), "the SARIF log")
         if result.report.shard is None:  # shards are published once they are merged
             publisher.publish(result, path, lines_of(inputs.budgets))
     return exit_code

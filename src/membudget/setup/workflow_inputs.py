@@ -86,6 +86,7 @@ INPUTS: Mapping[Kind, Mapping[str, Values]] = {
         "reports": _ANY,
         "base-variants": _TRUTH,
         "page": _ANY,
+        "sarif": _ANY,
         "artifact": _ANY,
         "secrets": _ANY,
         "confirm": Values(most=MOST_CONFIRMATIONS),

@@ -118,17 +118,20 @@ def test_in_a_workflow_what_others_said_commands_no_runner(
 
 
 @pytest.mark.thorough
-def test_the_action_writes_the_page_that_its_input_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_action_writes_the_page_and_the_log_that_its_inputs_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in [name for name in os.environ if name.startswith(("GITHUB_", "INPUT_", "MEMBUDGET_"))]:
         monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MEMBUDGET_CACHE_DIR", str(tmp_path / "cache"))
     made = report(image(base=side(trial(40)), head=side(trial(70)), allowed=budgets(max_rss=64)))
     write_report(made.model_copy(update={"shard": Shard(1, 1)}), tmp_path / "parts" / "report.json")
-    for name, value in {"COMMAND": "merge", "REPORTS": "parts", "PAGE": "out/report.html"}.items():
+    for name, value in {"COMMAND": "merge", "REPORTS": "parts", "PAGE": "out/report.html", "SARIF": "a.sarif"}.items():
         monkeypatch.setenv(f"INPUT_{name}", value)
     assert commands.action() is ExitCode.OVER_BUDGET
     assert "1 of 1 image over budget" in (tmp_path / "out" / "report.html").read_text()
+    assert json.loads((tmp_path / "a.sarif").read_text())["version"] == "2.1.0"
 
 
 @pytest.mark.thorough

@@ -1,16 +1,30 @@
 import json
+from functools import cache
+from pathlib import Path
 from typing import Any
+
+import jsonschema
+import pytest
 
 from membudget.budgets.manifests import ManifestRule, ManifestRules
 from membudget.report.formats.sarif import render
 from tests.support.builders import report
 from tests.support.manifests import USUAL, checked, containers, reported
+from tests.unit.test_manifests_page import example
 
+SCHEMA = Path(__file__).parents[3] / "support/sarif-schema-2.1.0.json"
+"""Of OASIS, as published with errata 01 (github.com/oasis-tcs/sarif-spec, sarif-2.1/schema)."""
 LOW = "- name: api\n  image: shop/api\n  resources:\n    limits: {memory: 150Mi}\n    requests: {memory: 130Mi}\n"
+
+
+@cache
+def validator() -> jsonschema.Draft4Validator:
+    return jsonschema.Draft4Validator(json.loads(SCHEMA.read_text()), format_checker=jsonschema.FormatChecker())
 
 
 def run(text: str, path: str = "deploy/api.yaml", rules: ManifestRules = USUAL) -> Any:
     document = json.loads(render(reported(checked({path: text}, rules=rules)).judged()))
+    validator().validate(document)
     assert (document["version"], len(document["runs"])) == ("2.1.0", 1)
     return document["runs"][0]
 
@@ -62,7 +76,9 @@ def test_what_cannot_be_read_is_a_notification_and_no_success() -> None:
 
 
 def test_without_manifests_the_log_is_empty_and_closes_earlier_alerts() -> None:
-    (only,) = json.loads(render(report().judged()))["runs"]
+    document = json.loads(render(report().judged()))
+    validator().validate(document)
+    (only,) = document["runs"]
     assert only["results"] == []
     assert only["invocations"][0]["executionSuccessful"]
 
@@ -76,3 +92,31 @@ def test_paths_are_written_as_addresses() -> None:
 def test_no_line_is_a_command_for_a_runner() -> None:
     text = containers(LOW.replace("name: api", "name: '##[error]x'"))
     assert "##[" not in render(reported(checked({"a.yaml": text})).judged())
+
+
+def test_what_is_added_is_inserted_below_its_line() -> None:
+    (result, _) = run(containers("- name: api\n  image: shop/api\n"))["results"]
+    (change,) = result["fixes"][0]["artifactChanges"]
+    (replacement,) = change["replacements"]
+    end = len("          image: shop/api") + 1
+    assert replacement["deletedRegion"] == {"startLine": 8, "startColumn": end, "endColumn": end}
+    assert replacement["insertedContent"]["text"].startswith("\n          resources:\n            requests:\n")
+
+
+@pytest.mark.parametrize("rule", ManifestRule)
+def test_each_finding_conforms_to_the_published_schema(rule: ManifestRule) -> None:
+    breaks = example(rule, "Breaks it")
+    assert breaks is not None
+    base = example(rule, "In the base")
+    before = {"api.yaml": containers(base)} if base is not None else None
+    found = reported(checked({"api.yaml": containers(breaks)}, before)).judged()
+    document = json.loads(render(found))
+    validator().validate(document)
+    assert rule.value in {result["ruleId"] for result in document["runs"][0]["results"]}
+
+
+@pytest.mark.parametrize("broken", [{"level": "failure"}, {"message": {}}, {"locations": {}}, {"severity": 1}])
+def test_the_schema_refuses_what_is_no_result(broken: dict[str, object]) -> None:
+    document = json.loads(render(reported(checked({"a.yaml": containers(LOW)})).judged()))
+    document["runs"][0]["results"][0] |= broken
+    assert not validator().is_valid(document)
