@@ -31,9 +31,10 @@ def render(renderers: Renderers, template: str, values: str = "") -> str:
         ('{{ fail "the reason" }}', "the reason"),
         ("{{ .Values.a.b.c }}", "nil pointer"),
         ('{{ required "give a limit" .Values.memory }}', "give a limit"),
-        ('{{ define "a" }}{{ include "a" . }}{{ end }}{{ include "a" . }}', "."),
-        ('x: {{ repeat 2000000000 "0123456789" | len }}', "."),
+        ('{{ define "a" }}{{ include "a" . }}{{ end }}{{ include "a" . }}', "Error: "),
+        ('x: {{ repeat 2000000000 "0123456789" | len }}', "helm ran out of memory: it gets 1 GiB"),
         ('x: "{{ range until 600000 }}0123456789{{ end }}"', "more than 4 MiB"),
+        ('{{ repeat 10000000 "0123456789" }}', "more than 4 MiB|out of memory|longer than"),
         ("{{ if }}", "missing value"),
         ("a: [", "."),
     ],
@@ -41,6 +42,51 @@ def render(renderers: Renderers, template: str, values: str = "") -> str:
 def test_a_chart_that_cannot_be_rendered_says_why(template: str, reason: str, renderers: Renderers) -> None:
     with pytest.raises(ProgramFailed, match=reason):
         render(renderers, template)
+
+
+def test_a_chart_that_loops_is_stopped(renderers: Renderers, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("membudget.engine.rendering._MOST_S", 3.0)
+    with pytest.raises(ProgramFailed, match="longer than"):
+        render(renderers, "{{ range until 1000000 }}{{ range until 1000000 }}{{ end }}{{ end }}")
+
+
+def test_a_wrong_quantity_of_a_chart_names_template_and_key(renderers: Renderers, tmp_path: Path) -> None:
+    files = {
+        "c/Chart.yaml": CHART.decode(),
+        "c/values.yaml": "memory: -1\n",
+        "c/templates/a.yaml": DEPLOYMENT.replace("256Mi", "{{ .Values.memory }}"),
+    }
+    (fault,) = read(tmp_path, files, renderers, "c").head.faults
+    assert fault.place.path == "c/templates/a.yaml"
+    assert fault.key == "Deployment/api: api: resources.limits.memory"
+    assert fault.reason == "'-1' is no amount of memory: it is negative"
+
+
+BOMB = "a0: &a0 [x, x]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 12))
+
+
+def test_a_bomb_in_values_or_in_what_is_rendered_is_refused(renderers: Renderers, tmp_path: Path) -> None:
+    chart = {"c/Chart.yaml": CHART.decode(), "c/values.yaml": BOMB, "c/templates/a.yaml": DEPLOYMENT}
+    (fault,) = read(tmp_path, chart, renderers, "c").head.faults
+    assert fault.place.path == "c/Chart.yaml"
+    assert "excessive aliasing" in fault.reason
+    rendered = {**chart, "c/values.yaml": "", "c/templates/a.yaml": DEPLOYMENT + BOMB}
+    (fault,) = read(tmp_path, rendered, renderers, "c").head.faults
+    assert "excessive aliasing" in fault.reason
+
+
+@pytest.mark.parametrize("target", ["/etc/passwd", "../../outside.yaml"])
+def test_values_that_lead_out_of_the_repository_are_refused(target: str, renderers: Renderers, tmp_path: Path) -> None:
+    (tmp_path / "outside.yaml").write_text("memory: 1Mi\n")
+    top = tmp_path / "top"
+    (top / "c").mkdir(parents=True)
+    (top / "c/Chart.yaml").write_bytes(CHART)
+    (top / "c/production.yaml").symlink_to(target)
+    entry = ManifestEntry(path="c", values=("c/production.yaml",))
+    found = checked_manifests([entry], ManifestRules(), ["api"], (top, None), renderers)
+    assert found is not None
+    (fault,) = found.head.faults
+    assert "leads out of the repository" in fault.reason
 
 
 def test_a_chart_sees_no_cluster_no_environment_and_no_file_outside(programs: dict[str, str], tmp_path: Path) -> None:

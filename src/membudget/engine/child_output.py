@@ -18,7 +18,8 @@ from typing import IO
 from membudget.core.errors import ProgramFailed, shortened
 
 _CHUNK_BYTES = 1 << 16
-_LARGEST_ERROR_BYTES = 1 << 14
+_FIRST_ERROR_BYTES, _LAST_ERROR_BYTES = 1 << 12, 1 << 14
+"""What is kept of the errors: a stack trace has its reason at its top, and most programs have it at the end."""
 _LONGEST_REASON = 250
 
 
@@ -50,7 +51,7 @@ def answer_of(
 
 
 def _read(said: IO[bytes], errors: IO[bytes], most_bytes: int, deadline: float) -> tuple[bytes, bytes]:
-    """Return the output, and the end of the errors. Raises ProgramFailed and TimeoutError."""
+    """Return the output, and the beginning and the end of the errors. Raises ProgramFailed and TimeoutError."""
     answer, tail = bytearray(), bytearray()
     with selectors.DefaultSelector() as selector:
         selector.register(said, selectors.EVENT_READ, answer)
@@ -66,7 +67,7 @@ def _read(said: IO[bytes], errors: IO[bytes], most_bytes: int, deadline: float) 
                 key.data.extend(chunk)
             if len(answer) > most_bytes:
                 raise ProgramFailed(f"it printed more than {most_bytes >> 20} MiB")
-            del tail[:-_LARGEST_ERROR_BYTES]
+            del tail[_FIRST_ERROR_BYTES:-_LAST_ERROR_BYTES]
     return bytes(answer), bytes(tail)
 
 
@@ -78,7 +79,13 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _reason(lines: Sequence[str]) -> str | None:
-    """Return the last line about an error with the indented lines below it, or else the last line."""
+    """Return the last line about an error with the indented lines below it, or else the last line.
+
+    A program in Go that crashes says why in one line, and a stack trace follows.
+    """
+    crash = next((line for line in lines if line.startswith(("fatal error: ", "panic: "))), None)
+    if crash is not None:
+        return shortened(crash, _LONGEST_REASON)
     errors = [number for number, line in enumerate(lines) if line.lower().startswith("error")]
     told = lines[errors[-1] :] if errors else [line for line in lines if line.strip()][-1:]
     told = [*told[:1], *takewhile(lambda line: line.startswith(" "), told[1:])]

@@ -95,7 +95,13 @@ def _answer(command: Sequence[str], files: Mapping[str, bytes], search_path: str
         environ = {"PATH": search_path, "HOME": str(home), "TMPDIR": str(home), "KUBECONFIG": os.devnull}
         environ["GIT_ALLOW_PROTOCOL"] = "none"  # kustomize would start git for a remote base
         confined = [*_confinement(), *command]
-        return answer_of(confined, top, environ, most_bytes=_LARGEST_ANSWER_BYTES, most_s=_MOST_S)
+        try:
+            return answer_of(confined, top, environ, most_bytes=_LARGEST_ANSWER_BYTES, most_s=_MOST_S)
+        except ProgramFailed as error:
+            if "out of memory" not in str(error):
+                raise
+            name, gib = Path(command[0]).name, _MOST_MEMORY_BYTES >> 30
+            raise ProgramFailed(f"{name} ran out of memory: it gets {gib} GiB") from None
 
 
 @cache

@@ -100,3 +100,51 @@ def test_images_whose_memory_changed_are_named(before: str, is_changed: bool) ->
 def test_without_a_base_nothing_has_changed() -> None:
     assert changed_images(checked({"a.yaml": containers(API)})) == frozenset()
     assert changed_images(None) == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("-1", "it is negative"),
+        ("16Ei", "it is larger than Kubernetes can hold"),
+        ("1.5.9", "it is no quantity of Kubernetes"),
+        ("128MiB", "it is no quantity of Kubernetes"),
+        ("[256Mi]", "a table or a list"),
+        ("{{ .Values.memory }}", "a table or a list"),
+    ],
+)
+def test_a_wrong_quantity_names_file_line_and_key(text: str, why: str) -> None:
+    (fault,) = checked({"a.yaml": containers(API.replace("256Mi", text))}).head.faults
+    assert (fault.place.path, fault.place.line) == ("a.yaml", 9)
+    assert fault.key == "Deployment/api: api: resources.limits.memory"
+    assert why in fault.reason
+
+
+@pytest.mark.parametrize(
+    ("text", "size_bytes"),
+    [("1.5e9", 1_500_000_000), ("128974848000m", 128_974_848), ("0.1Gi", 107_374_183), ("1Ei", 2**60)],
+)
+def test_a_quantity_in_any_form_is_right(text: str, size_bytes: int) -> None:
+    (workload,) = checked({"a.yaml": containers(API.replace("256Mi", text))}).head.workloads
+    limit = workload.containers[0].limit
+    assert limit is not None
+    assert (limit.size_bytes, limit.text) == (size_bytes, text)
+
+
+@pytest.mark.parametrize("path", ["a.yaml", "compose.yaml"])
+def test_a_bomb_of_aliases_costs_nothing(path: str) -> None:
+    bomb = "a0: &a0 [x, x]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 30))
+    text = containers(API) if path == "a.yaml" else "services: {api: {image: shop/api, mem_limit: 128m, x: *a29}}\n"
+    (workload,) = checked({path: bomb + text}).head.workloads
+    assert workload.containers[0].limit is not None
+
+
+def test_anchors_and_merges_are_followed() -> None:
+    text = "x: &limits {limits: {memory: 256Mi}}\n" + containers(API.replace("{limits: {memory: 256Mi}}", "*limits"))
+    (workload,) = checked({"a.yaml": text}).head.workloads
+    limit = workload.containers[0].limit
+    assert limit is not None
+    assert (limit.text, limit.place.line) == ("256Mi", 1)
+    merged = text.replace("*limits", "{<<: *limits}")
+    (workload,) = checked({"a.yaml": merged}).head.workloads
+    assert workload.containers[0].limit is not None

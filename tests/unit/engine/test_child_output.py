@@ -25,6 +25,17 @@ def test_a_line_about_an_error_counts_before_advice() -> None:
         said("echo 'Error: no such function' >&2; echo 'Use --debug' >&2; exit 1")
 
 
+@pytest.mark.parametrize("first", ["fatal error: out of memory", "panic: runtime error"])
+def test_a_crash_of_go_is_told_by_its_first_line(first: str) -> None:
+    with pytest.raises(ProgramFailed, match=f"^{first}$"):
+        said(f"(echo '{first}'; echo; yes 'main.main() /errors.go:1' | head -2000) >&2; exit 2")
+
+
+def test_an_error_in_one_long_line_is_told_by_its_beginning() -> None:
+    with pytest.raises(ProgramFailed, match=r"^Error: include: aaa"):
+        said("(printf 'Error: include: '; head -c 100000 /dev/zero | tr '\\0' a; echo; echo 'Use --debug') >&2; exit 1")
+
+
 def test_without_a_word_the_exit_code_is_the_reason() -> None:
     with pytest.raises(ProgramFailed, match=r"^exit code 3$"):
         said("exit 3")
