@@ -102,7 +102,7 @@ class _Known:
                 yield self._finding(ManifestRule.NO_LIMIT, self._place(change), fitting_bytes=fitting, change=change)
         elif self.need is not None:
             yield from self._of_limit(limit, self.need)
-        if container.reserved is None and self.workload.request is None and self._is_scheduled:
+        if container.reserved is None and not self._pod_reserves and self._is_scheduled:
             change = self._addition(adds_limit=False)
             yield self._finding(
                 ManifestRule.NO_REQUEST, self._place(change), fitting_bytes=self._request_to_add, change=change
@@ -115,6 +115,17 @@ class _Known:
             )  # fmt: skip
         yield from self._of_request()
         yield from self._of_volumes()
+
+    @property
+    def _pod_reserves(self) -> bool:
+        """Whether the pod or the task as a whole reserves memory for it.
+
+        Kubernetes reserves the limit of a pod without a request, unless its containers have requests of their own.
+        """
+        workload = self.workload
+        if workload.limit is None or workload.request is not None:
+            return workload.request is not None
+        return workload.platform is Platform.ECS or all(one.reserved is None for one in workload.containers)
 
     @property
     def _is_scheduled(self) -> bool:
@@ -140,7 +151,7 @@ class _Known:
     def _addition(self, *, adds_limit: bool) -> Addition | None:
         """Return the missing request to write, or the limit together with a request that is missing there as well."""
         container, limit, request = self.container, self._limit_to_add, self._request_to_add
-        is_open = self._is_scheduled and container.request is None and self.workload.request is None
+        is_open = self._is_scheduled and container.request is None and not self._pod_reserves
         if adds_limit and request is not None and limit is not None:
             request = min(request, limit)
         wanted = [(container.request_spot, request if is_open else None)]
