@@ -83,7 +83,7 @@ def patched(files: Mapping[str, str], patch: Patch) -> dict[str, str]:
     return {**files, patch.path: "\n".join(lines)}
 
 
-def judged(manifests: CheckedManifests, *images: ImageMeasurement) -> ManifestJudgement:
+def judged(manifests: CheckedManifests | None, *images: ImageMeasurement) -> ManifestJudgement:
     """What the rules say, for the usual image or for others."""
     return judge_manifests(manifests, images or [api()])
 

@@ -98,6 +98,7 @@ def test_every_reference_to_the_action_names_this_version() -> None:
             "README.md",
             "docs/fit.md",
             "docs/integrations.md",
+            "docs/manifests.md",
             "docs/pull-requests.md",
             "docs/reports.md",
         )

@@ -1,4 +1,4 @@
-"""What memory costs where images are deployed, in words: a table, and the steps that a change crosses."""
+"""What memory costs where images are deployed, in words: a table, the steps that a change crosses, and their place."""
 
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
@@ -9,6 +9,7 @@ from membudget.core.untrusted_text import Part, Quoted
 from membudget.judge.cost import Costs, ImageCosts, image_costs
 from membudget.judge.measurement import ImageMeasurement
 from membudget.report.findings import Finding
+from membudget.report.story_parts import Item, Items, Keep, Section, Sheet
 
 COST_HEADINGS = ("image", "limit", "memory a pod", "pods a node", "nodes", "a month", "energy a month")
 _NO_VALUE = "–"
@@ -95,3 +96,15 @@ def _more(difference: Decimal, where: Deployment) -> str:
 def money(amount: Decimal, where: Deployment) -> str:
     """Return an amount with its currency: "$61.86", "61.86 EUR"."""
     return f"{amount:,} {where.currency}" if where.currency.isalpha() else f"{where.currency}{amount:,}"
+
+
+def cost_step(images: Sequence[ImageMeasurement]) -> Section:
+    """Return the first step that the head crosses where its images are deployed. Empty if it crosses none."""
+    step = crossed(images)
+    return Section(Keep.WHY, (Items((Item(step),) if step is not None else (), "Cost"),))
+
+
+def costs_section(images: Sequence[ImageMeasurement]) -> Section:
+    """Return what the images cost where they are deployed. Empty without `[cost]`."""
+    blocks = (Sheet(COST_HEADINGS, tuple(cost_rows(images))), Items(tuple(map(Item, cost_findings(images)))))
+    return Section(Keep.DETAILS, blocks, Finding(("Cost of each image",)))

@@ -29,7 +29,7 @@ from membudget.report.allowances import (
     noise,
 )
 from membudget.report.assumptions import port_finding, workload_findings
-from membudget.report.costs import COST_HEADINGS, cost_findings, cost_rows, crossed
+from membudget.report.costs import cost_step, costs_section
 from membudget.report.details import (
     PEAK_HEADINGS,
     PHASE_HEADINGS,
@@ -92,6 +92,7 @@ def story(result: JudgedReport) -> tuple[Section, ...]:
         Section(Keep.URGENT_ROWS, (Rows(tuple(urgent)),)),
         *([Section(Keep.LEGEND, (_LEGEND,))] if has_pictures(urgent) else []),
         Section(Keep.WHY, (*_outcomes(result, measured), Items(tuple(_also(result.judgement, measured)), "Also"))),
+        cost_step(result.report.images),
         changes_section(result.judgement.manifests),
         _exceptions(result),
         *_logs(result.judgement, measured),
@@ -99,7 +100,7 @@ def story(result: JudgedReport) -> tuple[Section, ...]:
         _charts(result.judgement, measured),
         Section(Keep.FITTED, tuple(fitted_blocks(result.report.images)), _ours(FITTED_TITLE)),
         Section(Keep.DETAILS, tuple(_used(result, measured)), _ours("How memory was used")),
-        _costs(result.report.images),
+        costs_section(result.report.images),
         Section(Keep.DETAILS, (Items(tuple(_bytes(result.judgement, measured))),), _ours("Where the bytes are")),
         _figures(figures, has_legend=has_pictures(figures) and not has_pictures([*urgent, *others])),
         Section(
@@ -331,14 +332,6 @@ def _bytes(judgement: Judgement, measured: dict[str, ImageMeasurement]) -> Itera
         image = measured[judged.name]
         causes = () if size_is_in_trouble(judged) else cause_findings(image)
         yield from (_of(image, finding) for finding in (*causes, *hint_findings(image)))
-
-
-def _costs(images: Sequence[ImageMeasurement]) -> Section:
-    """Return what the images cost where they are deployed, led by the first step that the head crosses."""
-    step = crossed(images)
-    title = Finding(("Cost: ", *step.parts)) if step is not None else _ours("Cost")
-    blocks = (Sheet(COST_HEADINGS, tuple(cost_rows(images))), Items(tuple(map(Item, cost_findings(images)))))
-    return Section(Keep.DETAILS, blocks, title)
 
 
 def _of(image: ImageMeasurement, finding: Finding) -> Item:
