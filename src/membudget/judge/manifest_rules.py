@@ -159,11 +159,13 @@ class _Known:
         own, own_bytes = wanted[-1]
         if own is None or own_bytes is None:
             return None
-        return Addition(tuple(
-            (spot, written(size_bytes, self.workload.platform))
+        together = [
+            (spot, size_bytes)
             for spot, size_bytes in wanted
             if spot is not None and size_bytes is not None and spot.is_beside(own)
-        ))  # fmt: skip
+        ]
+        parts = tuple((spot, written(size_bytes, self.workload.platform)) for spot, size_bytes in together)
+        return Addition(parts, max(size_bytes for _, size_bytes in together))
 
     def _of_limit(self, limit: Amount, need: Need) -> Iterator[ManifestFinding]:
         if need.is_more_than(limit.size_bytes):
@@ -228,7 +230,8 @@ class _Known:
             return None
         left = limit.size_bytes - need.fitting_bytes - self.workload.size_of_volumes(self.container)
         size_bytes = left // sum(one.size is None for one in mounted) // MIB * MIB
-        return Addition(((spot, written(size_bytes, self.workload.platform)),)) if size_bytes >= MIB else None
+        part = (spot, written(size_bytes, self.workload.platform))
+        return Addition((part,), size_bytes) if size_bytes >= MIB else None
 
     def _change(self, amount: Amount, size_bytes: int | None) -> Change | None:
         if size_bytes is None or not amount.place.is_exact:

@@ -134,6 +134,8 @@ class Addition:
     """Missing amounts to write at one place, which silences the finding."""
 
     parts: tuple[Part, ...]
+    size_bytes: int
+    """The largest of the amounts."""
 
     @property
     def text(self) -> str:

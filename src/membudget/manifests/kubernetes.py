@@ -63,7 +63,8 @@ def workloads_in(document: YamlValue) -> Iterator[tuple[str, YamlValue]]:
 
 def pod_of(kind: str, document: YamlValue) -> YamlValue:
     """Return the pod of a workload. Empty for other kinds."""
-    return document.get(*PODS[kind]) if kind in PODS else YamlValue()
+    pod = document.get(*PODS[kind]) if kind in PODS else YamlValue()
+    return pod.get("template", "spec") or pod  # a Job of Cloud Run has an execution between itself and the pod
 
 
 def read_kubernetes(text: str, reading: Reading) -> Deployment:

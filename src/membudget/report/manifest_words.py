@@ -160,11 +160,19 @@ def _count(number: int, what: str) -> str:
 
 
 def patches(judgement: ManifestJudgement) -> Mapping[ManifestFinding, Patch]:
-    """Return the changes that silence findings, by file and line. Of several for one line, the gravest counts."""
+    """Return the changes that silence findings, by file and line.
+
+    Of several for one line, the gravest counts, and of those the largest amount: containers may share a value.
+    """
     found: dict[tuple[str, int], tuple[ManifestFinding, Patch]] = {}
     for finding in judgement.findings:
-        if (patch := finding.patch) is not None:
-            found.setdefault((patch.path, patch.line), (finding, patch))
+        if finding.change is None or (patch := finding.patch) is None:
+            continue
+        place = patch.path, patch.line
+        other, _ = found.setdefault(place, (finding, patch))
+        before = other.change.size_bytes if other.change is not None else 0
+        if finding.verdict is other.verdict and finding.change.size_bytes > before:
+            found[place] = finding, patch
     return dict(found[place] for place in sorted(found))
 
 

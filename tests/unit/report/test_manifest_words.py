@@ -1,9 +1,12 @@
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from membudget.budgets.fit import LastFit
 from membudget.budgets.manifests import ManifestRule
+from membudget.core.quantities import MIB
 from membudget.core.untrusted_text import Quoted, raw
 from membudget.judge.manifests import ManifestJudgement
 from membudget.judge.metric import Verdict
@@ -79,4 +82,17 @@ def test_the_diff_can_be_applied(tmp_path: Path) -> None:
     assert list(diff_lines(found)) == [
         "--- a/a.yaml", "+++ b/a.yaml", "@@ -11 +11 @@", "-              memory: 150Mi # a",
         "+              memory: 230Mi # a",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("order", [("api", "worker"), ("worker", "api")])
+def test_of_two_containers_that_share_a_value_the_larger_need_counts(order: tuple[str, str]) -> None:
+    text = "x: &shared {limits: {memory: 100Mi}}\n" + containers(
+        "".join(f"- {{name: {name}, image: shop/{name}, resources: *shared}}\n" for name in order)
+    )
+    larger = replace(api(fit=LastFit(400 * MIB, 400 * MIB, 15.0, 300 * MIB), peak=300), name="worker")
+    found = judged(checked({"a.yaml": text}, images=("api", "worker")), api(), larger)
+    assert list(diff_lines(found)) == [
+        "--- a/a.yaml", "+++ b/a.yaml", "@@ -1 +1 @@", "-x: &shared {limits: {memory: 100Mi}}",
+        "+x: &shared {limits: {memory: 460Mi}}",
     ]  # fmt: skip
