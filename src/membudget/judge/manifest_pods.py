@@ -7,12 +7,14 @@ Autoscaling", "Algorithm details": replicas = ceil(replicas * use / target), and
 from collections.abc import Iterator, Mapping
 
 from membudget.budgets.manifests import ManifestRule
-from membudget.judge.manifests import Change, ManifestFinding, Need, Scaling, whole_mib, written
+from membudget.judge.manifests import Addition, Change, ManifestFinding, Need, Scaling, whole_mib, written
 from membudget.judge.measurement import ImageMeasurement
 from membudget.judge.metric import Verdict
-from membudget.manifests.deployed import Container, Deployment, MemoryTarget, PodScaler, Role, Workload
+from membudget.manifests.deployed import Container, Deployment, MemoryScaler, MemoryTarget, PodScaler, Role, Workload
 
 _HPA_TOLERANCE = 0.1
+_CPU = "[cpu]"
+_CPU_FOR_ALL = f'[{{containerName: "*", controlledResources: {_CPU}}}]'
 Needs = Mapping[str, Need]
 
 
@@ -92,8 +94,9 @@ def scaler_findings(
         sets_memory = any(other.policy_for(one.name).sets_memory for one in workload.containers)
         for scaler in pods if other.acts and sets_memory else ():
             yield ManifestFinding(
-                ManifestRule.HPA_AND_VPA, Verdict.WARN, scaler.targets[0].place, where, name=scaler.name
-            )
+                ManifestRule.HPA_AND_VPA, Verdict.WARN, scaler.targets[0].place, where, name=scaler.name,
+                change=_cpu_alone(workload, other),
+            )  # fmt: skip
         for container in workload.containers:
             most, need = other.policy_for(container.name).most, needs.get(container.runs or "")
             if most is not None and need is not None and need.is_more_than(most.size_bytes):
@@ -104,6 +107,15 @@ def scaler_findings(
                     most.size_bytes, need.size_bytes, need.basis, fitting_bytes=fitting, name=other.name,
                     change=change if change is not None and change.line_after is not None else None,
                 )  # fmt: skip
+
+
+def _cpu_alone(workload: Workload, scaler: MemoryScaler) -> Addition | None:
+    """Return what to add to a VPA so that it leaves memory alone. None unless one key does that."""
+    spot, text = scaler.policies_spot, _CPU_FOR_ALL
+    if scaler.policies:
+        acting = {policy for one in workload.containers if (policy := scaler.policy_for(one.name)).sets_memory}
+        spot, text = (next(iter(acting)).resources_spot if len(acting) == 1 else None), _CPU
+    return Addition(((spot, text),), 0) if spot is not None and not spot.is_json else None
 
 
 def _stuck(workload: Workload, scaler: PodScaler, target: MemoryTarget, settled: Mapping[str, int]) -> Scaling | None:

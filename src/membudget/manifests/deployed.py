@@ -161,6 +161,8 @@ class ContainerPolicy(Stored):
     """`maxAllowed`."""
     least: Amount | None = None
     """`minAllowed`."""
+    resources_spot: Spot | None = None
+    """Where its missing `controlledResources` can be written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +177,8 @@ class MemoryScaler(Stored):
     """Whether it changes pods. With the update mode "Off", it only recommends."""
     policies: Annotated[tuple[ContainerPolicy, ...], Field(max_length=MOST_CONTAINERS)] = ()
     namespace: Name = ""
+    policies_spot: Spot | None = None
+    """Where its missing `containerPolicies` can be written."""
 
     def policy_for(self, container: str) -> ContainerPolicy:
         """Return the policy for a container: its own, else that for all, else the default."""

@@ -5,6 +5,7 @@ from itertools import islice
 
 from membudget.manifests.deployed import MOST_CONTAINERS, ContainerPolicy, MemoryScaler, MemoryTarget, PodScaler
 from membudget.manifests.reading import Reading
+from membudget.manifests.spots import Key
 from membudget.manifests.yaml_text import YamlValue
 
 SCALERS = ("HorizontalPodAutoscaler", "VerticalPodAutoscaler")
@@ -55,6 +56,7 @@ def memory_scaler(document: YamlValue, reading: Reading) -> MemoryScaler:
         name, reading.place(document), *_target(spec.get("targetRef"), reading), mode != "Off",
         tuple(_policy(policy, f"VerticalPodAutoscaler/{name}", reading) for policy in policies),
         reading.name(document.get("metadata", "namespace")),
+        reading.spot(spec, Key.RESOURCE_POLICY, Key.CONTAINER_POLICIES),
     )  # fmt: skip
 
 
@@ -66,6 +68,7 @@ def _policy(policy: YamlValue, where: str, reading: Reading) -> ContainerPolicy:
         name, sets_memory,
         reading.amount(policy.get("maxAllowed", "memory"), f"{where}: {name}: maxAllowed.memory"),
         reading.amount(policy.get("minAllowed", "memory"), f"{where}: {name}: minAllowed.memory"),
+        reading.spot(policy, Key.CONTROLLED_RESOURCES),
     )  # fmt: skip
 
 

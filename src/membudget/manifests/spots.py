@@ -22,7 +22,7 @@ _PREFERRED = ("image", "name", "build")
 
 
 class Key(StrEnum):
-    """The keys that may be missing above an amount, and its own."""
+    """The keys that may be missing: those above an amount, its own, and those that say what a VPA may set."""
 
     RESOURCES = "resources"
     LIMITS = "limits"
@@ -32,6 +32,9 @@ class Key(StrEnum):
     MEM_LIMIT = "mem_limit"
     MEMORY_RESERVATION = "memoryReservation"
     SIZE_LIMIT = "sizeLimit"
+    RESOURCE_POLICY = "resourcePolicy"
+    CONTAINER_POLICIES = "containerPolicies"
+    CONTROLLED_RESOURCES = "controlledResources"
 
 
 class Form(StrEnum):

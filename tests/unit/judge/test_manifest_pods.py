@@ -153,6 +153,38 @@ def test_a_vpa_beside_an_hpa(text: str, expected: list[ManifestRule]) -> None:
     assert rules(text) == expected
 
 
+@pytest.mark.parametrize(
+    ("vpa", "added"),
+    [
+        (with_vpa("{containerName: api}"),
+         "  resourcePolicy: {containerPolicies: [{controlledResources: [cpu], containerName: api}]}"),
+        (with_vpa("{containerName: a}, {containerName: '*'}"),
+         " {containerPolicies: [{containerName: a}, {controlledResources: [cpu], containerName: '*'}]}\n"),
+        (with_vpa("").replace("  resourcePolicy: {containerPolicies: []}\n", ""),
+         '    containerPolicies: [{containerName: "*", controlledResources: [cpu]}]'),
+        (with_vpa("").replace(" {containerPolicies: []}", "\n"),
+         '    containerPolicies: [{containerName: "*", controlledResources: [cpu]}]'),
+        (with_vpa("").replace(" {containerPolicies: []}", "\n    containerPolicies:\n    - containerName: api\n"),
+         "      controlledResources: [cpu]"),
+    ],
+)  # fmt: skip
+def test_a_vpa_beside_an_hpa_can_leave_memory_alone(vpa: str, added: str) -> None:
+    (finding,) = found_in(vpa)
+    assert finding.patch is not None
+    after = patched({"api.yaml": vpa}, finding.patch)["api.yaml"]
+    assert added in after
+    assert rules(after) == []
+
+
+@pytest.mark.parametrize("policies", [
+    "{containerName: log}",  # the default for api is no key of this file
+    "{containerName: api, controlledResources: [cpu, memory]}",
+])  # fmt: skip
+def test_a_vpa_gets_no_key_that_would_not_do(policies: str) -> None:
+    (finding,) = found_in(with_vpa(policies))
+    assert (finding.rule, finding.change) == (R.HPA_AND_VPA, None)
+
+
 def test_a_scaler_of_another_workload_says_nothing() -> None:
     text = scaled("averageUtilization: 80").replace("scaleTargetRef: {kind: Deployment, name: api}",
                                                     "scaleTargetRef: {kind: Deployment, name: web}")  # fmt: skip
