@@ -2,12 +2,14 @@
 
 import json
 import os
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import kubernetes_tools
 from membudget.core.files import DEFAULT_REPORT
+from membudget.publish.report_file import read_report
 from tests.support.membudget_process import Finished, run
 from tests.support.missing import skip_for_want_of
 from tests.support.prepared_images import PreparedImages
@@ -126,3 +128,29 @@ def test_an_autoscaler_that_never_scales_down_is_a_warning_with_its_sum(
     found = {one["rule"]: one for one in judged(deployed)["manifests"]}
     assert found["hpa_cannot_scale_down"]["verdict"] == "warn"
     assert "80 % of the request of 4.0 MiB" in found["hpa_cannot_scale_down"]["reason"]
+
+
+def test_in_a_job_the_command_checks_a_chart_and_leaves_a_report_to_publish(
+    deployed: Repository, clean: None, path: str, tmp_path: Path
+) -> None:
+    """The second way of docs/manifests.md: the runner has helm, and another workflow posts the report."""
+    base = deployed.git("rev-parse", "HEAD").strip()
+    head = deployed.commit("Lower", {"chart/production.yaml": PRODUCTION % ("48Mi", "48Mi")})
+    deployed.git("checkout", "--quiet", "--detach", base)
+    deployed.git("merge", "--quiet", "--no-ff", "--message", "Merge", head)
+    event = {"number": 7, "pull_request": {"number": 7, "base": {"sha": base}, "head": {"sha": head}, "labels": []}}
+    (tmp_path / "event.json").write_text(json.dumps(event))
+    job = {
+        "PATH": path,
+        "GITHUB_ACTIONS": "true",
+        "GITHUB_REPOSITORY": "octo/shop",
+        "GITHUB_EVENT_NAME": "pull_request",
+        "GITHUB_EVENT_PATH": str(tmp_path / "event.json"),
+        "GITHUB_SHA": deployed.git("rev-parse", "HEAD").strip(),
+    }
+    done = run("check", "--report", "membudget-report/report.json", folder=deployed.folder, environ=job)
+    assert done.exit_code == 1, done.stdout + done.stderr
+    found = read_report(deployed.folder / "membudget-report/report.json").judged().judgement.manifests.findings
+    assert ("limit_lowered", "chart/production.yaml", 4) in {
+        (one.rule.value, one.place.path, one.place.line) for one in found
+    }
