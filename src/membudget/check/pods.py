@@ -78,7 +78,8 @@ def with_pods(budgets: Budgets, checkout: Path, renderer: Renderer) -> ResolvedP
         except PodRefused as error:
             where = f", line {error.line}" if error.line is not None and not text.is_rendered else ""
             reason = f"{shortened(str(error), _LONGEST_REASON)} ({settings.manifest}{where})"
-            faults.append(_unreadable(keys, settings, reason))
+            fault = _unreadable(keys, settings, reason)
+            faults.append(replace(fault, keys=(*keys, *error.key), found=None) if error.key else fault)
             continue
         except ConfigurationError as error:
             faults.append(Fault(("images", name, "container", "env_files"), shortened(error.what, 200)))

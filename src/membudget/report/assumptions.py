@@ -37,7 +37,11 @@ def port_finding(trials: Sequence[Trial]) -> Iterator[Finding]:
     assumed = _last(trials)
     if assumed is None or assumed.port is None:
         return
-    source = "the image declares it (EXPOSE)" if assumed.port in assumed.exposed else "the service listens there"
+    source = (
+        "it is declared (EXPOSE, or `ports` of the manifest)"
+        if assumed.port in assumed.exposed
+        else "the service listens there"
+    )
     yield Finding((f"requests went to port {assumed.port}: {source}, and the workload names no `port`",))
 
 

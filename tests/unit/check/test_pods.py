@@ -114,7 +114,7 @@ def test_images_of_one_chart_are_rendered_once(tmp_path: Path) -> None:
     ("manifest", "reason"),
     [
         ("a: [", "cannot be measured: it is not valid YAML"),
-        (MANIFEST.replace("kind: Deployment", "kind: Other"), "no workload with a container that runs api"),
+        (MANIFEST.replace("kind: Deployment", "kind: Other"), "there is no container that runs api"),
         (
             f"# one\n---\n{MANIFEST}".replace("resources", "securityContext: {privileged: true}, resources"),
             "privileged is more than a measured container may have: leave it out with `without` (deploy.yaml, line 9)",
@@ -128,6 +128,22 @@ def test_what_cannot_be_read_is_a_fault_of_the_key(tmp_path: Path, manifest: str
     found = fault(read(tmp_path, manifest=manifest))
     assert found.keys == ("images", "api", "kubernetes", "manifest")
     assert reason in found.what
+
+
+@pytest.mark.parametrize(
+    ("more", "keys"),
+    [
+        ('container = "mian"', ("container",)),
+        ('without = ["mian"]', ("without", 0)),
+        ("env.mian.A = '1'", ("env", "mian")),
+    ],
+)
+def test_a_container_that_is_not_there_is_a_fault_of_the_key_that_names_it(
+    tmp_path: Path, more: str, keys: tuple[str | int, ...]
+) -> None:
+    found = fault(read(tmp_path, f'version = 1\n[images.api.kubernetes]\nmanifest = "deploy.yaml"\n{more}\n'))
+    assert found.keys == ("images", "api", "kubernetes", *keys)
+    assert "there is no container mian" in found.what
 
 
 def test_nothing_outside_of_the_repository_is_read(tmp_path: Path) -> None:

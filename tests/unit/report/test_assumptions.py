@@ -70,7 +70,8 @@ def test_nothing_is_said_of_a_one_shot_and_of_a_workload(trials: tuple[Trial, ..
 
 
 @pytest.mark.parametrize(
-    ("exposed", "source"), [((3000,), "the image declares it (EXPOSE)"), ((), "the service listens there")]
+    ("exposed", "source"),
+    [((3000,), "it is declared (EXPOSE, or `ports` of the manifest)"), ((), "the service listens there")],
 )
 def test_a_port_that_was_found_is_named(exposed: tuple[int, ...], source: str) -> None:
     (found,) = port_finding((replace(trial(20), assumed=Assumed(port=3000, exposed=exposed)),))

@@ -166,7 +166,9 @@ def test_a_pod_that_cannot_be_measured_is_found_in_a_plain_manifest(repository: 
     table = 'kubernetes = { manifest = "deploy.yaml", container = "mian" }\n'
     write(repository, "budgets.toml", f"version = 1\n[images.api]\n{table}")
     first, *_ = said(repository)
-    assert first.startswith("budgets.toml:3:27: error: images.api.kubernetes.manifest: cannot be measured: there is no")
+    assert first.startswith(
+        "budgets.toml:3:54: error: images.api.kubernetes.container: cannot be measured: there is no"
+    )
     write(repository, "chart/Chart.yaml", "name: chart\n")
     write(repository, "budgets.toml", 'version = 1\n[images.api]\nkubernetes = { manifest = "chart" }\n')
     assert said(repository) == ["1 file checked, no problems found"]

@@ -11,6 +11,7 @@ from itertools import islice
 from membudget.budgets.deployed_pod import DeployedPod, PodContainer, PodProbe, PodVolume
 from membudget.budgets.entries import Build
 from membudget.budgets.kubernetes import KubernetesSettings
+from membudget.budgets.lines import Keys
 from membudget.manifests.kubernetes import PODS, pod_of, workloads_in
 from membudget.manifests.quantities import InvalidQuantity, kubernetes_bytes
 from membudget.manifests.yaml_text import YamlValue
@@ -24,6 +25,7 @@ from membudget.measure.pod.manifest_sources import (
     volumes_of,
 )
 
+_LISTS = ("initContainers", "containers")
 _MOST_CONTAINERS = 20
 _LONGEST_NAME = 1000
 _DEFAULT_CAPABILITIES = frozenset({
@@ -102,10 +104,13 @@ def _chosen(
         for kind, document in workloads
         for entry in pod_of(kind, document).get("containers").entries()
     )
+    there = there[:300] or "none"
     if found:
-        raise PodRefused(f"several containers may be meant: name `workload` and `container` (there: {there[:300]})")
-    wanted = f"the container {settings.container}" if settings.container else f"a container that runs {images.name}"
-    raise PodRefused(f"there is no workload with {wanted}: name `container` (there: {there[:300] or 'none'})")
+        raise PodRefused(f"several containers may be meant: name `workload` and `container` (there: {there})")
+    if settings.container is not None:
+        where = f" in {settings.workload}" if settings.workload is not None else ""
+        raise PodRefused(f"there is no container {settings.container}{where} (there: {there})", key=("container",))
+    raise PodRefused(f"there is no container that runs {images.name}: name `container` (there: {there})")
 
 
 def _name(document: YamlValue) -> str:
@@ -145,13 +150,12 @@ class _Reader:
         names = [entry.get("name").text or "" for entry in self._entries]
         if len(set(names)) < len(names) or "" in names:
             raise PodRefused("each container needs a name of its own", self._pod.line)
-        for name in (*self._settings.without, *self._settings.env):
-            if name not in names and not any(
-                entry.get("name").text == name
-                for key in ("initContainers", "containers")
-                for entry in self._pod.get(key).entries()
-            ):
-                raise PodRefused(f"there is no container {name} (there: {', '.join(names)})", self._pod.line)
+        every = [one.get("name").text for key in _LISTS for one in self._pod.get(key).entries()]
+        named: list[tuple[Keys, str]] = [*((("without", n), name) for n, name in enumerate(self._settings.without)),
+                 *((("env", name), name) for name in self._settings.env)]  # fmt: skip
+        for key, name in named:
+            if name not in every:
+                raise PodRefused(f"there is no container {name} (there: {', '.join(names)})", self._pod.line, key=key)
         first_main = sum(1 for _ in self._listed("initContainers"))
         containers = tuple(self._container(entry, is_init=n < first_main) for n, entry in enumerate(self._entries))
         entry = next(one for one in self._entries if one.get("name").text == self._measured)

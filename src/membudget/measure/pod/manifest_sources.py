@@ -26,9 +26,11 @@ _MODE = re.compile(r"0o?[0-7]{1,4}|[1-9]\d{0,3}")
 class PodRefused(Exception):
     """A pod cannot be measured as its manifest says. The message says why, and `line` where."""
 
-    def __init__(self, reason: str, line: int | None = None) -> None:
+    def __init__(self, reason: str, line: int | None = None, *, key: tuple[str | int, ...] = ()) -> None:
         super().__init__(reason)
         self.line = line
+        self.key = key
+        """The key of the table `kubernetes` that is wrong. Empty if the manifest is."""
 
 
 class LackKind(StrEnum):

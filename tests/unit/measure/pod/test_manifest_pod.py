@@ -259,11 +259,13 @@ def test_which_container_is_measured_has_to_be_clear() -> None:
         read(TWO)
     for workload in ("Pod/batch", "batch"):
         assert read(TWO, {"workload": workload}).pod.measured == "main"
-    with pytest.raises(PodRefused, match=r"no workload with the container web.*\(there: Pod/api: main\)"):
+    with pytest.raises(PodRefused, match=r"there is no container web \(there: Pod/api: main\)") as caught:
         read(pod(), {"container": "web"})
-    with pytest.raises(PodRefused, match=r"there is no container istio \(there: main\)"):
-        read(pod(), {"without": ["istio"]})
-    with pytest.raises(PodRefused, match="no workload with a container that runs api"):
+    assert caught.value.key == ("container",)
+    with pytest.raises(PodRefused, match=r"there is no container istio \(there: first, second, main\)") as caught:
+        read(pod(more=INIT), {"without": ["mesh", "istio"]})
+    assert caught.value.key == ("without", 1)
+    with pytest.raises(PodRefused, match="there is no container that runs api: name `container`"):
         read("kind: ConfigMap\nmetadata: {name: x}\n")
 
 
