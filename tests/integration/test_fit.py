@@ -296,9 +296,12 @@ fit = { cpu = 900 }
     assert told.pop(None) is None, "it reached no limit"
     assert told[image["survives_bytes"]] > 4 * MIB
     assert told[image["comfortable_bytes"]] <= 4 * MIB
-    shown = run(cache, "--confirm", "2", folder=repository.folder)
+    shown = run(cache, "--confirm", "2", "--write", folder=repository.folder)
+    assert shown.exit_code == 0, shown.stderr
     heading = next(line for line in shown.stdout.splitlines() if line.strip().startswith("limit"))
     assert "refaults" in heading
+    written = parse_budgets((repository.folder / "budgets.toml").read_text(), "budgets.toml").images["app"]
+    assert image["comfortable_bytes"] * 1.15 <= written.limit_bytes <= image["comfortable_bytes"] * 1.3
 
 
 def test_the_curve_of_a_service_has_throughput_and_latency(

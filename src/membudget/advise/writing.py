@@ -44,7 +44,7 @@ def require_answers(report: FitReport) -> None:
             where=f"images.{growing[0]}.budgets.peak_rss.headroom",
             fix="limit what the runtime takes, or set a smaller headroom",
         )
-    smallest = [image.name for image in report.images if image.is_smallest_possible]
+    smallest = [image.name for image in report.images if image.tells_no_need]
     if smallest:
         raise ConfigurationError(
             f"nothing was written, because {smallest[0]} passes at the smallest limit that a container can be given",

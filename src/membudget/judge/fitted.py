@@ -150,3 +150,8 @@ class FittedImage(Stored):
     headroom_percent: _Amount
     rungs: Annotated[tuple[FittedRung, ...], Field(max_length=MOST_RUNGS)]
     """From the smallest limit to the largest. Trials without a limit come last."""
+
+    @property
+    def tells_no_need(self) -> bool:
+        """Whether the only answer is the smallest limit of a container, so that the need may be less than that."""
+        return self.is_smallest_possible and self.comfortable_bytes in (None, self.survives_bytes)

@@ -73,7 +73,7 @@ def fit_blocks(image: FittedImage) -> Iterator[Block]:
 
 def settings_sentence(image: FittedImage) -> str | None:
     """Return the settings that follow, as a budgets file has them. None if there is no answer."""
-    if image.limit_bytes is None or image.is_smallest_possible:
+    if image.limit_bytes is None or image.tells_no_need:
         return None
     settings = [f'limit = "{as_written(image.limit_bytes)}"']
     if image.peak_rss_max_bytes is not None:
@@ -160,7 +160,7 @@ def _cost(cost: Cost) -> str:
 
 
 def _remarks(image: FittedImage) -> Iterator[str]:
-    if image.is_smallest_possible:
+    if image.tells_no_need:
         yield (
             "This is the smallest limit that membudget sets. The workload may need even less, so it says little about"
             " production. Use a workload that is like production, then fit again."

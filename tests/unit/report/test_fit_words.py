@@ -1,8 +1,11 @@
 """What a fit found, in sentences."""
 
 import re
+from dataclasses import replace
 
-from membudget.core.quantities import MIB
+from membudget.advise.rung import Tried
+from membudget.advise.writing import require_answers
+from membudget.core.quantities import GIB, MIB
 from membudget.core.untrusted_text import Quoted, raw
 from membudget.report.fit_words import answer_sentences, settings_sentence, sum_sentence, took_words
 from tests.fakes.fitted import answering, fitted, report, trembling
@@ -53,6 +56,24 @@ def test_the_settings_are_as_a_budgets_file_has_them() -> None:
     assert settings is not None
     assert settings.startswith('Next: set limit = "120MiB" and budgets.peak_rss.max = "')
     assert settings.endswith("Today's limit is 512.0 MiB.")
+
+
+def test_a_comfortable_limit_is_proposed_for_what_survives_at_the_smallest_limit() -> None:
+    """A program of 3 MiB that reads files of 48 MiB, over and over."""
+
+    def reading(limit: int | None) -> Tried:
+        lacking = max(0, 52 * MIB - limit) if limit is not None else 0
+        trial = tried(limit, rss=3 * MIB, mark=min(52 * MIB, limit or GIB))
+        return replace(trial, refaulted_bytes=9 * lacking) if lacking else trial
+
+    (image,) = report(fitted("api", reading)).images
+    assert image.is_smallest_possible
+    assert image.comfortable_bytes is not None
+    assert 50 * MIB <= image.comfortable_bytes <= 54 * MIB
+    said = " ".join(raw(sentence) for sentence in answer_sentences(image))
+    assert "No container can be given less" not in said
+    assert 'Next: set limit = "65MiB"' in (settings_sentence(image) or "")
+    require_answers(report(fitted("api", reading)))
 
 
 def test_nothing_is_proposed_for_what_passes_at_the_smallest_limit() -> None:
