@@ -97,6 +97,31 @@ def test_limits_are_written_and_a_check_passes_under_them(
     assert "(survives at 4" in without.stdout, "as the budgets file says"
 
 
+def test_a_check_warns_about_limits_off_their_fit_and_about_a_peak_that_moved(
+    repository: Repository, clean: None, images: PreparedImages
+) -> None:
+    budgets = "version = 1\n"
+    for name, limit, peak in (("low", 46, 40), ("high", 90, 40), ("moved", 50, 20), ("right", 50, 40)):
+        budgets += f"""
+[images.{name}]
+build = {{ context = "app" }}
+limit = "{limit}MiB"
+trials = 1
+fit = {{ survives = "42MiB", peak_rss = "{peak}MiB" }}
+"""
+    dockerfile = f'FROM {images.truth}\nCMD ["40", "0", "100", "1", "0"]\n'
+    repository.commit("app", {"app/Dockerfile": dockerfile, "budgets.toml": budgets})
+
+    done = membudget_process.run("check", "--no-base", "--fail-on", "warn", folder=repository.folder)
+
+    assert done.exit_code == 1, "each warning fails it"
+    said = " ".join(done.stdout.split())
+    assert "low: its limit of 46.0 MiB is close to the 42.0 MiB that it needs: with headroom, 48.3 MiB" in said
+    assert "high: its limit of 90.0 MiB is far above the 42.0 MiB that it needs: 84.0 MiB or less would do" in said
+    assert "moved: its peak RSS has moved from 20.0 MiB to 40." in said
+    assert "right: its" not in said
+
+
 def test_an_interruption_shows_what_was_found(
     engine: Engine, images: PreparedImages, cache: dict[str, str], tmp_path: Path
 ) -> None:
