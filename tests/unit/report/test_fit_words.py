@@ -71,7 +71,7 @@ def test_a_comfortable_limit_is_proposed_for_what_survives_at_the_smallest_limit
     assert image.comfortable_bytes is not None
     assert 50 * MIB <= image.comfortable_bytes <= 54 * MIB
     said = " ".join(raw(sentence) for sentence in answer_sentences(image))
-    assert "No container can be given less" not in said
+    assert "This is the smallest limit" not in said
     assert 'Next: set limit = "65MiB"' in (settings_sentence(image) or "")
     require_answers(report(fitted("api", reading)))
 
