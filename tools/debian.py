@@ -1,10 +1,13 @@
 """What the tooling asks of Debian: packages of the machine's own release, and single files of a newer one."""
 
+import fcntl
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+import dev_cache
 
 
 def say(text: str) -> None:
@@ -21,8 +24,10 @@ def install(*packages: str) -> None:
     """Install packages, without the ones that are merely recommended."""
     say(f"installing {' '.join(packages)} (apt)")
     environ = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    _quietly(["apt-get", "update"], environ)
-    _quietly(["apt-get", "install", "-y", "--no-install-recommends", *packages], environ)
+    with (dev_cache.folder("locks") / "apt").open("w") as lock:  # tests run side by side, and apt does not wait
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        _quietly(["apt-get", "update"], environ)
+        _quietly(["apt-get", "install", "-y", "--no-install-recommends", *packages], environ)
 
 
 def unpack(packages: list[str], suite: str, target: Path) -> None:

@@ -7,7 +7,8 @@
 - the tests on the engine, one after another, for a run of membudget removes what a killed one left;
 - the soak, the documented workflows, most integration tests and attacks, on three more engines, where such can be
   started;
-- the tests that need no engine, in one process for each CPU, with what the others leave of the CPUs.
+- the tests that need no engine, in one process for each CPU, with what the others leave of the CPUs. They begin while
+  the images are made.
 
 The emulated cgroup v2 machine takes a quarter of an hour of CPU time. Its tests are a run of their own:
 `make test-cgroup2`.
@@ -62,22 +63,32 @@ def main() -> int:
         debian.say(f"NOT TESTED: the release of an image: {missing}")
         return 0
     browser.provide()
+    os.environ["MEMBUDGET_TEST_ALL"] = "1"
+    code = _tests(asked) if asked else _every_test()
+    _say(left_out)
+    return code
+
+
+def _tests(asked: list[str]) -> int:
+    _provide_images()
+    debian.say("pytest")
+    return int(pytest.main(asked))
+
+
+def _provide_images() -> None:
     for suite in ("bookworm", "trixie"):
         base_image.provide(suite)
     own_image.build(f"membudget:{VERSION}")
-    debian.say("pytest")
-    os.environ["MEMBUDGET_TEST_ALL"] = "1"
-    code = int(pytest.main(asked)) if asked else _every_test()
-    _say(left_out)
-    return code
 
 
 def _every_test() -> int:
     """The exit code of the first run that failed; 0 where none did."""
     elsewhere = [*_WITHOUT_ENGINE, _OF_THE_MACHINE, _OF_THE_RELEASE]
     with ExitStack() as stack:
+        debian.say("pytest")
         each_cpu = ("-n", str(os.cpu_count() or 1), "--dist", "worksteal")
         beside = [stack.enter_context(in_background(*each_cpu, *_WITHOUT_ENGINE, before=("nice", "-n", "10")))]
+        _provide_images()
         if (os.cpu_count() or 1) > 1 and second_engine.why_none() is None:
             environs = [stack.enter_context(second_engine.opened()) for _ in range(_OTHER_ENGINES)]
             there = [*_LONGEST_ON_OTHER_ENGINES, *_on_other_engines()]

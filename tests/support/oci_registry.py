@@ -1,6 +1,5 @@
 """Registries and package indexes that a release can publish to: the real programs, on this machine alone."""
 
-import fcntl
 import shutil
 import socket
 import subprocess
@@ -10,7 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import debian
-import dev_cache
 import processes
 from tests.support.awaited import until
 from tests.support.missing import skip_for_want_of
@@ -90,13 +88,11 @@ def _running(service: Service) -> Iterator[Service]:
 
 def _provide(program: str) -> None:
     """Install a program of Debian's, named like its package."""
-    with (dev_cache.folder("locks") / "apt").open("w") as lock:  # tests run side by side, and apt does not wait
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if shutil.which(program) is not None:
-            return
-        if not debian.is_usable():
-            skip_for_want_of(f"{program} is missing")
-        debian.install(program)
+    if shutil.which(program) is not None:
+        return
+    if not debian.is_usable():
+        skip_for_want_of(f"{program} is missing")
+    debian.install(program)
 
 
 def _free_port() -> int:
