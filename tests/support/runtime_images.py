@@ -19,29 +19,30 @@ class RuntimeImages:
     def built(self, name: str) -> str:
         """Return the reference of a benchmark's service."""
         reference = f"membudget-test/{name}"
-        _build(reference, str(_BENCHMARKS / _CONTEXTS[name]))
+        _build(reference, str(_BENCHMARKS / _CONTEXTS[name]), environ=second_engine.builder_environ())
         second_engine.copy(reference)
         return reference
 
     def variant(self, name: str, *lines: str) -> str:
-        """Return an image like that of a benchmark, with more lines of a Dockerfile."""
+        """Return an image like that of a benchmark, with more lines of a Dockerfile, none of which needs a network.
+
+        It is built where it runs: what it shares with the benchmark's is not copied again.
+        """
         reference = f"membudget-test/{name}-{len(self.variants)}"
-        _build(reference, "-", "\n".join((f"FROM {self.built(name)}", *lines, "")))
+        dockerfile = "\n".join((f"FROM {self.built(name)}", *lines, ""))
+        _build(reference, "-", dockerfile=dockerfile)
         self.variants.append(reference)
-        second_engine.copy(reference)
         return reference
 
     def remove(self) -> None:
         """Remove the variants."""
-        for environ in (second_engine.builder_environ(), None):
-            if self.variants:
-                subprocess.run(
-                    ["docker", "rmi", "--force", *self.variants], env=environ, check=False, capture_output=True
-                )
+        if self.variants:
+            subprocess.run(["docker", "rmi", "--force", *self.variants], check=False, capture_output=True)
 
 
-def _build(reference: str, context: str, dockerfile: str | None = None) -> None:
+def _build(
+    reference: str, context: str, *, dockerfile: str | None = None, environ: dict[str, str] | None = None
+) -> None:
     command = ["docker", "buildx", "build", "--load", "--quiet", "--provenance=false", "--tag", reference, context]
-    environ = second_engine.builder_environ()
     given = dockerfile.encode() if dockerfile is not None else None
     subprocess.run(command, env=environ, input=given, check=True, stdout=subprocess.DEVNULL)
