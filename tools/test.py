@@ -50,6 +50,9 @@ _OTHER_ENGINES = 4
 _WITH_A_WAY_OUT = ("test_containerd_store.py", "test_init.py", "test_production_examples.py")
 """Those of the former that are left to the first engine: their images install programs."""
 
+_AFTER_THE_FIRST, _AFTER_ALL = ("nice", "-n", "5"), ("nice", "-n", "10")
+"""The first engine's tests cannot be shared out, and take longest."""
+
 
 def main() -> int:
     """Provide, then test; pytest's exit code."""
@@ -87,14 +90,14 @@ def _every_test() -> int:
     with ExitStack() as stack:
         debian.say("pytest")
         each_cpu = ("-n", str(os.cpu_count() or 1), "--dist", "worksteal")
-        beside = [stack.enter_context(in_background(*each_cpu, *_WITHOUT_ENGINE, before=("nice", "-n", "10")))]
+        beside = [stack.enter_context(in_background(*each_cpu, *_WITHOUT_ENGINE, before=_AFTER_ALL))]
         _provide_images()
         if (os.cpu_count() or 1) > 1 and second_engine.why_none() is None:
             environs = [stack.enter_context(second_engine.opened()) for _ in range(_OTHER_ENGINES)]
             there = [*_LONGEST_ON_OTHER_ENGINES, *_on_other_engines()]
             options = ("-n", str(_OTHER_ENGINES), "--dist", "loadfile", "--no-loadscope-reorder")
             shared = second_engine.shared_out(environs) | {"MEMBUDGET_TEST_ATTACKS": "sample"}
-            beside.append(stack.enter_context(in_background(*options, *there, environ=shared)))
+            beside.append(stack.enter_context(in_background(*options, *there, environ=shared, before=_AFTER_THE_FIRST)))
             elsewhere += there
         here = [*(f"--ignore={path}" for path in elsewhere), "tests"]
         codes = [int(pytest.main(here)), *(ended() for ended in beside)]
