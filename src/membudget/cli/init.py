@@ -43,6 +43,8 @@ def init(options: argparse.Namespace) -> ExitCode:
     )
     destination = Destination(repository.top, wanted)
     progress = progress_display(os.environ)
+    for left in destination.leftovers():
+        progress.note(f"{left} was left by an earlier run that was killed while it wrote its files: remove it")
     found = _discovered(repository)
     planned, unusable = plans(found.images)
     results: Sequence[Result] = planned

@@ -116,6 +116,20 @@ def write_all(files: Sequence[NewFile]) -> None:
                 _kept(temporary).unlink(missing_ok=True)
 
 
+def left_by_killed_runs(path: Path) -> list[Path]:
+    """Return files that `write_all` or `write_whole` wrote beside `path` and could not rename, because it was killed.
+
+    With `.old` at the end, they are what `path` had before.
+    """
+    import re  # as in write_whole
+
+    form = re.compile(rf"\.{re.escape(path.name)}\.[a-z0-9_]{{8}}(?:\.old)?")
+    try:
+        return sorted(other for other in path.parent.iterdir() if form.fullmatch(other.name))
+    except OSError:
+        return []
+
+
 def _tried(file: NewFile, action: Callable[[NewFile], T]) -> T:
     try:
         return action(file)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from membudget.budgets import file as budgets_file
 from membudget.core.errors import ConfigurationError
-from membudget.core.files import NewFile, write_all
+from membudget.core.files import NewFile, left_by_killed_runs, write_all
 from membudget.core.untrusted_text import printable
 from membudget.setup.budgets_text import Entry, budgets_text
 from membudget.setup.workflow_text import WorkflowFile, workflow_files
@@ -77,6 +77,12 @@ class Destination:
         except ValueError:  # a check reads it from where it is, and a workflow cannot
             inside = "budgets.toml"
         return workflow_files(inside, fork_safe=self._wanted.fork_safe)
+
+    def leftovers(self) -> list[str]:
+        """Return what an earlier run left beside the files, because it was killed while it wrote them."""
+        workflows = [self._top / workflow.path for workflow in self._workflows()]
+        found = (left for path in (self._wanted.budgets, *workflows) for left in left_by_killed_runs(path))
+        return [printable(str(path)) for path in found]
 
     def files(self, entries: Sequence[Entry]) -> list[PlannedFile]:
         """Return the files to write. Raises ConfigurationError if the budgets file would not be valid."""

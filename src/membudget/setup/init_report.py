@@ -1,5 +1,6 @@
 """What `membudget init` says at its end: as JSON, and as a table on the terminal."""
 
+import shlex
 from collections.abc import Iterator, Sequence
 
 from pydantic import BaseModel, ConfigDict
@@ -185,8 +186,9 @@ def _end(report: InitReport, is_dry: bool) -> Iterator[Text]:
         kept = f"kept {printable(file.path)}: it was there before (--force overwrites it)"
         yield Text(f"wrote {printable(file.path)}" if file.written else kept)
     if report.exit_code is ExitCode.WITHIN_BUDGET:
-        names = " ".join(printable(file.path) for file in report.files if file.written)
-        yield Text(f"Next: git add {names}, commit, then membudget check", style="bold")
+        names = " ".join(shlex.quote(printable(file.path)) for file in report.files if file.written)
+        commit = f'git add {names} && git commit -m "Add memory budgets" && membudget check'
+        yield Text(f"Next: {commit}", style="bold")
     else:
         yield Text(
             "No image could be measured. Fix one of them, commit, then run membudget init --force.", style="bold"

@@ -13,6 +13,7 @@ from membudget.core.errors import ConfigurationError, EnvironmentFault
 from membudget.core.files import (
     DEFAULT_REPORT,
     NewFile,
+    left_by_killed_runs,
     read_plain,
     remove_report,
     repository_top,
@@ -164,6 +165,23 @@ def test_a_signal_while_files_are_placed_leaves_everything_as_it_was(
     with pytest.raises(KeyboardInterrupt):
         write_all(new_files(tmp_path, overwrites=True))
     assert everything(tmp_path) == before
+
+
+def test_what_a_killed_run_left_is_found(tmp_path: Path) -> None:
+    code = (
+        "import os, signal, sys\nfrom pathlib import Path\nfrom membudget.core.files import write_all\n"
+        "from tests.unit.core.test_files import new_files\n"
+        "Path.replace = lambda path, target: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "write_all(new_files(Path(sys.argv[1]), overwrites=True))\n"
+    )
+    (tmp_path / "one").write_bytes(b"old")
+    (tmp_path / ".one.txt").write_bytes(b"mine")
+    (tmp_path / ".one.mine").write_bytes(b"mine")
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False)
+    (left,) = left_by_killed_runs(tmp_path / "one")
+    assert left.read_bytes() == b"new one"
+    assert len(left_by_killed_runs(tmp_path / "a/b/two")) == 1
+    assert left_by_killed_runs(tmp_path / "missing/three") == []
 
 
 def test_the_own_folder_ignores_itself_once(tmp_path: Path) -> None:

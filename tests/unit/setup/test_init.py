@@ -48,6 +48,15 @@ def test_a_budgets_file_that_is_there_is_not_overwritten(is_link: bool, top: Pat
     assert is_link or (top / "budgets.toml").read_text() == "mine"
 
 
+def test_what_a_killed_run_left_is_told(top: Path) -> None:
+    folder = top / ".github/workflows"
+    folder.mkdir(parents=True)
+    left = [top / ".budgets.toml.abcd1234", folder / ".membudget.yml.abcd_234.old"]
+    for path in left:
+        path.touch()
+    assert Destination(top, Wanted(top / "budgets.toml")).leftovers() == list(map(str, left))
+
+
 def test_force_overwrites(top: Path) -> None:
     (top / "budgets.toml").write_text("mine")
     write(top, Wanted(top / "budgets.toml", force=True))
