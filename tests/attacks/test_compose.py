@@ -8,6 +8,10 @@ from tests.attacks.expected import Loosened, OverBudget
 
 FILE = "services:\n  api:\n    image: is-built\n"
 ALONE = (more("compose = {}"), write({"compose.yaml": FILE}))
+STANDING_IN = (
+    more('compose = { stand_ins = { ".env" = "example.env" } }'),
+    write({"compose.yaml": FILE + "    env_file: .env\n", "example.env": "OTHER=1\n"}),
+)
 LIGHT = FILE + '    command: ["1", "0", "100", "1", "0"]\n'
 SIDECAR = """\
   shipper:
@@ -43,6 +47,28 @@ CASES = [
         write({".env": "NAME=SMALL\n"}),
         base=(*ALONE, write({".env": "NAME=OTHER\n", "compose.yaml": FILE + '    environment: ["${NAME}=1"]\n'})),
         breaking=(write({"api/Dockerfile": obeying("env", "SMALL")}),),
+    ),
+    attack(
+        "other variables in a stand-in",
+        OverBudget("api", "example.env"),
+        write({"example.env": "SMALL=1\n"}),
+        base=STANDING_IN,
+        breaking=(write({"api/Dockerfile": obeying("env", "SMALL")}),),
+    ),
+    attack(
+        "another stand-in",
+        OverBudget("api", "compose"),
+        edit('".env" = "example.env"', '".env" = "light.env"'),
+        write({"light.env": "SMALL=1\n"}),
+        base=STANDING_IN,
+        breaking=(write({"api/Dockerfile": obeying("env", "SMALL")}),),
+    ),
+    attack(
+        "a stand-in that is left out",
+        OverBudget("api", "compose"),
+        edit('".env" = "example.env"', '".env" = false'),
+        base=(*STANDING_IN, write({"example.env": "BIG=1\n"})),
+        breaking=(write({"api/Dockerfile": obeying("env", "BIG").replace('"90", "20"', '"20", "90"')}),),
     ),
     attack(
         "another file",
