@@ -13,7 +13,7 @@ from membudget.manifests.other_platforms import LIMIT_OF_COMPOSE
 from membudget.manifests.quantities import InvalidQuantity, compose_bytes
 from membudget.manifests.yaml_text import YamlValue
 from membudget.setup.compose_inputs import ComposeInputs, Surroundings
-from membudget.setup.dockerfiles import asked_by, expanded, ports_in_command
+from membudget.setup.dockerfiles import asked_by, expanded, is_for_development, ports_in_command
 from membudget.setup.found import BuildDefinition, ComposeService, Deployed, Fact, Origin, Probe, image_name, last_part
 from membudget.setup.manifests import is_possible
 from membudget.setup.repository import RepositoryFiles
@@ -70,6 +70,10 @@ def _services(
             _SERVICE_NAME.validate_python(name)
         except ValidationError:
             files.skip(path, f"the service {name!r} has a name that a budgets file cannot have")
+            continue
+        profiles = service.get("profiles").texts()
+        if profiles and all(map(is_for_development, profiles)):
+            files.skip(path, f"the service {name} has only profiles for development or tests: {', '.join(profiles)}")
             continue
         build = _build(files, path, name, service)
         if build is None:

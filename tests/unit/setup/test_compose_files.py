@@ -39,6 +39,28 @@ def test_a_service_with_a_build_is_read(make_files: MakeFiles) -> None:
     assert [probe.value for probe in web.deployed.probes] == [Probe("/health", 8080)]
 
 
+def test_a_service_of_profiles_for_tests_is_no_image(make_files: MakeFiles) -> None:
+    text = "services:\n  web: {build: ., profiles: [prod, test]}\n  e2e: {build: ., profiles: [test, ci]}\n"
+    files = make_files({"compose.yaml": text, "Dockerfile": ""})
+    assert only(files).service == "web"
+    assert files.skipped[0].reason == "the service e2e has only profiles for development or tests: test, ci"
+
+
+def test_a_variant_of_a_file_adds_only_services_of_its_own(make_files: MakeFiles) -> None:
+    files = make_files({
+        "compose.yaml": "services: {web: {build: api}}\n", "api/Dockerfile": "", "Dockerfile": "",
+        "compose.override.yaml": "services: {web: {build: {target: dev}}, more: {build: .}}\n",
+    })  # fmt: skip
+    assert [one.service for one in read_compose_files(files)] == ["web", "more"]
+    assert files.skipped == []
+
+
+def test_the_command_of_a_service_tells_its_port(make_files: MakeFiles) -> None:
+    text = "services: {web: {build: ., command: gunicorn -b 0.0.0.0:8000 app}}\n"
+    port = only(make_files({"compose.yaml": text, "Dockerfile": ""})).deployed.ports[0]
+    assert (port.value, port.origin.line) == (8000, 1)
+
+
 def test_the_limit_of_deploy_counts_before_mem_limit(make_files: MakeFiles) -> None:
     text = "services: {a: {build: ., mem_limit: 1g, deploy: {resources: {limits: {memory: '${M:-64M}'}}}}}\n"
     limit = only(make_files({"compose.yaml": text, "Dockerfile": ""})).deployed.limit
