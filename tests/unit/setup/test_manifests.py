@@ -88,3 +88,14 @@ def test_templates_of_charts_are_left_out(make_files: MakeFiles) -> None:
     files = make_files({"chart/Chart.yaml": "", "chart/templates/a.yaml": "kind: Pod\n{{ x }}\n"})
     assert list(read_manifests(files, ("chart",))) == []
     assert files.skipped == []
+
+
+def test_config_maps_of_the_same_folder_give_variables(make_files: MakeFiles) -> None:
+    pod = "{containers: [{name: api, envFrom: [{configMapRef: {name: settings}, prefix: APP_}]}]}"
+    config = "kind: ConfigMap\nmetadata: {name: settings}\ndata: {LEVEL: %s}\n"
+    files = make_files({
+        "a/config.yaml": config % "info", "b/config.yaml": config % "debug", "a/pod.yaml": f"kind: Pod\nspec: {pod}\n",
+    })  # fmt: skip
+    (api,) = read_manifests(files, ())
+    assert api.variables == {"APP_LEVEL": "info"}
+    assert api.sources == ("a/pod.yaml", "a/config.yaml"), "all of them have to be committed"
