@@ -30,7 +30,7 @@ _PASSED_ON = frozenset({
 })  # fmt: skip
 _WITHOUT_MEANING_HERE = frozenset({
     "annotations", "attach", "build", "configs", "container_name", "depends_on", "deploy", "develop", "expose", "image",
-    "labels", "logging", "network_mode", "ports", "profiles", "pull_policy", "restart", "scale", "secrets",
+    "labels", "links", "logging", "network_mode", "ports", "profiles", "pull_policy", "restart", "scale", "secrets",
     "security_opt", "volumes",
 })  # fmt: skip
 """Keys without effect, because nothing is published, kept or restarted, and keys that are handled below."""
@@ -39,6 +39,13 @@ _BUILD_KEYS = frozenset({
 })  # fmt: skip
 _BUILD_WITHOUT_MEANING = frozenset({"cache_from", "cache_to", "no_cache", "provenance", "sbom"})
 """Keys of a build that change how it is made, and not what."""
+_USUAL_CAPABILITIES = frozenset({
+    "AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "NET_BIND_SERVICE", "SETFCAP", "SETGID",
+    "SETPCAP", "SETUID", "SYS_CHROOT",
+})  # fmt: skip
+"""Capabilities that the engine gives to every container (docs.docker.com/engine/security), but for raw sockets and
+devices. Files that drop all of them add some of these.
+"""
 _PIDS = 4096
 _WITHOUT_GATEWAY: JsonValue = {"com.docker.network.bridge.inhibit_ipv4": "true"}
 """The bridge gets no address. The address of an internal network would lead to every address of the engine's machine.
@@ -172,6 +179,7 @@ def _in_order(services: Definition, wanted: tuple[str, ...], file: str) -> list[
             continue
         definition = _mapping(services.get(name))
         needed = set(_mapping(definition.get("depends_on")))
+        needed |= {str(link).partition(":")[0] for link in _list(definition.get("links"))}
         shared = str(definition.get("network_mode") or "")
         if shared.startswith("service:"):
             needed.add(shared.removeprefix("service:"))
@@ -195,13 +203,19 @@ class _Reader:
     def service(self, name: str, given: Definition, measured: str) -> PodService:
         where = f"services.{name}"
         for key, value in given.items():
-            is_known = key in _PASSED_ON | _WITHOUT_MEANING_HERE or key.startswith("x-")
+            is_known = key in _PASSED_ON | _WITHOUT_MEANING_HERE or key.startswith("x-") or _is_usual(key, value)
             if not is_known and value not in (None, False, "", [], {}):
                 raise self._refused(f"{where}.{key}", _REFUSED)
+        for link in map(str, _list(given.get("links"))):
+            if link.partition(":")[2] not in ("", link.partition(":")[0]):
+                fix = "use the service's own name, or an alias of its network"
+                raise self._refused(f"{where}.links", f"{link} gives a service another name", fix)
         mode = str(given.get("network_mode") or "")
         if mode and mode != "none" and not mode.startswith("service:"):  # "bridge" reaches the outside
             raise self._refused(f"{where}.network_mode", _REFUSED)
-        definition: dict[str, JsonValue] = {key: value for key, value in given.items() if key in _PASSED_ON}
+        definition: dict[str, JsonValue] = {
+            key: value for key, value in given.items() if key in _PASSED_ON or (key == "cap_add" and value)
+        }
         if mode:
             definition["network_mode"] = mode
             definition.pop("networks", None)
@@ -340,6 +354,12 @@ class _Reader:
 
     def _refused(self, key: str, why: str, fix: str | None = None) -> ConfigurationError:
         return ConfigurationError(why, where=f"{self._file}: {key}", fix=fix)
+
+
+def _is_usual(key: str, value: JsonValue) -> bool:
+    """Return whether a key adds only capabilities that a container would have anyway."""
+    names = {str(name).upper().removeprefix("CAP_") for name in _list(value)}
+    return key == "cap_add" and names <= _USUAL_CAPABILITIES
 
 
 def _mapping(value: JsonValue | Definition) -> Definition:

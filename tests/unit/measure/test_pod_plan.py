@@ -125,6 +125,24 @@ def test_a_mount_from_elsewhere_is_refused_with_a_way_out() -> None:
     assert 'compose.stand_ins = { "/var/run/docker.sock" = false }' in str(caught.value)
 
 
+def test_capabilities_of_every_container_may_be_added_to_none() -> None:
+    hardened: Services = {"api": {"cap_drop": ["ALL"], "cap_add": ["CAP_CHOWN", "net_bind_service"]}}
+    definition = plan(hardened).services["api"].definition
+    assert definition["cap_add"] == ["CAP_CHOWN", "net_bind_service"]
+    assert definition["cap_drop"] == ["ALL", "NET_RAW"]
+    for more in ("SYS_ADMIN", "NET_RAW", "ALL", "MKNOD"):
+        with pytest.raises(ConfigurationError, match=r"services\.api\.cap_add"):
+            plan({"api": {"cap_add": ["CHOWN", more]}})
+
+
+def test_a_link_is_a_dependency() -> None:
+    made = plan({"api": {"links": ["cache", "disk:disk"]}, "cache": {"image": "x"}, "disk": {"image": "x"}})
+    assert list(made.services)[-1] == "api"
+    assert len(made.services) == 3
+    with pytest.raises(ConfigurationError, match="cache:redis gives a service another name"):
+        plan({"api": {"links": ["cache:redis"]}, "cache": {"image": "x"}})
+
+
 def test_the_trial_has_the_last_word_on_limits_places_and_labels() -> None:
     service: JsonValue = {
         "mem_limit": "1g",
