@@ -46,6 +46,7 @@ _USUAL_CAPABILITIES = frozenset({
 """Capabilities that the engine gives to every container (docs.docker.com/engine/security), but for raw sockets and
 devices. Files that drop all of them add some of these.
 """
+_NAMED = ("volumes", "configs", "secrets")
 _PIDS = 4096
 _WITHOUT_GATEWAY: JsonValue = {"com.docker.network.bridge.inhibit_ipv4": "true"}
 """The bridge gets no address. The address of an internal network would lead to every address of the engine's machine.
@@ -152,10 +153,11 @@ def plan_pod(
     order = _in_order(all_services, (measured, *settings.sidecars), settings.file)
     services = {name: reader.service(name, _mapping(all_services[name]), measured) for name in order}
     networks = {name: reader.network(name, value) for name, value in _mapping(model.get("networks")).items()}
-    volumes = {name: reader.volume(name, value) for name, value in _mapping(model.get("volumes")).items()}
-    reader.check_files(_mapping(model.get("configs")), "configs")
-    reader.check_files(_mapping(model.get("secrets")), "secrets")
-    files = {kind: _mapping(model.get(kind)) for kind in ("configs", "secrets")}
+    used = {kind: _used(model, [_mapping(all_services[name]) for name in order], kind) for kind in _NAMED}
+    volumes = {name: reader.volume(name, value) for name, value in used["volumes"].items()}
+    files = {kind: used[kind] for kind in ("configs", "secrets")}
+    for kind, given in files.items():
+        reader.check_files(given, kind)
     services = {
         name: PodService(
             service.definition,
@@ -167,6 +169,12 @@ def plan_pod(
         for name, service in services.items()
     }
     return PodPlan(measured, settings.sidecars, services, networks, volumes)
+
+
+def _used(model: Definition, services: list[Definition], kind: str) -> Definition:
+    """Return the volumes, configs or secrets that services use. What only others or builds use has no meaning here."""
+    sources = {_mapping(grant).get("source") for service in services for grant in _list(service.get(kind))}
+    return {name: value for name, value in _mapping(model.get(kind)).items() if name in sources}
 
 
 def _in_order(services: Definition, wanted: tuple[str, ...], file: str) -> list[str]:

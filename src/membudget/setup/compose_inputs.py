@@ -80,7 +80,8 @@ class ComposeInputs:
         found.stand_ins[path] = example if example is not None else False
         if example is None:
             without = "its variables" if is_env else "it"
-            found.remarks.append(f"{path} is not committed: the services run without {without}")
+            why = "belongs to the machine" if path.startswith("/") else "is not committed"
+            found.remarks.append(f"{path} {why}: the services run without {without}")
             return
         empty = [name for name, value in self._variables(example) if not value] if is_env else []
         without_values = f", which has no value for {_listed(empty)}" if empty else ""

@@ -199,3 +199,12 @@ def test_no_service_gets_a_variable_of_the_runner_or_a_proxy_of_the_docker_clien
     assert environment["no_proxy"] == "db"
     assert environment["HTTPS_PROXY"] is None
     assert environment["http_proxy"] is None
+
+
+def test_secrets_and_volumes_that_no_started_service_uses_have_no_meaning() -> None:
+    secrets: JsonValue = {"npm": {"environment": "NPM_TOKEN"}, "key": {"environment": "KEY"}}
+    volumes: JsonValue = {"others": {"external": True}, "data": {}}
+    mount: JsonValue = [{"type": "volume", "source": "data", "target": "/data"}]
+    assert plan({"api": {"volumes": mount}}, secrets=secrets, volumes=volumes).volumes == {"data": {}}
+    with pytest.raises(ConfigurationError, match=r"secrets\.key"):
+        plan({"api": {"secrets": [{"source": "key"}]}}, secrets=secrets)
