@@ -51,7 +51,8 @@ def test_a_budgets_file_that_is_there_is_not_overwritten(is_link: bool, top: Pat
 def test_what_a_killed_run_left_is_told(top: Path) -> None:
     folder = top / ".github/workflows"
     folder.mkdir(parents=True)
-    left = [top / ".budgets.toml.abcd1234", folder / ".membudget.yml.abcd_234.old"]
+    workflow = "membudget.yml"
+    left = [top / ".budgets.toml.abcd1234", folder / f".{workflow}.abcd_234.old"]
     for path in left:
         path.touch()
     assert Destination(top, Wanted(top / "budgets.toml")).leftovers() == list(map(str, left))

@@ -18,8 +18,9 @@ from membudget.engine.connection import RUN_LABEL
 from membudget.engine.containers import LOG_DRIVER, LOG_OPTIONS
 from membudget.engine.options import ContainerOptions
 from membudget.measure.inputs import LARGEST_SETTINGS_BYTES, read_input
+from membudget.measure.pod.compose_plan import plan_pod
 from membudget.measure.pod.compose_references import fix_for, needed_part, variables_file, with_readable_files
-from membudget.measure.pod_plan import Condition, PodPlan, plan_pod
+from membudget.measure.pod_plan import Condition, PodPlan
 
 _OBJECT = TypeAdapter(dict[str, JsonValue])
 _MOST_VALUES = 100_000

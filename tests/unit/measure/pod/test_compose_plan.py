@@ -11,7 +11,8 @@ from membudget.core.errors import ConfigurationError
 from membudget.engine.connection import RUN_LABEL
 from membudget.engine.options import ContainerOptions
 from membudget.measure.pod.compose_file import Project, project_model
-from membudget.measure.pod_plan import PodPlan, plan_pod
+from membudget.measure.pod.compose_plan import plan_pod
+from membudget.measure.pod_plan import PodPlan
 
 CHECKOUT = PurePosixPath("/checkout")
 Services = dict[str, JsonValue]
