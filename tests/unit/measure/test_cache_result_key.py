@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from membudget.budgets.deployed_pod import PodFile
 from membudget.budgets.workload import CommandWorkload, DriverWorkload, HttpWorkload
-from membudget.budgets.workload_parts import HttpRequests
+from membudget.budgets.workload_parts import HttpRequests, Readiness
 from membudget.measure.cache import Around, MachineClass, key_with_surroundings, result_key
-from membudget.measure.pod_plan import Condition, PodPlan, PodService
+from membudget.measure.pod_plan import Condition, PodPlan, PodService, Sandbox
 from membudget.measure.trial import TrialInputs, TrialSpec
 
 MACHINE = MachineClass("28.0", "linux/amd64", "6.8", "v2 systemd", "overlay2", 2, "A CPU", 16, "host", 100)
@@ -110,6 +111,9 @@ def whole_key(spec: TrialSpec, around: Around = AROUND) -> str | None:
         (in_pod(replace(POD, sidecars=("db",))), AROUND),
         (in_pod(replace(POD, networks={"default": {"internal": False}})), AROUND),
         (in_pod(replace(POD, volumes={"kept": {}})), AROUND),
+        (in_pod(replace(POD, sandbox=Sandbox("sandbox", {"/v": (PodFile("a", "1"),)}))), AROUND),
+        (services(db=replace(DATABASE, files=(("/etc/a", PodFile("a", "1")),))), AROUND),
+        (in_pod(replace(POD, ready=Readiness(http="/ready"))), AROUND),
         (SPEC, AROUND),
         (in_pod(), replace(AROUND, images={**AROUND.images, "service db": "sha256:31"})),
         (in_pod(), replace(AROUND, images={**AROUND.images, "grafana/k6": "sha256:41"})),
