@@ -28,7 +28,7 @@ from membudget.measure.runtimes.questions import question
 from membudget.measure.runtimes.runtime import Runtime
 from membudget.measure.schedule import TrialLedger, cpu_list
 from membudget.measure.trial import PhaseName, SidecarUse, Trial, TrialSpec, WorkloadResult
-from membudget.measure.workload.exercised import NOT_ASKED, NOT_RUNNING, Ending, Exercised, ran_inside
+from membudget.measure.workload.exercised import NOT_ASKED, NOT_RUNNING, Ending, Exercised, LiveHeap, ran_inside
 from membudget.measure.workload.explained import with_variables
 from membudget.measure.workload.run import ContainerWorkload
 from membudget.measure.workload.service import Drivers
@@ -202,7 +202,7 @@ class TrialRunner:
         engine = EngineWord(state.oom_killed, version, self._info.cpus, exit_code=exit_code)
         startup = exercised.startup(spec)
         workload = exercised.workload
-        seen = Seen(report, beside, workload.progress, startup, workload.served, ending.live_heap)
+        seen = Seen(report, beside, workload.progress, startup, workload.served, ending.live_heap.value)
         figures = trial_figures(spec, seen, engine, watching.rate_hz)
         unset = spec.inputs.variables_of_compose
         result = with_variables(result, unset, listens=bool(exercised.workload.listening))
@@ -227,7 +227,7 @@ class TrialRunner:
             at_limit=limit_contact(report, spec.limit_bytes, exercised.duration_ms),
             settings=report.settings,
             load=tuple(one.result for one in workload.served),
-            ran_inside=ran_inside(spec, state),
+            ran_inside=ran_inside(spec, ending),
             assumed=exercised.workload.assumed(exercised.result),
             sidecars=tuple(
                 SidecarUse.of(sidecar.name, own, version, runs_to_end=sidecar.runs_to_end)
@@ -254,7 +254,7 @@ class TrialRunner:
         # The engine now removes the containers' cgroups. The trial's own cgroup stays and keeps the kernel's marks.
         pod.remove_measured()
         report, beside = self._probe.finish(), [probe.finish() for probe in probes]
-        heap = NOT_RUNNING if spec.asks_live_heap else NOT_ASKED
+        heap = LiveHeap(NOT_RUNNING if spec.asks_live_heap else NOT_ASKED)
         return Ending(state, report, beside, was_by_itself=was_by_itself, log=log, live_heap=heap)
 
     def _ended_if_doomed(self, spec: TrialSpec, container_id: str) -> contextlib.AbstractContextManager[None]:

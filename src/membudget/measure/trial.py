@@ -89,10 +89,11 @@ class Outcome(StrEnum):
 
 
 class RanInside(StrEnum):
-    """Processes of the load or of checks that run inside the measured cgroup, where their memory counts."""
+    """What of the load, of checks or of membudget runs inside the measured cgroup, where its memory counts."""
 
     COMMANDS = "the workload's own commands"
     HEALTHCHECK = "the image's HEALTHCHECK"
+    PYTHON_MODULE = "membudget's module that lets Python say what it keeps"
 
 
 class PhaseName(StrEnum):

@@ -4,6 +4,11 @@ A file `.attach_pid<PID>` in the JVM's working folder or in /tmp, and then SIGQU
 `/tmp/.java_pid<PID>` (attachListener_posix.cpp). The user must be the JVM's own. The class histogram does a full
 collection first and ends with the number and the bytes of all live objects (heapInspection.cpp). In contrast to "heap
 used", its total does not depend on the collector's regions.
+
+Serial and Parallel leave up to a twentieth of the heap as it is, dead objects included, unless it is the fourth
+collection (MarkSweepAlwaysCompactCount) or one that the user asked for (UseMaximumCompactionOnSystemGC). Dead objects
+then count as live. So the JVM collects four times, once by GC.run, and the smallest total counts. What the first
+collection finds may be freed only after its finalizer or cleaner has run.
 """
 
 import os
@@ -18,10 +23,6 @@ from pathlib import Path
 from membudget.measure.live_heap.confined import NoAnswer
 from membudget.measure.live_heap.runtimes import RunningRuntime
 
-_ROUNDS = 2
-"""How often the JVM collects. What the first collection finds unreachable may be freed only after its finalizer or
-cleaner has run.
-"""
 _PAUSE_S = 0.2
 """The time for finalizers and cleaners."""
 _MOST_BYTES = 32 << 20
@@ -39,15 +40,15 @@ def live_bytes(process: RunningRuntime, deadline: float) -> int:
     path = Path(f"/tmp/.java_pid{process.pid}")  # noqa: S108 - HotSpot's own name
     if not path.exists():
         _make_it_listen(process, path, deadline)
-    for _ in range(_ROUNDS - 1):
-        histogram_bytes(path, deadline)
-        time.sleep(_PAUSE_S)
-    return histogram_bytes(path, deadline)
+    first = histogram_bytes(path, deadline)
+    time.sleep(_PAUSE_S)
+    _asked(path, "GC.run", deadline)
+    return min(first, histogram_bytes(path, deadline), histogram_bytes(path, deadline))
 
 
 def _make_it_listen(process: RunningRuntime, path: Path, deadline: float) -> None:
     if signal.SIGQUIT not in process.caught:
-        raise NoAnswer("it does not handle SIGQUIT, by which a JVM is asked (-Xrs, or no JVM)")
+        raise NoAnswer("it does not handle SIGQUIT, by which a JVM is asked")
     with _attach_file(process.pid):
         process.signal(signal.SIGQUIT)
         while not path.exists():
@@ -79,16 +80,24 @@ def _attach_file(pid: int) -> Iterator[None]:
 
 
 def histogram_bytes(path: Path, deadline: float) -> int:
-    """Let the JVM collect and count. Return the bytes of all live objects."""
+    """Let the JVM collect and count. Return the bytes of all live objects.
+
+    Raises NoAnswer, OSError and TimeoutError.
+    """
+    return total_bytes(_asked(path, "GC.class_histogram", deadline))
+
+
+def _asked(path: Path, command: str, deadline: float) -> bytes:
+    """Return the end of what the JVM says to a command."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(_left(deadline))
         connection.connect(str(path))
-        connection.sendall(b"1\0jcmd\0GC.class_histogram\0\0\0")
+        connection.sendall(b"1\0jcmd\0" + command.encode() + b"\0\0\0")
         head, tail = _received(connection, deadline)
     if not head.startswith(b"0\n"):
         said = head.decode(errors="replace").split("\n", 2)
         raise NoAnswer(f"the JVM refused: {said[1] if any(said[1:2]) else said[0]}")
-    return total_bytes(tail)
+    return tail
 
 
 def total_bytes(end: bytes) -> int:

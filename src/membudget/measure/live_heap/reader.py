@@ -8,13 +8,14 @@ from pydantic import TypeAdapter, ValidationError
 from membudget.core.errors import EngineLost, EnvironmentFault
 from membudget.core.metrics import Metric, MetricValue
 from membudget.engine.containers import CannotStart
-from membudget.measure.live_heap.messages import HeapAnswer, HeapOrder
+from membudget.measure.live_heap.messages import HeapAnswer, HeapOrder, Runtime
+from membudget.measure.workload.exercised import LiveHeap
 from membudget.measure.workload.service import Drivers
 
 _PROGRAM = "membudget.measure.live_heap.asking_process"
-_EACH_S = 30.0
-"""How long one runtime may take. A full collection of 10 GiB takes a few seconds."""
-_ALL_S = 120.0
+_EACH_S = 60.0
+"""How long one runtime may take. Four full collections of 10 GiB take 10 to 20 seconds."""
+_ALL_S = 150.0
 """How long all runtimes of a container may take, including the start of the helper."""
 _MOST_BYTES = 1 << 44
 """The largest live heap of one runtime that is believed: 16 TiB, as ZGC's largest heap."""
@@ -22,7 +23,7 @@ _ANSWER = TypeAdapter(HeapAnswer)
 _NO_RUNTIME = "no process of the container is a runtime that can be asked (docs/measurements.md)"
 
 
-def live_heap(drivers: Drivers, container_id: str, pid: int) -> MetricValue:
+def live_heap(drivers: Drivers, container_id: str, pid: int) -> LiveHeap:
     """Ask the runtimes of a running container what they keep. Return the sum, or the reason why there is none.
 
     Raises EngineLost.
@@ -30,15 +31,17 @@ def live_heap(drivers: Drivers, container_id: str, pid: int) -> MetricValue:
     try:
         with drivers.among(container_id, pid, _PROGRAM) as placed:
             placed.helper.send(json.dumps(dataclasses.asdict(HeapOrder(placed.first_pid, _EACH_S))))
-            return summed(_ANSWER.validate_json(placed.helper.receive(_ALL_S)))
+            answer = _ANSWER.validate_json(placed.helper.receive(_ALL_S))
     except EngineLost:
         raise
     except TimeoutError:
-        return _absent(f"the runtimes did not answer within {_ALL_S:.0f} s")
+        return LiveHeap(_absent(f"the runtimes did not answer within {_ALL_S:.0f} s"))
     except ValidationError:
-        return _absent("the program that asks runtimes gave no answer that can be read")
+        return LiveHeap(_absent("the program that asks runtimes gave no answer that can be read"))
     except (EnvironmentFault, CannotStart) as error:
-        return _absent(f"runtimes cannot be asked: {error}")
+        return LiveHeap(_absent(f"runtimes cannot be asked: {error}"))
+    is_of_python = any(heap.runtime is Runtime.CPYTHON and heap.heap_bytes is not None for heap in answer.heaps)
+    return LiveHeap(summed(answer), is_of_python)
 
 
 def summed(answer: HeapAnswer) -> MetricValue:

@@ -10,6 +10,16 @@ from membudget.measure.probe.messages import ProbeReport
 from membudget.measure.trial import RanInside, TrialSpec, WorkloadResult
 from membudget.measure.workload.run import ContainerWorkload
 
+
+@dataclass(frozen=True, slots=True)
+class LiveHeap:
+    """What the runtimes of a container keep, or the reason why that is unknown."""
+
+    value: MetricValue
+    is_of_python: bool = False
+    """Whether one of them is CPython, which was started with a module of membudget's."""
+
+
 NOT_ASKED = MetricValue.absent(Metric.LIVE_HEAP, "runtimes are asked only if a budget concerns it")
 NOT_RUNNING = MetricValue.absent(Metric.LIVE_HEAP, "the container had ended, or its workload had failed")
 
@@ -48,11 +58,15 @@ class Ending:
     """The reports of the sidecars."""
     was_by_itself: bool
     """Whether it had ended before membudget stopped it."""
-    live_heap: MetricValue
+    live_heap: LiveHeap
     log: tuple[str, ...] = ()
 
 
-def ran_inside(spec: TrialSpec, state: ContainerState) -> tuple[RanInside, ...]:
-    """Return which processes of the load or of checks ran inside the container."""
-    commands = (RanInside.COMMANDS,) if spec.workload.runs_inside else ()
-    return (*commands, *((RanInside.HEALTHCHECK,) if state.health is not None else ()))
+def ran_inside(spec: TrialSpec, ending: Ending) -> tuple[RanInside, ...]:
+    """Return what of the load, of checks or of membudget ran inside the container."""
+    did_run = {
+        RanInside.COMMANDS: spec.workload.runs_inside,
+        RanInside.HEALTHCHECK: ending.state.health is not None,
+        RanInside.PYTHON_MODULE: ending.live_heap.is_of_python,
+    }
+    return tuple(what for what, did in did_run.items() if did)

@@ -1,5 +1,6 @@
 """A HotSpot JVM's answers, and those of what only pretends to be one."""
 
+import os
 import socket
 import threading
 import time
@@ -13,6 +14,8 @@ from hypothesis import strategies as st
 
 from membudget.measure.live_heap import hotspot
 from membudget.measure.live_heap.confined import NoAnswer
+from membudget.measure.live_heap.messages import Runtime
+from membudget.measure.live_heap.runtimes import RunningRuntime
 
 HISTOGRAM = b"""0
  num     #instances         #bytes  class name (module)
@@ -25,19 +28,20 @@ Total         26790       42141080
 
 
 @contextmanager
-def jvm(folder: Path, answers: Callable[[socket.socket], None]) -> Iterator[Path]:
-    """A socket that answers one connection."""
-    path = folder / "jvm"
+def jvm(folder: Path, *answers: Callable[[socket.socket], None], name: str = "jvm") -> Iterator[Path]:
+    """A socket that answers one connection after another."""
+    path = folder / name
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(path))
         server.listen()
 
         def answer() -> None:
-            connection, _ = server.accept()
-            with connection:
-                while connection.recv(100).count(b"\0") < 4:
-                    pass
-                answers(connection)
+            for one in answers:
+                connection, _ = server.accept()
+                with connection:
+                    while connection.recv(100).count(b"\0") < 4:
+                        pass
+                    one(connection)
 
         thread = threading.Thread(target=answer, daemon=True)
         thread.start()
@@ -63,6 +67,20 @@ def ask(path: Path, seconds: float = 60) -> int:
 def test_the_total_of_the_class_histogram_is_the_live_heap(tmp_path: Path) -> None:
     with jvm(tmp_path, sending(HISTOGRAM[:100], HISTOGRAM[100:])) as path:
         assert ask(path) == 42_141_080
+
+
+def test_the_smallest_of_three_totals_counts(tmp_path: Path) -> None:
+    """Serial and Parallel count some dead objects in most collections."""
+    totals = [sending(b"0\nTotal 1 %d\n" % size) for size in (46_000, 42_000, 43_000)]
+    first, *others = totals
+    process = RunningRuntime(Runtime.HOTSPOT, (1 << 22) + os.getpid(), 0, 0, frozenset(), -1, -1)
+    with jvm(
+        Path("/tmp"), first, sending(b"0\nCommand executed successfully\n"), *others, name=f".java_pid{process.pid}"
+    ) as path:
+        try:
+            assert hotspot.live_bytes(process, time.monotonic() + 60) == 42_000
+        finally:
+            path.unlink()
 
 
 def test_only_the_end_of_a_long_histogram_is_kept(tmp_path: Path) -> None:

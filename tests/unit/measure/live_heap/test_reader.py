@@ -24,9 +24,15 @@ def answer(*heaps: dict[str, object], fault: str | None = None) -> str:
 
 def test_the_processes_of_the_container_are_asked() -> None:
     drivers = FakeDrivers(answer(FOUND))
-    value = live_heap(drivers, "id", 4711)
+    value = live_heap(drivers, "id", 4711).value
     assert (value.value, value.reason, value.lesser_precision) == (1000, None, None)
     assert json.loads(drivers.orders[0])["first_pid"] == 4711
+
+
+@pytest.mark.parametrize("runtime", Runtime)
+def test_python_is_told_because_it_was_started_otherwise(runtime: Runtime) -> None:
+    drivers = FakeDrivers(answer({**FOUND, "runtime": runtime.value}))
+    assert live_heap(drivers, "id", 7).is_of_python == (runtime is Runtime.CPYTHON)
 
 
 def test_several_runtimes_are_added_up() -> None:
@@ -53,7 +59,7 @@ def test_a_missing_answer_leaves_no_sum(heaps: tuple[ProcessHeap, ...], fault: s
 @pytest.mark.parametrize(
     ("said", "reason"),
     [
-        (TimeoutError(), "did not answer within 120 s"),
+        (TimeoutError(), "did not answer within 150 s"),
         (HelperFailed("it ended"), "it ended"),
         ("{}", "no answer that can be read"),
         ("\x1b[2J", "no answer that can be read"),
@@ -63,12 +69,12 @@ def test_a_missing_answer_leaves_no_sum(heaps: tuple[ProcessHeap, ...], fault: s
 )
 def test_a_failure_to_ask_is_a_reason(said: str | Exception, reason: str) -> None:
     drivers = FakeDrivers(said)
-    assert reason in str(live_heap(drivers, "id", 7).reason)
+    assert reason in str(live_heap(drivers, "id", 7).value.reason)
     assert bool(drivers.failed) == isinstance(said, Exception) or drivers.ended == []
 
 
 def test_without_a_helper_image_there_is_a_reason() -> None:
-    assert "nobody built one" in str(live_heap(MissingDrivers("nobody built one"), "id", 7).reason)
+    assert "nobody built one" in str(live_heap(MissingDrivers("nobody built one"), "id", 7).value.reason)
 
 
 def test_a_lost_engine_is_no_reason() -> None:

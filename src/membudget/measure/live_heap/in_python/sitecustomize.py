@@ -28,10 +28,23 @@ def _kept() -> int:
 
 
 def _in_malloc() -> int:
-    """Return what glibc's malloc has given out: in its arenas, and as mappings of their own."""
+    """Return what malloc has given out. Another malloc takes the place of glibc's if it is preloaded."""
     import ctypes
 
     libc = ctypes.CDLL(None)
+    size = ctypes.c_size_t(0)
+    if hasattr(libc, "mallctl"):  # jemalloc: its figures are those of the last epoch
+        epoch = ctypes.c_uint64(1)
+        libc.mallctl(b"epoch", None, None, ctypes.byref(epoch), ctypes.c_size_t(8))
+        length = ctypes.c_size_t(ctypes.sizeof(size))
+        if libc.mallctl(b"stats.allocated", ctypes.byref(size), ctypes.byref(length), None, ctypes.c_size_t(0)) != 0:
+            raise OSError("jemalloc was built without statistics")
+        return size.value
+    if hasattr(libc, "MallocExtension_GetNumericProperty"):  # tcmalloc
+        libc.MallocExtension_GetNumericProperty(b"generic.current_allocated_bytes", ctypes.byref(size))
+        return size.value
+    if hasattr(libc, "mi_malloc"):
+        raise OSError("mimalloc does not say what it has given out")
     if not hasattr(libc, "mallinfo2"):
         raise OSError("this C library does not say what malloc has given out (glibc 2.33 and newer do)")
 
