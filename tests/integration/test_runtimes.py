@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 
 from membudget.budgets.runtimes import RuntimeRule
-from membudget.budgets.workload_parts import HttpRequests, Readiness
+from membudget.budgets.workload import DriverWorkload
+from membudget.budgets.workload_parts import HttpRequests, Readiness, WorkloadKind
 from membudget.build.docker_images import inspect
 from membudget.core.files import DEFAULT_REPORT
 from membudget.core.metrics import Metric
@@ -19,9 +20,10 @@ from membudget.engine.options import ContainerOptions
 from membudget.engine.run_id import own_run_id
 from membudget.judge.runtimes import RuntimeFinding, judge_runtimes
 from membudget.measure.equipment import TrialPool
-from membudget.measure.runtimes.asking import asked
+from membudget.measure.runtimes.asking import Asking
+from membudget.measure.runtimes.questions import Question
 from membudget.measure.runtimes.recognise import runtimes_of
-from membudget.measure.runtimes.runtime import Malloc, Runtime, RuntimeKind, Server
+from membudget.measure.runtimes.runtime import Connections, Malloc, Runtime, RuntimeKind, Server
 from membudget.measure.trial import Trial, TrialSpec
 from tests.support import builders
 from tests.support.membudget_process import run
@@ -36,6 +38,14 @@ REQUESTS = http(HttpRequests(path="/", count=100, concurrency=4), ready=Readines
 ALL = tuple(RuntimeRule)
 
 
+HOLDING = (
+    r"held = []\n\ndef answer(environ, start):\n    if not held:\n        held.append(bytearray(20 << 20))\n"
+    r"        held[0][::4096] = bytes([1]) * 5120\n"
+    r"    start(str(200) + chr(32) + str(200), [])\n    return [bytes(2)]\n"
+)
+"""An application that holds 20 MiB in each worker that answered."""
+
+
 @pytest.fixture(scope="module")
 def runtime_images(images: PreparedImages) -> Iterator[RuntimeImages]:
     """Images of real runtimes."""
@@ -44,9 +54,11 @@ def runtime_images(images: PreparedImages) -> Iterator[RuntimeImages]:
     made.remove()
 
 
-def seen(trials: Trials, image: str, limit_mib: int) -> tuple[tuple[Runtime, ...], tuple[RuntimeFinding, ...]]:
+def seen(
+    trials: Trials, image: str, limit_mib: int, workload: WorkloadKind = REQUESTS
+) -> tuple[tuple[Runtime, ...], tuple[RuntimeFinding, ...]]:
     """The runtimes of a trial with their answers, and what is found in them."""
-    spec = TrialSpec("api", inspect(trials.engine, image).image_id, limit_mib * MIB, 120_000, REQUESTS, 200)
+    spec = TrialSpec("api", inspect(trials.engine, image).image_id, limit_mib * MIB, 120_000, workload, 200)
     assert isinstance(trials.runner, TrialPool)
     trial: Trial = trials.runner.run(spec)
     known = tuple(trials.runner.ask(spec, runtime) for runtime in runtimes_of([trial]))
@@ -145,6 +157,66 @@ def test_workers_of_gunicorn(from_host: Trials, runtime_images: RuntimeImages) -
     assert found == ()
 
 
+def test_workers_that_leave_no_room_for_another(from_host: Trials, runtime_images: RuntimeImages) -> None:
+    lines = ("USER root", f"RUN printf '{HOLDING}' > app.py", "USER 65534")
+    (python,), _ = seen(from_host, runtime_images.variant("prefork", *lines), 512)
+    held, largest = python.held_bytes + python.others_bytes, max(python.workers)
+    tight = (held + largest * 0.9) / MIB
+    head = replace(builders.side(builders.trial(40)), runtimes=(python,))
+    (finding,) = judge_runtimes([builders.image("api", head=head, limit=tight)], ALL)
+    assert finding.rule is RuntimeRule.WORKERS_ABOVE_LIMIT
+    fewer = f'CMD ["gunicorn", "{finding.fitting}", "app:answer"]'
+    (fitted,), _ = seen(from_host, runtime_images.variant("prefork", *lines, fewer), 512)
+    assert len(fitted.workers) < 4
+    again = replace(head, runtimes=(fitted,))
+    assert judge_runtimes([builders.image("api", head=again, limit=tight)], ALL) == ()
+
+
+def test_redis(from_host: Trials, runtime_images: RuntimeImages) -> None:
+    load = DriverWorkload(
+        kind="driver", image=runtime_images.built("sessions"), ready=Readiness(tcp=6379),
+        command=("redis-benchmark", "-q", "-n", "2000", "-r", "2000", "-d", "512", "-t", "set"),
+    )  # fmt: skip
+    (redis,), (finding,) = seen(from_host, runtime_images.built("sessions"), 128, load)
+    assert (redis.kind, redis.malloc) == (RuntimeKind.REDIS, Malloc.JEMALLOC)
+    assert redis.unanswered is None
+    assert (finding.rule, finding.fitting) == (RuntimeRule.NO_MAXMEMORY, "maxmemory 96mb")
+    command = f'CMD ["redis-server", "--save", "", "--protected-mode", "no", "--{finding.fitting}"]'
+    (redis,), again = seen(from_host, runtime_images.variant("sessions", command), 128, load)
+    assert redis.answer is not None
+    assert redis.answer.ceiling_bytes == 96 * MIB
+    assert again == ()
+
+
+def test_postgres(from_host: Trials, runtime_images: RuntimeImages) -> None:
+    client = ("pgbench", "-h", "127.0.0.1", "-U", "postgres", "-n", "-c", "2", "-t", "1", "-f", "/report.sql", "shop")
+    load = DriverWorkload(
+        kind="driver", image=runtime_images.built("postgres"), ready=Readiness(tcp=5432), command=client
+    )
+    (postgres, *_), (finding,) = seen(from_host, runtime_images.built("postgres"), 512, load)
+    assert postgres.kind is RuntimeKind.POSTGRES
+    assert postgres.answer is not None
+    assert postgres.answer.connections == Connections(24 * MIB, 16 * MIB, 100)
+    assert finding.rule is RuntimeRule.CEILING_ABOVE_LIMIT
+    words = ["postgres", "-c", "listen_addresses=127.0.0.1", "-c", "shared_buffers=24MB", "-c", finding.fitting]
+    _, again = seen(from_host, runtime_images.variant("postgres", f"CMD {json.dumps(words)}"), 512, load)
+    assert again == ()
+
+
+def test_threads_with_arenas(from_host: Trials, runtime_images: RuntimeImages) -> None:
+    load = http(HttpRequests(path="/", count=100, concurrency=12))
+    (server,), _ = seen(from_host, runtime_images.built("threads"), 256, load)
+    assert (server.kind, server.malloc) == (RuntimeKind.PROGRAM, Malloc.GLIBC)
+    assert server.arenas >= 5
+    head = replace(builders.side(builders.trial(40)), runtimes=(server,))
+    (finding,) = judge_runtimes([builders.image("api", head=head, limit=server.arena_bytes / MIB * 5)], ALL)
+    assert finding.rule is RuntimeRule.MALLOC_ARENAS
+    limited = runtime_images.variant("threads", f"ENV {finding.fitting}")
+    runtimes, again = seen(from_host, limited, 256, load)
+    assert all(runtime.arenas < 5 for runtime in runtimes)
+    assert again == ()
+
+
 def test_from_a_probe_container_the_same_is_seen(from_container: Trials, runtime_images: RuntimeImages) -> None:
     (java,), (finding,) = seen(from_container, runtime_images.variant("jvm", "ENV JAVA_TOOL_OPTIONS=-Xmx250m"), 256)
     assert java.variables == {"JAVA_TOOL_OPTIONS": "-Xmx250m"}
@@ -160,7 +232,8 @@ def question(engine: Engine, image: str, *command: str, limit_s: float = 20, sec
         command=command[1:], memory_bytes=64 * MIB,
     )  # fmt: skip
     silent = replace(jvm(64), answer=None)
-    return asked(Containers(engine, own_run_id()), options, silent, secrets, limit_s=limit_s)
+    asking = Asking(Containers(engine, own_run_id()), secrets, limit_s)
+    return asking.asked(silent, Question((command,), {}), [options])
 
 
 @pytest.mark.parametrize(

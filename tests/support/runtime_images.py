@@ -7,7 +7,10 @@ from pathlib import Path
 import second_engine
 
 _BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-_CONTEXTS = {"jvm": "noise/jvm", "node": "noise/node", "prefork": "noise/prefork", "golang": "services/golang"}
+_CONTEXTS = {
+    **{name: f"noise/{name}" for name in ("jvm", "node", "prefork", "sessions", "threads")},
+    **{name: f"services/{name}" for name in ("golang", "postgres")},
+}
 
 
 @dataclass

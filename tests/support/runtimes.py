@@ -10,7 +10,7 @@ from membudget.core.quantities import GIB, MIB
 from membudget.judge.runtimes import RuntimeFinding, judge_runtimes
 from membudget.measure.probe.clues import kept_variables
 from membudget.measure.probe.process_use import Area, Clues, MapClues, ProcessUse
-from membudget.measure.runtimes.runtime import Answer, Runtime, RuntimeKind
+from membudget.measure.runtimes.runtime import Answer, Connections, Malloc, Runtime, RuntimeKind, Server
 from tests.support import builders
 
 LIMIT_MIB = 256
@@ -61,6 +61,38 @@ def go(limit: str | None = None, *, others: float = 0) -> Runtime:
     return Runtime(RuntimeKind.GO, _GO, 200 * MIB, round(others * MIB), variables=variables, has_map=True)
 
 
+def redis(maxmemory: float | None = None) -> Runtime:
+    """A Redis with a maxmemory in MiB, or without one."""
+    answer = Answer(ceiling_bytes=round(maxmemory * MIB) if maxmemory is not None else None)
+    return Runtime(RuntimeKind.REDIS, "/usr/bin/redis-server", 30 * MIB, 0, has_map=True, answer=answer)
+
+
+def postgres(shared: float, work: float, connections: int) -> Runtime:
+    """A PostgreSQL with its settings in MiB."""
+    of = Connections(round(shared * MIB), round(work * MIB), connections)
+    answer = Answer(ceiling_bytes=of.shared_bytes + of.most * of.each_bytes, connections=of)
+    return Runtime(
+        RuntimeKind.POSTGRES, "/usr/lib/postgresql/15/bin/postgres", 30 * MIB, 0, has_map=True, answer=answer
+    )
+
+
+def workers(*sizes: float, rest: float = 20, server: Server = Server.GUNICORN, exact: bool = True) -> Runtime:
+    """A server whose workers hold `sizes` MiB, beside `rest` MiB."""
+    held = tuple(round(size * MIB) for size in sizes)
+    return Runtime(
+        RuntimeKind.PYTHON, "/usr/bin/python3", held[0], sum(held[1:]) + round(rest * MIB), processes=len(held) + 1,
+        server=server, workers=held, has_map=True, counts_pages_once=exact,
+    )  # fmt: skip
+
+
+def threaded(arenas: int, held: float, variables: dict[str, str] | None = None) -> Runtime:
+    """A program whose arenas hold `held` MiB."""
+    return Runtime(
+        RuntimeKind.PROGRAM, "/server", round((held + 10) * MIB), 0, has_map=True, malloc=Malloc.GLIBC, arenas=arenas,
+        arena_bytes=round(held * MIB), variables=variables or {},
+    )  # fmt: skip
+
+
 def found(*runtimes: Runtime, peak: float = 100, killed: bool = False, limit: float = LIMIT_MIB,
           rules: tuple[RuntimeRule, ...] = tuple(RuntimeRule)) -> tuple[RuntimeFinding, ...]:  # fmt: skip
     """What is found in the runtimes of the image `api`, whose head peaked at `peak` MiB."""
@@ -68,7 +100,7 @@ def found(*runtimes: Runtime, peak: float = 100, killed: bool = False, limit: fl
     return judge_runtimes([builders.image("api", head=head, limit=limit)], rules)
 
 
-def of_line(line: str) -> Runtime:
+def of_line(line: str) -> Runtime:  # noqa: PLR0911 - one for each kind
     """What a runtime does that a line of a Dockerfile starts or sets, in a container of 256 MiB."""
     keyword, _, rest = line.strip().partition(" ")
     words = tuple(json.loads(rest)) if keyword == "CMD" else ()
@@ -78,6 +110,15 @@ def of_line(line: str) -> Runtime:
     if words[:1] == ("node",) or "NODE_OPTIONS" in variables:
         old = _number(variables["NODE_OPTIONS"], r"--max-old-space-size=(\d+)")
         return node((old or LIMIT_MIB / 2) + 3, variables=variables)
+    if words[:1] == ("gunicorn",):
+        return workers(*[40] * (_number(words[1], r"--workers=(\d+)") or 1))
+    if words[:1] == ("redis-server",):
+        return redis(_number(" ".join(words), r"maxmemory (\d+)mb"))
+    if words[:1] == ("postgres",):
+        shared, work = (_number(" ".join(words), rf"{name}=(\d+)") or 0 for name in ("shared_buffers", "work_mem"))
+        return postgres(shared, work / 1024, 100)
+    if words[:1] == ("/server",) or "MALLOC_ARENA_MAX" in variables:
+        return threaded(16, 30, variables)
     return go(variables.get("GOMEMLIMIT"))
 
 

@@ -15,6 +15,9 @@ class RuntimeRule(StrEnum):
     HEAP_RESERVED_UNUSED = "heap_reserved_unused"
     NO_CONTAINER_SUPPORT = "no_container_support"
     NO_GO_MEMORY_LIMIT = "no_go_memory_limit"
+    NO_MAXMEMORY = "no_maxmemory"
+    WORKERS_ABOVE_LIMIT = "workers_above_limit"
+    MALLOC_ARENAS = "malloc_arenas"
 
 
 Switch = Literal["off", "warn"]
@@ -38,6 +41,13 @@ class RuntimeRules(FileModel):
     """A JVM sizes itself by the machine's memory, not by the container's limit."""
     no_go_memory_limit: Switch = "warn"
     """A Go program without GOMEMLIMIT comes within a quarter of its limit."""
+
+    no_maxmemory: Switch = "warn"
+    """Redis has no `maxmemory`, so it grows until the kernel kills it."""
+    workers_above_limit: Switch = "warn"
+    """If each worker of a server held as much as the largest, one more worker would not fit below the limit."""
+    malloc_arenas: Switch = "warn"
+    """The arenas of glibc's malloc hold a tenth of the limit or more. Their number follows the machine's cores."""
 
     @property
     def switched_on(self) -> frozenset[RuntimeRule]:

@@ -89,7 +89,9 @@ def _add_check(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         help="check only part I of N of the images; combine the reports with `membudget merge`",
     )
     add_report_option(command)
-    command.add_argument("--sarif", metavar="FILE", help="also write the findings in manifests to this file, as SARIF")
+    command.add_argument(
+        "--sarif", metavar="FILE", help="also write the findings in manifests and runtimes to this file, as SARIF"
+    )
     command.add_argument(
         "--jobs",
         type=jobs,

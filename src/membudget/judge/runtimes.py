@@ -12,7 +12,15 @@ from membudget.budgets.runtimes import RuntimeRule
 from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB
 from membudget.judge.measurement import ImageMeasurement, Presence, SideMeasurement
-from membudget.measure.runtimes.runtime import Answer, Runtime, RuntimeKind, SettingPlace
+from membudget.measure.runtimes.runtime import (
+    Answer,
+    Connections,
+    Malloc,
+    Runtime,
+    RuntimeKind,
+    Server,
+    SettingPlace,
+)
 
 MARGIN = 0.05
 """The part of the limit that a fitting ceiling leaves free: what is beside the heap varies between trials."""
@@ -24,6 +32,22 @@ _LEAST_HEAP_BYTES = 64 * MIB
 """A smaller heap that is reserved and unused is not worth a word."""
 NODE_YOUNG_MIB = 4
 """How much Node's ceiling is above --max-old-space-size: its young generation, rounded up."""
+REDIS_SHARE = 0.75
+"""The part of the limit that fits as Redis's maxmemory: buffers, fragmentation and the copy of a save take the rest."""
+ARENA_SHARE = 0.1
+_LEAST_ARENAS = 5
+"""Fewer arenas than that, or arenas with less than that part of the limit, are not worth a word."""
+_LEAST_WORK_BYTES = 1 << 20
+"""With less for each connection, a database reads and writes files instead: it needs fewer connections."""
+_WORKERS = {
+    Server.GUNICORN: "--workers={}",
+    Server.UVICORN: "--workers={}",
+    Server.PUMA: "-w {}",
+    Server.UNICORN: "worker_processes {}",
+    Server.PHP_FPM: "pm.max_children = {}",
+    Server.APACHE: "MaxRequestWorkers {}",
+}
+"""How servers write the number of their workers."""
 _GO_SIZE = re.compile(r"(\d{1,15})(B|KiB|MiB|GiB|TiB)?")
 _GO_UNITS = {"": 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
 
@@ -73,8 +97,14 @@ def _of_image(image: ImageMeasurement) -> Iterator[RuntimeFinding]:
         return
     for runtime in side.runtimes:
         known = _Known(image, side, runtime)
+        yield from known.of_workers()
+        yield from known.of_arenas()
         if runtime.kind is RuntimeKind.GO:
             yield from known.of_go()
+        elif runtime.answer is not None and runtime.answer.connections is not None:
+            yield from known.of_connections(runtime.answer.connections)
+        elif runtime.kind is RuntimeKind.REDIS:
+            yield from known.of_redis()
         elif runtime.answer is not None and runtime.answer.ceiling_bytes is not None:
             yield from known.of_heap(runtime.answer, runtime.answer.ceiling_bytes)
 
@@ -114,6 +144,65 @@ class _Known:
                 RuntimeRule.HEAP_RESERVED_UNUSED, self.image.name, self.runtime, ceiling, None, self._limit,
                 held_bytes=heap, setting=setting, fitting=fitting,
             )  # fmt: skip
+
+    def of_workers(self) -> Iterator[RuntimeFinding]:
+        """Yield whether the workers of a server have room. Shared pages must not count several times."""
+        workers, server = self.runtime.workers, self.runtime.server
+        if server is None or len(workers) < 2 or not self.runtime.counts_pages_once:
+            return
+        largest = max(workers)
+        # `others_bytes` is all that the container held but its largest process, which may be a worker or not.
+        rest = max(0, self.runtime.held_bytes + self.runtime.others_bytes - sum(workers))
+        if rest + largest * (len(workers) + 1) <= self._limit or largest == 0:
+            return
+        fits = (int((1 - MARGIN) * self._limit) - rest) // largest - 1
+        needed = -int(-(rest + largest * (len(workers) + 1)) / (1 - MARGIN) // MIB) * MIB
+        yield RuntimeFinding(
+            RuntimeRule.WORKERS_ABOVE_LIMIT, self.image.name, self.runtime, largest * len(workers), rest, self._limit,
+            held_bytes=largest, fitting=_WORKERS[server].format(fits) if fits > 0 else None, fitting_limit_bytes=needed,
+        )  # fmt: skip
+
+    def of_arenas(self) -> Iterator[RuntimeFinding]:
+        """Yield whether the arenas of glibc's malloc hold much of the limit, and nothing limits their number."""
+        runtime = self.runtime
+        is_limited = "MALLOC_ARENA_MAX" in runtime.variables or "arena_max" in runtime.variables.get(
+            "GLIBC_TUNABLES", ""
+        )
+        is_much = runtime.arenas >= _LEAST_ARENAS and runtime.arena_bytes >= ARENA_SHARE * self._limit
+        if runtime.malloc is Malloc.GLIBC and is_much and not is_limited:
+            yield RuntimeFinding(
+                RuntimeRule.MALLOC_ARENAS, self.image.name, runtime, None, None, self._limit,
+                held_bytes=runtime.arena_bytes, fitting="MALLOC_ARENA_MAX=2",
+            )  # fmt: skip
+
+    def of_redis(self) -> Iterator[RuntimeFinding]:
+        """Yield the rules that a Redis breaks."""
+        if self.runtime.answer is None:
+            return
+        ceiling = self.runtime.answer.ceiling_bytes
+        fitting = f"maxmemory {int(REDIS_SHARE * self._limit) // MIB}mb"
+        if ceiling is None:
+            yield RuntimeFinding(RuntimeRule.NO_MAXMEMORY, self.image.name, self.runtime, None, None, self._limit,
+                                 held_bytes=self._held, fitting=fitting)  # fmt: skip
+        elif ceiling > self._limit:
+            yield self._finding(RuntimeRule.HEAP_ABOVE_LIMIT, ceiling, None, "maxmemory", fitting)
+
+    def of_connections(self, connections: Connections) -> Iterator[RuntimeFinding]:
+        """Yield whether a database may take more for its connections than the limit."""
+        ceiling = connections.shared_bytes + connections.most * connections.each_bytes
+        if ceiling <= self._limit:
+            return
+        room = int((1 - MARGIN) * self._limit) - connections.shared_bytes
+        each = room // max(1, connections.most)
+        fitting = None
+        if each >= _LEAST_WORK_BYTES:
+            fitting = f"work_mem={each // 1024}kB"
+        elif connections.each_bytes and room >= connections.each_bytes:
+            fitting = f"max_connections={room // connections.each_bytes}"
+        yield RuntimeFinding(
+            RuntimeRule.CEILING_ABOVE_LIMIT, self.image.name, self.runtime, ceiling, None, self._limit, fitting=fitting,
+            fitting_limit_bytes=-int(-ceiling / (1 - MARGIN) // MIB) * MIB,
+        )  # fmt: skip
 
     def of_go(self) -> Iterator[RuntimeFinding]:
         """Yield the rules that a Go program breaks."""

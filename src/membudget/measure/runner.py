@@ -23,7 +23,7 @@ from membudget.measure.pod.pod import ComposePod, LoneContainer, Places, PodTool
 from membudget.measure.probe.client import DEFAULT_RATE_HZ, MachineState, Probe, Watching
 from membudget.measure.probe.messages import Depth, ProbeReport
 from membudget.measure.repeats import read_during_kill, until_seen
-from membudget.measure.runtimes.asking import asked, options_for, with_variables_of
+from membudget.measure.runtimes.asking import Asking, options_for, with_variables_of
 from membudget.measure.runtimes.questions import question
 from membudget.measure.runtimes.runtime import Runtime
 from membudget.measure.schedule import TrialLedger, cpu_list
@@ -112,8 +112,8 @@ class TrialRunner:
         if self._cancelled:
             raise EnvironmentFault("the run was cancelled")
         cpuset = cpu_list(cpus or tuple(range(self._info.cpus)), spec.inputs.cpus, self._info.cpus)
-        options = options_for(spec, asking, cpuset)
-        return asked(self._containers, options, runtime, spec.inputs.secrets, began=self._note_container)
+        places = [options_for(spec, asking, command, cpuset) for command in asking.commands]
+        return Asking(self._containers, spec.inputs.secrets, began=self._note_container).asked(runtime, asking, places)
 
     def _note_container(self, container_id: str | None) -> None:
         self._container_id = container_id

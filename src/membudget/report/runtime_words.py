@@ -7,8 +7,8 @@ from membudget.core.quantities import format_percent, format_size
 from membudget.core.untrusted_text import Quoted
 from membudget.judge.measurement import ImageMeasurement
 from membudget.judge.metric import Verdict
-from membudget.judge.runtimes import FAR_BELOW, NODE_YOUNG_MIB, RuntimeFinding
-from membudget.measure.runtimes.runtime import Malloc, Runtime, RuntimeKind
+from membudget.judge.runtimes import FAR_BELOW, NODE_YOUNG_MIB, REDIS_SHARE, RuntimeFinding
+from membudget.measure.runtimes.runtime import Connections, Malloc, Runtime, RuntimeKind
 from membudget.report.findings import Finding
 from membudget.report.row_words import Parts
 from membudget.report.story_parts import Item, Problem
@@ -27,6 +27,7 @@ KINDS = {
     RuntimeKind.APACHE: "Apache",
     RuntimeKind.POSTGRES: "PostgreSQL",
     RuntimeKind.REDIS: "Redis",
+    RuntimeKind.PROGRAM: "native code",
 }
 LABELS = {
     RuntimeRule.HEAP_ABOVE_LIMIT: "heap above limit",
@@ -35,8 +36,13 @@ LABELS = {
     RuntimeRule.HEAP_RESERVED_UNUSED: "reserved heap not used",
     RuntimeRule.NO_CONTAINER_SUPPORT: "limit not seen",
     RuntimeRule.NO_GO_MEMORY_LIMIT: "no GOMEMLIMIT",
+    RuntimeRule.NO_MAXMEMORY: "no maxmemory",
+    RuntimeRule.WORKERS_ABOVE_LIMIT: "too many workers",
+    RuntimeRule.MALLOC_ARENAS: "malloc's arenas",
 }
 """Each rule in a few words."""
+_HEAPS = {RuntimeKind.JVM: "its heap", RuntimeKind.NODE: "its heap", RuntimeKind.REDIS: "its data"}
+"""What a ceiling is the ceiling of. For others: all of its memory."""
 _MALLOCS = {
     Malloc.GLIBC: "glibc's malloc",
     Malloc.MUSL: "musl's malloc",
@@ -51,9 +57,12 @@ def finding_words(finding: RuntimeFinding) -> Parts:
     return (Quoted(finding.image), f": {KINDS[finding.runtime.kind]}: ", *_what(finding), *_instead(finding))
 
 
-def _what(finding: RuntimeFinding) -> Parts:
+def _what(finding: RuntimeFinding) -> Parts:  # noqa: C901, PLR0911 - one for each rule
     limit, beside = format_size(finding.limit_bytes), _size(finding.beside_bytes)
     ceiling, held, total = _size(finding.ceiling_bytes), _size(finding.held_bytes), _size(finding.sum_bytes)
+    connections = _connections(finding)
+    if connections is not None:
+        return (_of_connections(finding, connections),)
     heap: Parts = (_heap(finding), *_set_by(finding), f" may take {ceiling}")
     match finding.rule:
         case RuntimeRule.HEAP_ABOVE_LIMIT:
@@ -74,10 +83,47 @@ def _what(finding: RuntimeFinding) -> Parts:
             setting = finding.setting
             off: Parts = (Quoted(setting), " sets no limit") if setting is not None else ("no GOMEMLIMIT",)
             return (*off, f", and it held {held} of the limit of {limit}: Go collects late, whatever the limit is")
+        case RuntimeRule.NO_MAXMEMORY:
+            return (f"it has no maxmemory, so its data may grow above the limit of {limit}, and the kernel kills it",)
+        case RuntimeRule.WORKERS_ABOVE_LIMIT:
+            return (_of_workers(finding),)
+        case RuntimeRule.MALLOC_ARENAS:
+            arenas = f"{finding.runtime.arenas} arenas of glibc's malloc hold {held} of the limit of {limit}"
+            return (f"{arenas}. glibc makes up to 8 for each core, so a larger machine has more",)
+
+
+def _connections(finding: RuntimeFinding) -> Connections | None:
+    """Return what a database's ceiling is the sum of, if the finding is about that."""
+    answer = finding.runtime.answer
+    is_sum = finding.rule is RuntimeRule.CEILING_ABOVE_LIMIT and answer is not None
+    return answer.connections if is_sum and answer is not None else None
+
+
+def _of_connections(finding: RuntimeFinding, connections: Connections) -> str:
+    shared, each = format_size(connections.shared_bytes), format_size(connections.each_bytes)
+    return (
+        f"{shared} of shared_buffers and {connections.most} connections with {each} of work_mem may take"
+        f" {_size(finding.ceiling_bytes)}, above the limit of {format_size(finding.limit_bytes)}: under enough load the"
+        " kernel kills it"
+    )
+
+
+def _of_workers(finding: RuntimeFinding) -> str:
+    count, limit = len(finding.runtime.workers), format_size(finding.limit_bytes)
+    each, rest = _size(finding.held_bytes), _size(finding.beside_bytes)
+    total = (finding.ceiling_bytes or 0) + (finding.beside_bytes or 0)
+    with_next = total + (finding.held_bytes or 0)
+    sums = f"{count} {finding.runtime.server} workers with as much as the largest, {each}, and {rest} beside them need"
+    if total > finding.limit_bytes:
+        return f"{sums} {format_size(total)}, above the limit of {limit}: under enough load the kernel kills one"
+    return (
+        f"{sums} {format_size(total)}. One more, which starts before a replaced one ends, makes it"
+        f" {format_size(with_next)}, above the limit of {limit}"
+    )
 
 
 def _heap(finding: RuntimeFinding) -> str:
-    return "its memory" if finding.runtime.kind is RuntimeKind.GO else "its heap"
+    return _HEAPS.get(finding.runtime.kind, "its memory")
 
 
 def _measured(finding: RuntimeFinding) -> str:
@@ -91,7 +137,7 @@ def _set_by(finding: RuntimeFinding) -> Parts:
 def _instead(finding: RuntimeFinding) -> Parts:
     if finding.fitting is None:
         limit = finding.fitting_limit_bytes
-        return (f" → no heap fits beside that: raise the limit{f' to {_size(limit)}' if limit is not None else ''}",)
+        return (f" → no value fits beside that: raise the limit{f' to {_size(limit)}' if limit is not None else ''}",)
     place = finding.place
     where: Parts = ()
     if place is not None:
@@ -105,17 +151,28 @@ def _instead(finding: RuntimeFinding) -> Parts:
 
 def _sum_of_fitting(finding: RuntimeFinding) -> Parts:
     """Return how the value that fits is computed, where it is a sum."""
-    if finding.beside_bytes is None or finding.rule in _WITHOUT_SUM:
+    if finding.rule in _WITHOUT_SUM or (finding.beside_bytes is None and finding.runtime.kind not in _SUMS_OF_ANSWERS):
         return ()
+    connections, limit = _connections(finding), format_size(finding.limit_bytes)
+    if connections is not None:
+        shared = f"({limit} − 5% − {format_size(connections.shared_bytes)})"
+        is_of_each = (finding.fitting or "").startswith("work_mem")
+        return (f", which is {shared} ÷ {connections.most if is_of_each else format_size(connections.each_bytes)}",)
+    if finding.runtime.kind is RuntimeKind.REDIS:
+        return (f", which is {format_percent(100 * REDIS_SHARE)} of {limit}",)
+    if finding.rule is RuntimeRule.WORKERS_ABOVE_LIMIT:
+        return (f", which is ({limit} − 5% − {_size(finding.beside_bytes)}) ÷ {_size(finding.held_bytes)} − 1",)
     if not finding.beside_bytes and finding.runtime.kind is RuntimeKind.GO:
         return (f", which is {format_size(finding.limit_bytes)} − 10%",)
     percent = "10%" if finding.runtime.kind is RuntimeKind.GO else "5%"
     young = f" − {NODE_YOUNG_MIB} MiB" if finding.runtime.kind is RuntimeKind.NODE else ""
-    total = f"{format_size(finding.limit_bytes)} − {percent} − {format_size(finding.beside_bytes)}{young}"
+    total = f"{format_size(finding.limit_bytes)} − {percent} − {_size(finding.beside_bytes)}{young}"
     return (f", which is {total}",)
 
 
-_WITHOUT_SUM = (RuntimeRule.HEAP_RESERVED_UNUSED, RuntimeRule.NO_CONTAINER_SUPPORT)
+_SUMS_OF_ANSWERS = (RuntimeKind.POSTGRES, RuntimeKind.REDIS)
+"""The kinds whose values that fit do not depend on what was measured."""
+_WITHOUT_SUM = (RuntimeRule.HEAP_RESERVED_UNUSED, RuntimeRule.NO_CONTAINER_SUPPORT, RuntimeRule.MALLOC_ARENAS)
 
 
 def _size(size_bytes: int | None) -> str:
@@ -162,7 +219,8 @@ def runtime_words(runtime: Runtime) -> Parts:
         parts += (f", {_MALLOCS[runtime.malloc]}",)
     if answer is not None and answer.ceiling_bytes is not None:
         beside = runtime.beside_bytes
-        parts += (f"; its heap may take {format_size(answer.ceiling_bytes)}",)
+        what = _HEAPS.get(runtime.kind, "it")
+        parts += (f"; {what} may take {format_size(answer.ceiling_bytes)}",)
         parts += (f", with {format_size(beside)} beside it",) if beside is not None else ()
     if runtime.unanswered is not None:
         parts += ("; its ceiling is not known: ", Quoted(runtime.unanswered))

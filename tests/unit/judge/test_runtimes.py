@@ -10,9 +10,9 @@ from membudget.budgets.runtimes import RuntimeRule
 from membudget.core.quantities import GIB, MIB
 from membudget.judge.runtimes import go_memory_limit, judge_runtimes
 from membudget.judge.whole import judge
-from membudget.measure.runtimes.runtime import SettingPlace
+from membudget.measure.runtimes.runtime import Malloc, Server, SettingPlace
 from tests.support import builders
-from tests.support.runtimes import found, go, jvm, node
+from tests.support.runtimes import found, go, jvm, node, postgres, redis, threaded, workers
 
 
 def rules_of(*args: object, **more: object) -> list[RuntimeRule]:
@@ -111,6 +111,55 @@ def test_a_memory_limit_of_go_above_the_limit() -> None:
     assert rules_of(go("1GiB")) == [RuntimeRule.HEAP_ABOVE_LIMIT]
     (finding,) = found(go("250MiB", others=10))
     assert (finding.rule, finding.fitting) == (RuntimeRule.CEILING_ABOVE_LIMIT, "GOMEMLIMIT=220MiB")
+
+
+def test_redis() -> None:
+    (finding,) = found(redis(), peak=30)
+    assert (finding.rule, finding.fitting) == (RuntimeRule.NO_MAXMEMORY, "maxmemory 192mb")
+    assert found(redis(256)) == ()
+    assert rules_of(redis(257)) == [RuntimeRule.HEAP_ABOVE_LIMIT]
+    assert found(replace(redis(), answer=None)) == (), "it did not answer"
+
+
+def test_connections_of_a_database() -> None:
+    (finding,) = found(postgres(64, 16, 100))
+    assert (finding.rule, finding.ceiling_bytes) == (RuntimeRule.CEILING_ABOVE_LIMIT, 1664 * MIB)
+    assert finding.fitting == "work_mem=1835kB"
+    assert found(postgres(64, 1835 / 1024, 100)) == ()
+    (finding,) = found(postgres(200, 4, 100))
+    assert finding.fitting == "max_connections=10", "with less than 1 MiB each, there are too many"
+    assert found(postgres(200, 4, 10)) == ()
+    (finding,) = found(postgres(300, 4, 100))
+    assert finding.fitting is None
+    assert finding.fitting_limit_bytes == 737 * MIB
+
+
+def test_workers_and_one_more() -> None:
+    (finding,) = found(workers(50, 40, 40, 30))
+    assert finding.rule is RuntimeRule.WORKERS_ABOVE_LIMIT
+    assert (finding.held_bytes, finding.beside_bytes) == (50 * MIB, 20 * MIB)
+    assert finding.ceiling_bytes == 4 * 50 * MIB
+    assert finding.fitting == "--workers=3", "4.4 fit, and one of them is the next"
+    assert found(workers(50, 40, 30)) == (), "20 MiB and four times 50 MiB fit"
+    assert found(workers(250, rest=2)) == (), "one worker is not replaced beside itself"
+    (finding,) = found(workers(120, 120, rest=30))
+    assert finding.fitting is None
+    assert found(workers(50, 40, 40, 30, exact=False)) == (), "shared pages may count several times"
+    (finding,) = found(workers(50, 40, 40, 30, server=Server.PUMA))
+    assert finding.fitting == "-w 3"
+
+
+def test_arenas() -> None:
+    (finding,) = found(threaded(16, 26))
+    assert (finding.rule, finding.fitting) == (RuntimeRule.MALLOC_ARENAS, "MALLOC_ARENA_MAX=2")
+    assert found(threaded(16, 25)) == ()
+    assert found(threaded(4, 100)) == ()
+    assert found(threaded(16, 100, {"MALLOC_ARENA_MAX": "8"})) == (), "somebody decided"
+    assert found(threaded(16, 100, {"GLIBC_TUNABLES": "glibc.malloc.arena_max=4"})) == ()
+    assert found(replace(threaded(16, 100), malloc=Malloc.JEMALLOC)) == ()
+    assert rules_of(replace(jvm(190, beside=60), arenas=20, arena_bytes=30 * MIB, malloc=Malloc.GLIBC)) == [
+        RuntimeRule.MALLOC_ARENAS
+    ]
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from membudget.measure.runtimes.runtime import Malloc, Runtime, RuntimeKind, Ser
 from membudget.report.findings import Finding
 from membudget.report.runtime_words import KINDS, LABELS, finding_words, runtime_problems, runtime_words
 from tests.support.golden import assert_golden
-from tests.support.runtimes import found, go, jvm, node
+from tests.support.runtimes import found, go, jvm, node, postgres, redis, threaded, workers
 
 
 def said(*runtimes: Runtime, **more: float) -> list[str]:
@@ -34,6 +34,13 @@ BROKEN = (
     go("1GiB"),
     go("250MiB", others=10),
     jvm(100, beside=250),
+    redis(),
+    redis(300),
+    postgres(64, 16, 100),
+    postgres(200, 4, 100),
+    workers(80, 70, 60),
+    workers(50, 40, 40, 30),
+    threaded(16, 40),
 )
 """One that breaks each rule, and its variants."""
 
@@ -52,9 +59,16 @@ def test_go() -> None:
     assert words.startswith("api: Go: GOMEMLIMIT=off sets no limit, and it held")
 
 
+def test_arenas_of_a_database_are_not_its_connections() -> None:
+    made = replace(postgres(24, 1, 10), malloc=Malloc.GLIBC, arenas=9, arena_bytes=30 * MIB)
+    (words,) = said(made)
+    assert "9 arenas of glibc's malloc hold 30.0 MiB" in words
+    assert words.endswith(" → set MALLOC_ARENA_MAX=2")
+
+
 def test_no_value_that_fits() -> None:
     (words,) = said(jvm(100, beside=250))
-    assert words.endswith(" → no heap fits beside that: raise the limit to 369.0 MiB")
+    assert words.endswith(" → no value fits beside that: raise the limit to 369.0 MiB")
 
 
 def test_the_place_where_it_is_set() -> None:

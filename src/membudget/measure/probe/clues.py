@@ -17,9 +17,10 @@ _MOST_LIBRARIES = 12
 _MEMORY_WORD = re.compile(
     rb"-X(?:mx|ms|mn|ss)\w{1,20}"
     rb"|-XX:[+-]?\w{1,60}(?:=[\w.]{1,30})?"
+    rb"|(?:shared_buffers|work_mem|max_connections)=\d{1,12}[kMGT]?B?"
     rb"|--(?:max|min|initial)[_-](?:old[_-]space|semi[_-]space|heap)[_-]size(?:=\d{1,12})?"
 )
-"""The flags of a JVM and of Node that set memory, without those whose values are commands or paths."""
+"""The settings of a JVM, Node and PostgreSQL that set memory, without those whose values are commands or paths."""
 _NUMBER = re.compile(rb"[\w.%+-]{1,40}")
 _LIST = re.compile(rb"[\w./:=,+-]{1,300}")
 _OPTIONS = frozenset({b"JAVA_TOOL_OPTIONS", b"JDK_JAVA_OPTIONS", b"_JAVA_OPTIONS", b"NODE_OPTIONS"})

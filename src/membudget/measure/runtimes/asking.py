@@ -4,23 +4,26 @@ The program comes from the image, so it may be anything: it gets little time, it
 container.
 """
 
+import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from membudget.core.errors import EnvironmentFault, shortened
 from membudget.engine.containers import CannotStart, Containers
-from membudget.engine.options import ContainerOptions
+from membudget.engine.options import ContainerOptions, ExecOptions
+from membudget.engine.stream import FramedStream
 from membudget.measure.outcome import one_line
 from membudget.measure.probe.clues import kept_variables
 from membudget.measure.runtimes.questions import Question, read_answer
-from membudget.measure.runtimes.runtime import LONGEST_REASON, Runtime
+from membudget.measure.runtimes.runtime import LONGEST_REASON, Runtime, RuntimeKind
 from membudget.measure.trial import TrialSpec
 
 ANSWER_S = 30.0
 """How long a runtime may take to answer."""
 MOST_OUTPUT_BYTES = 256 << 10
 """More output than that is no answer."""
+_ASK_EVERY_S = 0.3
 _LONGEST_OUTPUT = 120
 """How much of a wrong answer is quoted."""
 
@@ -42,15 +45,15 @@ def with_variables_of(
     return replace(runtime, variables={**started, **runtime.variables})
 
 
-def options_for(spec: TrialSpec, question: Question, cpuset: str | None) -> ContainerOptions:
-    """Return the options of the container that answers."""
+def options_for(spec: TrialSpec, question: Question, command: tuple[str, ...], cpuset: str | None) -> ContainerOptions:
+    """Return the options of the container that answers to one command, or in which the service starts that answers."""
     inputs = spec.inputs
     return ContainerOptions(
         image=spec.image_id,
         name="question",
         role="trial",
-        entrypoint=question.command[:1],
-        command=question.command[1:],
+        entrypoint=None if question.is_inside else command[:1],
+        command=spec.workload.start.command if question.is_inside else command[1:],
         memory_bytes=spec.limit_bytes,
         cpuset=cpuset,
         environment={**inputs.environment, **question.variables},
@@ -65,60 +68,93 @@ def _nobody_cancels(container_id: str | None) -> None:
     del container_id
 
 
-def asked(  # noqa: PLR0913 - the container, who is asked, and for how long
-    containers: Containers,
-    options: ContainerOptions,
-    runtime: Runtime,
-    secrets: tuple[str, ...] = (),
-    *,
-    limit_s: float = ANSWER_S,
-    began: Callable[[str | None], None] = _nobody_cancels,
-) -> Runtime:
-    """Return the runtime with its answer, or with the reason why there is none.
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """Asks in containers, for a limited time."""
 
-    `began` is called with the ID of the container once it exists, and with None once it is gone. Raises
-    EnvironmentFault if the engine fails.
-    """
-    try:
-        output = _output(containers, options, limit_s, began)
-        answer = read_answer(runtime.kind, output)
-        if answer is None:
-            said = shortened(one_line(output[-2 * _LONGEST_OUTPUT :], secrets), _LONGEST_OUTPUT)
-            raise _NoAnswer(f"its answer cannot be read: {said}" if said else "it said nothing")
-    except (_NoAnswer, CannotStart) as error:
-        return replace(runtime, unanswered=shortened(one_line(str(error), secrets), LONGEST_REASON))
-    version = one_line(answer.version, secrets) if answer.version is not None else None
-    return replace(runtime, answer=replace(answer, version=version))
+    containers: Containers
+    secrets: tuple[str, ...] = ()
+    """Values that must never be shown."""
+    limit_s: float = ANSWER_S
+    """How long each command may take."""
+    began: Callable[[str | None], None] = _nobody_cancels
+    """Called with the ID of a container once it exists, and with None once it is gone."""
 
+    def asked(self, runtime: Runtime, question: Question, places: Sequence[ContainerOptions]) -> Runtime:
+        """Return the runtime with its answer, or with the reason why there is none.
 
-def _output(
-    containers: Containers, options: ContainerOptions, limit_s: float, began: Callable[[str | None], None]
-) -> str:
-    deadline, output = time.monotonic() + limit_s, bytearray()
-    container_id = containers.create(options)
-    try:
-        began(container_id)
-        stream = containers.attach(container_id)
+        `places` are the containers, one for each command. Raises EnvironmentFault if the engine fails.
+        """
         try:
-            containers.start(container_id)
+            if question.is_inside:
+                outputs = [self._inside(question.commands[0], places[0], runtime.kind)]
+            else:
+                outputs = [self._output(options) for options in places]
+            answer = read_answer(runtime.kind, outputs)
+            if answer is None:
+                raise _NoAnswer(self._unreadable(outputs[-1]))
+        except (_NoAnswer, CannotStart) as error:
+            return replace(runtime, unanswered=shortened(one_line(str(error), self.secrets), LONGEST_REASON))
+        version = one_line(answer.version, self.secrets) if answer.version is not None else None
+        return replace(runtime, answer=replace(answer, version=version))
+
+    def _unreadable(self, output: str) -> str:
+        said = shortened(one_line(output[-2 * _LONGEST_OUTPUT :], self.secrets), _LONGEST_OUTPUT)
+        return f"its answer cannot be read: {said}" if said else "it said nothing"
+
+    def _output(self, options: ContainerOptions) -> str:
+        """Return what a container says until it ends."""
+        deadline = time.monotonic() + self.limit_s
+        container_id = self.containers.create(options)
+        try:
+            self.began(container_id)
+            stream = self.containers.attach(container_id)
+            with contextlib.closing(stream):
+                self.containers.start(container_id)
+                output = self._read(stream, deadline)
+            if self.containers.wait(container_id, max(0.1, deadline - time.monotonic())):
+                state = self.containers.state(container_id)
+                if state.oom_killed:
+                    raise _NoAnswer("the kernel killed it for memory at this limit")
+                if state.exit_code:
+                    said = shortened(output[-1000:].strip(), _LONGEST_OUTPUT)
+                    raise _NoAnswer(f"it exited with code {state.exit_code}: {said}")
+            return output
+        finally:
+            self.began(None)
+            self.containers.remove(container_id)
+
+    def _inside(self, command: tuple[str, ...], options: ContainerOptions, kind: RuntimeKind) -> str:
+        """Start the service, and run a command inside until it answers."""
+        deadline, output = time.monotonic() + self.limit_s, ""
+        container_id = self.containers.create(options)
+        try:
+            self.began(container_id)
+            self.containers.start(container_id)
+            while time.monotonic() < deadline:
+                if not self.containers.state(container_id).running:
+                    raise _NoAnswer("without its workload, the service ended at once")
+                exec_id, stream = self.containers.start_exec(container_id, ExecOptions(command=command))
+                with contextlib.closing(stream):
+                    output = self._read(stream, deadline)
+                if self.containers.exec_exit_code(exec_id) == 0 and read_answer(kind, [output]) is not None:
+                    return output
+                time.sleep(_ASK_EVERY_S)
+            raise _NoAnswer(f"{self._unreadable(output)}, also after {self.limit_s:.0f} s")
+        finally:
+            self.began(None)
+            self.containers.remove(container_id)
+
+    def _read(self, stream: FramedStream, deadline: float) -> str:
+        """Return all that a stream says."""
+        output = bytearray()
+        try:
             while (frame := stream.next_frame(deadline)) is not None:
                 output += frame[1]
                 if len(output) > MOST_OUTPUT_BYTES:
                     raise _NoAnswer(f"it said more than {MOST_OUTPUT_BYTES >> 10} KiB")
         except TimeoutError:
-            raise _NoAnswer(f"it did not answer within {limit_s:.0f} s") from None
+            raise _NoAnswer(f"it did not answer within {self.limit_s:.0f} s") from None
         except OSError as error:
             raise EnvironmentFault(f"the connection to a container broke: {error.strerror or error}") from None
-        finally:
-            stream.close()
-        if containers.wait(container_id, max(0.1, deadline - time.monotonic())):
-            state = containers.state(container_id)
-            if state.oom_killed:
-                raise _NoAnswer("the kernel killed it for memory at this limit")
-            if state.exit_code:
-                said = shortened(output[-1000:].decode(errors="replace").strip(), _LONGEST_OUTPUT)
-                raise _NoAnswer(f"it exited with code {state.exit_code}: {said}")
-    finally:
-        began(None)
-        containers.remove(container_id)
-    return output.decode(errors="replace")
+        return output.decode(errors="replace")

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import PurePosixPath
 
 from membudget.measure.probe.process_use import Clues, ProcessUse, Snapshot
@@ -65,29 +66,45 @@ def _recognised(snapshot: Snapshot) -> Iterator[Runtime]:
         kind = kind_of(process)
         if kind is not None and process.clues is not None and process.clues.executable is not None:
             groups.setdefault((kind, process.clues.executable), []).append(process)
-    whole = sum(process.unreclaimable_bytes for process in snapshot.processes)
+    whole = sum(map(_own, snapshot.processes))
+    is_exact = snapshot.process_count == 1 or all(map(_is_exact, snapshot.processes))
     for (kind, executable), processes in sorted(groups.items(), key=lambda item: -_held(item[1])):
-        largest = max(processes, key=lambda process: process.unreclaimable_bytes)
-        yield _runtime(kind, executable, processes, largest, max(0, whole - largest.unreclaimable_bytes))
+        largest = max(processes, key=_own)
+        found = _runtime(kind, executable, processes, largest, max(0, whole - _own(largest)))
+        yield replace(found, counts_pages_once=is_exact)
 
 
 def _held(processes: Sequence[ProcessUse]) -> int:
-    return sum(process.unreclaimable_bytes for process in processes)
+    return sum(map(_own, processes))
+
+
+def _is_exact(process: ProcessUse) -> bool:
+    """Return whether pages that several processes share count once in what is known of a process."""
+    return process.held_anon_bytes is not None or (process.clues is not None and process.clues.map is not None)
+
+
+def _own(process: ProcessUse) -> int:
+    """Return what a process holds, by its last memory map if this look read none."""
+    if process.held_anon_bytes is None and process.clues is not None and process.clues.map is not None:
+        return process.clues.map.held_bytes
+    return process.unreclaimable_bytes
 
 
 def _runtime(
     kind: RuntimeKind, executable: str, processes: Sequence[ProcessUse], largest: ProcessUse, others_bytes: int
 ) -> Runtime:
     clues = largest.clues or Clues(executable)
+    # Servers write titles over the command lines of the processes that they fork.
+    told = next((one.clues for one in processes if one.clues is not None and one.clues.settings), clues)
     known = clues.map
     server = _server(kind, processes)
     return Runtime(
         kind=kind,
         executable=executable,
-        held_bytes=known.held_bytes if known is not None else largest.unreclaimable_bytes,
+        held_bytes=_own(largest),
         others_bytes=others_bytes,
         processes=len(processes),
-        settings=clues.settings,
+        settings=told.settings,
         variables=dict(clues.variables),
         malloc=_malloc(clues),
         server=server,
@@ -118,7 +135,9 @@ def kind_of(process: ProcessUse) -> RuntimeKind | None:
     for pattern, kind in _BY_PROGRAM:
         if pattern.fullmatch(name):
             return kind
-    return RuntimeKind.GO if clues.is_go else None
+    if clues.is_go:
+        return RuntimeKind.GO
+    return RuntimeKind.PROGRAM if clues.map is not None and clues.map.arenas else None
 
 
 def _malloc(clues: Clues) -> Malloc | None:
@@ -144,4 +163,4 @@ def _workers(processes: Sequence[ProcessUse]) -> tuple[int, ...]:
     """Return what each worker holds: each process whose parent runs the same program and has no parent like that."""
     known = {process.pid for process in processes}
     forked = [one for one in processes if one.clues is not None and one.clues.parent in known]
-    return tuple(sorted((one.unreclaimable_bytes for one in forked), reverse=True))[:MOST_WORKERS]
+    return tuple(sorted(map(_own, forked), reverse=True))[:MOST_WORKERS]

@@ -35,6 +35,8 @@ class RuntimeKind(StrEnum):
     APACHE = "apache"
     POSTGRES = "postgres"
     REDIS = "redis"
+    PROGRAM = "program"
+    """Another program, whose allocator has arenas of its own for threads."""
 
 
 class Server(StrEnum):
@@ -59,13 +61,25 @@ class Malloc(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Connections(Stored):
+    """What a database takes for its connections (PostgreSQL)."""
+
+    shared_bytes: _Bytes
+    """For all of them together: shared_buffers."""
+    each_bytes: _Bytes
+    """For each of them: work_mem. A query with several sorts takes it several times."""
+    most: _Count
+    """How many there may be: max_connections."""
+
+
+@dataclass(frozen=True, slots=True)
 class Answer(Stored):
     """What a runtime said of itself in the same image, environment and limit, without the service."""
 
     version: _Word | None = None
     """Text from outside."""
     ceiling_bytes: _Bytes | None = None
-    """The most that it lets its heap grow to."""
+    """The most that it lets its heap grow to. None if nothing limits it (Redis without maxmemory)."""
     initial_bytes: _Bytes | None = None
     """What its heap begins with (JVM)."""
     heap_start: _Bytes | None = None
@@ -74,6 +88,8 @@ class Answer(Stored):
     """The anonymous memory beside the heap of the idle runtime."""
     sees_limit: bool | None = None
     """Whether it sizes itself by the container's limit. None if it does not say."""
+    connections: Connections | None = None
+    """What `ceiling_bytes` is the sum of. None for runtimes without connections."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +131,8 @@ class Runtime(Stored):
     threads: _Count | None = None
     workers: Annotated[tuple[_Bytes, ...], Field(max_length=MOST_WORKERS)] = ()
     """The anonymous and shared memory of each worker that a server forked."""
+    counts_pages_once: bool = False
+    """Whether a page that several workers share counts once in `workers`. Otherwise, it counts in each of them."""
     answer: Answer | None = None
     unanswered: Annotated[str, Field(max_length=LONGEST_REASON)] | None = None
     """Why it was not asked, or gave no answer. None if it answered, or if there is nothing to ask."""

@@ -1,4 +1,4 @@
-"""The findings in manifests as SARIF 2.1.0, which GitHub's code scanning and other viewers show at their lines.
+"""The findings in manifests and about runtimes as SARIF 2.1.0, which GitHub's code scanning and others show.
 
 Sources: OASIS, "Static Analysis Results Interchange Format (SARIF) Version 2.1.0"; GitHub, "SARIF support for code
 scanning". The model has only what these two ask for.
@@ -10,13 +10,17 @@ from collections.abc import Iterator, Sequence
 from urllib.parse import quote
 
 from membudget.budgets.manifests import ManifestRule, ManifestRules
+from membudget.budgets.runtimes import RuntimeRule, RuntimeRules
 from membudget.core.untrusted_text import Json, json_without_commands, printable, raw
 from membudget.judge.manifests import Addition, Change, ManifestFinding, Patch
 from membudget.judge.metric import Verdict
+from membudget.judge.runtimes import RuntimeFinding
 from membudget.manifests.deployed import Place
 from membudget.manifests.spots import insertion
 from membudget.report.manifest_words import LABELS, fault_words, finding_words
 from membudget.report.report import JudgedReport
+from membudget.report.runtime_words import LABELS as RUNTIME_LABELS
+from membudget.report.runtime_words import finding_words as runtime_words
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 _HOME = "https://github.com/membudget/membudget"
@@ -24,16 +28,18 @@ _LEVELS = {Verdict.FAIL: "error", Verdict.WARN: "warning"}
 _SEVERITY_LEVELS = {"fail": "error", "warn": "warning", "off": "none"}
 _LONGEST_MESSAGE = 1000
 _RULES = tuple(ManifestRule)
+_RUNTIME_RULES = tuple(RuntimeRule)
 
 
 def render(result: JudgedReport) -> str:
-    """Return the findings in manifests as one SARIF log, also if there are none: that closes earlier alerts."""
+    """Return all findings as one SARIF log, also if there are none: that closes earlier alerts."""
     manifests = result.judgement.manifests
     notes: list[Json] = [
         {"level": "error", "message": _message(raw(fault_words(fault))), "locations": [_location(fault.place)]}
         for fault in manifests.faults
     ]
-    rules: list[Json] = list(_rules(result))
+    rules: list[Json] = [*_rules(result), *_runtime_rules(result)]
+    results = [*map(_result, manifests.findings), *_runtime_results(result.judgement.runtimes)]
     run: Json = {
         "tool": {
             "driver": {
@@ -45,7 +51,7 @@ def render(result: JudgedReport) -> str:
         },
         "columnKind": "unicodeCodePoints",
         "invocations": [{"executionSuccessful": not notes, "toolExecutionNotifications": notes}],
-        "results": list(map(_result, manifests.findings)),
+        "results": results,
     }
     document: Json = {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
     return json_without_commands(json.dumps(document, indent=1)) + "\n"
@@ -68,6 +74,36 @@ def _rules(result: JudgedReport) -> Iterator[Json]:
         }
 
 
+def _runtime_rules(result: JudgedReport) -> Iterator[Json]:
+    for rule in _RUNTIME_RULES:
+        told = " ".join((RuntimeRules.model_fields[rule.value].description or RUNTIME_LABELS[rule]).split())
+        level = "warning" if rule in result.report.runtime_rules else "none"
+        yield {
+            "id": rule.value,
+            "shortDescription": {"text": RUNTIME_LABELS[rule]},
+            "fullDescription": {"text": told},
+            "help": {"text": f"{told} See {_HOME}/blob/main/docs/runtimes.md"},
+            "helpUri": f"{_HOME}/blob/main/docs/runtimes.md#{rule}",
+            "defaultConfiguration": {"level": level},
+            "properties": {"tags": ["memory", "runtime"], "precision": "high"},
+        }
+
+
+def _runtime_results(findings: Sequence[RuntimeFinding]) -> Iterator[Json]:
+    """Yield the findings whose place in the repository is known. Viewers show no others."""
+    for finding in findings:
+        if (place := finding.place) is not None:
+            parts = (finding.rule, place.path, finding.image, finding.runtime.executable)
+            yield {
+                "ruleId": finding.rule.value,
+                "ruleIndex": len(_RULES) + _RUNTIME_RULES.index(finding.rule),
+                "level": "warning",
+                "message": _message(raw(runtime_words(finding))),
+                "locations": [_location(Place(place.path, place.line))],
+                "partialFingerprints": {"membudget/v1": _digest(parts)},
+            }
+
+
 def _result(finding: ManifestFinding) -> Json:
     found: dict[str, Json] = {
         "ruleId": finding.rule.value,
@@ -87,6 +123,10 @@ def _fingerprint(finding: ManifestFinding) -> str:
     parts: Sequence[str | None] = (
         finding.rule, finding.place.path, finding.workload, finding.container, finding.image, finding.name,
     )  # fmt: skip
+    return _digest(parts)
+
+
+def _digest(parts: Sequence[str | None]) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
 
 

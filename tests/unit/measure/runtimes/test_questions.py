@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from membudget.core.quantities import MIB
 from membudget.measure.runtimes.asking import with_variables_of
 from membudget.measure.runtimes.questions import question, read_answer
-from membudget.measure.runtimes.runtime import Runtime, RuntimeKind
-from tests.support.runtimes import go, jvm, node
+from membudget.measure.runtimes.runtime import Connections, Runtime, RuntimeKind
+from tests.support.runtimes import go, jvm, node, postgres, redis
 
 OPENJDK = (Path(__file__).parent / "recorded/openjdk-17.txt").read_text()
 
@@ -34,7 +34,7 @@ def test_a_jvm_is_asked_with_the_memory_flags_of_its_process() -> None:
     )
     asked = question(made)
     assert asked is not None
-    assert asked.command == (
+    assert asked.commands[0] == (
         made.executable, "-Xmx64m", "-Xlog:gc+heap+coops=debug", "-XX:+PrintFlagsFinal", "-version",
     )  # fmt: skip
     assert asked.variables == {"JAVA_TOOL_OPTIONS": "-XX:MaxRAMPercentage=70"}
@@ -43,13 +43,13 @@ def test_a_jvm_is_asked_with_the_memory_flags_of_its_process() -> None:
 def test_jdk_8_is_not_asked_for_what_it_does_not_know() -> None:
     asked = question(replace(jvm(), executable="/usr/lib/jvm/java-8-openjdk-amd64/jre/bin/java"))
     assert asked is not None
-    assert not any("Xlog" in word for word in asked.command)
+    assert not any("Xlog" in word for word in asked.commands[0])
 
 
 def test_node_is_asked_with_its_flags() -> None:
     asked = question(node(64, settings=("--max-old-space-size=64",), variables={"NODE_OPTIONS": ""}))
     assert asked is not None
-    assert asked.command[:3] == ("/usr/bin/node", "--max-old-space-size=64", "-p")
+    assert asked.commands[0][:3] == ("/usr/bin/node", "--max-old-space-size=64", "-p")
 
 
 def test_variables_of_the_container_count_where_those_of_the_process_are_not_readable() -> None:
@@ -65,7 +65,7 @@ def test_others_are_not_asked() -> None:
 
 
 def test_an_answer_of_openjdk_17() -> None:
-    answer = read_answer(RuntimeKind.JVM, OPENJDK)
+    answer = read_answer(RuntimeKind.JVM, [OPENJDK])
     assert answer is not None
     assert (answer.ceiling_bytes, answer.initial_bytes) == (128 * MIB, 8 * MIB)
     assert (answer.heap_start, answer.version, answer.sees_limit) == (0xF8000000, "17.0.19", True)
@@ -77,7 +77,7 @@ def test_an_answer_of_jdk_8_has_another_form() -> None:
         "     bool UseContainerSupport                       = false                               {product}\n"
         'java version "1.8.0_392"\n'
     )
-    answer = read_answer(RuntimeKind.JVM, said)
+    answer = read_answer(RuntimeKind.JVM, [said])
     assert answer is not None
     assert (answer.ceiling_bytes, answer.heap_start, answer.version, answer.sees_limit) == (
         128 * MIB, None, "1.8.0_392", False,
@@ -85,7 +85,7 @@ def test_an_answer_of_jdk_8_has_another_form() -> None:
 
 
 def test_an_answer_of_node() -> None:
-    answer = read_answer(RuntimeKind.NODE, f"(node:1) Warning: something\n{node_says()}\n")
+    answer = read_answer(RuntimeKind.NODE, [f"(node:1) Warning: something\n{node_says()}\n"])
     assert answer is not None
     assert (answer.ceiling_bytes, answer.idle_beside_bytes, answer.version) == (259 * MIB, 8 * MIB, "v18.20.4")
 
@@ -99,7 +99,7 @@ def test_an_answer_of_node() -> None:
     ],
 )  # fmt: skip
 def test_what_is_no_answer_of_a_jvm(said: str) -> None:
-    assert read_answer(RuntimeKind.JVM, said) is None
+    assert read_answer(RuntimeKind.JVM, [said]) is None
 
 
 @pytest.mark.parametrize(
@@ -111,16 +111,54 @@ def test_what_is_no_answer_of_a_jvm(said: str) -> None:
     ],
 )  # fmt: skip
 def test_what_is_no_answer_of_node(said: str) -> None:
-    assert read_answer(RuntimeKind.NODE, said) is None
+    assert read_answer(RuntimeKind.NODE, [said]) is None
 
 
 def test_a_strange_remainder_of_an_answer_is_left_out() -> None:
-    answer = read_answer(RuntimeKind.NODE, node_says(version=["v18"], status=3, heap=None))
+    answer = read_answer(RuntimeKind.NODE, [node_says(version=["v18"], status=3, heap=None)])
     assert answer is not None
     assert (answer.version, answer.idle_beside_bytes) == (None, None)
 
 
-@given(st.text(max_size=300), st.sampled_from([RuntimeKind.JVM, RuntimeKind.NODE]))
+@given(
+    st.text(max_size=300), st.sampled_from([RuntimeKind.JVM, RuntimeKind.NODE, RuntimeKind.POSTGRES, RuntimeKind.REDIS])
+)
 def test_anything_else_is_no_crash(said: str, kind: RuntimeKind) -> None:
-    answer = read_answer(kind, said)
-    assert answer is None or answer.ceiling_bytes
+    answer = read_answer(kind, [said] * 3)
+    assert answer is None or answer.ceiling_bytes or kind is RuntimeKind.REDIS
+
+
+def test_postgres_is_asked_for_each_setting_with_those_of_its_command_line() -> None:
+    made = replace(postgres(24, 16, 100), settings=("shared_buffers=24MB",))
+    asked = question(made)
+    assert asked is not None
+    assert asked.commands == tuple(
+        (made.executable, "-C", name, "-c", "shared_buffers=24MB")
+        for name in ("shared_buffers", "work_mem", "max_connections")
+    )
+
+
+def test_an_answer_of_postgres_is_a_sum() -> None:
+    answer = read_answer(RuntimeKind.POSTGRES, ["3072\n", "LOG: hello\n16384\n", "100\n"])
+    assert answer is not None
+    assert answer.connections == Connections(24 * MIB, 16 * MIB, 100)
+    assert answer.ceiling_bytes == (24 + 1600) * MIB
+    assert read_answer(RuntimeKind.POSTGRES, ["3072", "", "100"]) is None
+    assert read_answer(RuntimeKind.POSTGRES, ["9" * 15, "9" * 15, "9" * 15]) is None
+
+
+def test_redis_is_asked_while_it_runs() -> None:
+    asked = question(redis())
+    assert asked is not None
+    assert asked.is_inside
+    assert asked.commands == (("/usr/bin/redis-cli", "config", "get", "maxmemory"),)
+
+
+def test_an_answer_of_redis() -> None:
+    limited, unlimited = (read_answer(RuntimeKind.REDIS, [f"maxmemory\n{size}\n"]) for size in ("1048576", "0"))
+    assert limited is not None
+    assert unlimited is not None
+    assert (limited.ceiling_bytes, unlimited.ceiling_bytes) == (MIB, None)
+    assert (
+        read_answer(RuntimeKind.REDIS, ["Could not connect to Redis at 127.0.0.1:6379: Connection refused\n"]) is None
+    )

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from membudget.core.quantities import MIB
-from membudget.measure.probe.process_use import Snapshot
+from membudget.measure.probe.process_use import ProcessUse, Snapshot
 from membudget.measure.runtimes.recognise import kind_of, runtimes_of
 from membudget.measure.runtimes.runtime import MOST_RUNTIMES, Malloc, Runtime, RuntimeKind, Server
 from membudget.measure.trial import Trial
@@ -52,6 +52,12 @@ def test_go_is_known_by_its_program() -> None:
     assert kind_of(process(clues("/shop", LIBC))) is None
 
 
+def test_another_program_is_told_if_its_allocator_has_arenas() -> None:
+    found = clues("/server", LIBC)
+    assert found.map is not None
+    assert kind_of(process(replace(found, map=replace(found.map, arenas=3)))) is RuntimeKind.PROGRAM
+
+
 def test_a_process_that_calls_itself_java_is_none() -> None:
     assert kind_of(process(clues("/tmp/java", LIBC))) is None
 
@@ -91,6 +97,28 @@ def test_workers_are_counted_without_their_master() -> None:
     (found,) = seen(master, *workers, rss=95)
     assert (found.kind, found.server, found.processes) == (RuntimeKind.PYTHON, Server.GUNICORN, 3)
     assert found.workers == (38 * MIB, 37 * MIB)
+
+
+def test_settings_are_those_of_the_process_that_still_has_its_command_line() -> None:
+    program = "/usr/lib/postgresql/15/bin/postgres"
+    first = process(clues(program, settings=("work_mem=16MB",), parent=0), rss=10, pid=1)
+    backend = process(clues(program, parent=1), rss=40, pid=2, arguments=("postgres: shop [local] SELECT",))
+    (found,) = seen(first, backend)
+    assert found.settings == ("work_mem=16MB",)
+
+
+def test_a_brief_look_counts_what_the_last_memory_maps_showed() -> None:
+    def brief(rss: float, held: float, pid: int) -> ProcessUse:
+        known = process(clues("/usr/bin/python3.11", held=held, parent=1 if pid > 1 else 0), rss=rss, pid=pid,
+                        arguments=("gunicorn",))  # fmt: skip
+        return replace(known, held_anon_bytes=None, held_shmem_bytes=None, pss_bytes=None)
+
+    (found,) = seen(brief(20, 6, 1), brief(40, 26, 7), brief(40, 24, 8), rss=112)
+    assert found.workers == (26 * MIB, 24 * MIB)
+    assert (found.held_bytes, found.others_bytes, found.counts_pages_once) == (26 * MIB, 30 * MIB, True)
+    unknown = replace(brief(20, 6, 9), clues=None)
+    (found,) = seen(brief(20, 6, 1), brief(40, 26, 7), unknown, rss=112)
+    assert not found.counts_pages_once
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,11 @@ import jsonschema
 import pytest
 
 from membudget.budgets.manifests import ManifestRule, ManifestRules
+from membudget.budgets.runtimes import RuntimeRule
 from membudget.report.formats.sarif import render
 from tests.support.builders import report
 from tests.support.manifests import USUAL, checked, containers, reported
+from tests.unit.report.outcomes import OUTCOMES
 from tests.unit.test_manifests_page import example
 
 SCHEMA = Path(__file__).parents[3] / "support/sarif-schema-2.1.0.json"
@@ -56,10 +58,22 @@ def test_a_fix_replaces_the_amount_alone() -> None:
 
 def test_all_rules_are_described_with_the_severities_of_the_budgets_file() -> None:
     rules = run(containers(LOW), rules=ManifestRules(no_limit="off", no_request="fail"))["tool"]["driver"]["rules"]
-    assert [rule["id"] for rule in rules] == [rule.value for rule in ManifestRule]
+    assert [rule["id"] for rule in rules] == [*ManifestRule, *RuntimeRule]
     levels = {rule["id"]: rule["defaultConfiguration"]["level"] for rule in rules}
     assert (levels["no_limit"], levels["no_request"], levels["hpa_and_vpa"]) == ("none", "error", "warning")
     assert all(rule["fullDescription"]["text"] for rule in rules)
+
+
+def test_a_finding_about_a_runtime_has_the_line_where_it_is_set() -> None:
+    made = OUTCOMES["runtimes"]().judged()
+    (found,) = json.loads(render(made))["runs"]
+    (result,) = found["results"]
+    assert found["tool"]["driver"]["rules"][result["ruleIndex"]]["id"] == result["ruleId"] == "ceiling_above_limit"
+    assert result["level"] == "warning"
+    assert "set -Xmx205m" in result["message"]["text"]
+    place = result["locations"][0]["physicalLocation"]
+    assert (place["artifactLocation"]["uri"], place["region"]) == ("services/api/Dockerfile", {"startLine": 4})
+    assert len(made.judgement.runtimes) == 2, "the line of the other is not known"
 
 
 def test_a_fingerprint_survives_other_lines_and_figures() -> None:
