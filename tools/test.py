@@ -5,8 +5,8 @@
 `make test` runs it, with an engine at hand. Without arguments, several runs of pytest go on side by side:
 
 - the tests on the engine, one after another, for a run of membudget removes what a killed one left;
-- the soak, the documented workflows, most integration tests and attacks, on four more engines, where such can be
-  started;
+- the soak, the documented commands and workflows, most integration tests and attacks, on four more engines, where such
+  can be started;
 - the tests that need no engine, in one process for each CPU, with what the others leave of the CPUs. They begin while
   the images are made.
 
@@ -43,7 +43,9 @@ _WITHOUT_ENGINE = (
     "tests/unit", "tests/rendering", "tests/extension", "tests/browser", "tests/release/steps",
     "tests/e2e/test_pre_commit_hook.py",
 )  # fmt: skip
-_LONGEST_ON_OTHER_ENGINES = ("tests/soak/test_soak.py", "tests/e2e/test_documented_workflows.py")
+_LONGEST_ON_OTHER_ENGINES = (
+    "tests/soak/test_soak.py", "tests/e2e/test_documented_workflows.py", "tests/e2e/test_documented_commands.py",
+)  # fmt: skip
 _ON_OTHER_ENGINES = ("tests/integration", "tests/attacks")
 _OTHER_ENGINES = 4
 """Tests on an engine wait for much of their time."""

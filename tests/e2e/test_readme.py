@@ -1,6 +1,8 @@
-"""The README and the pages in docs are true: every command is run, every file that they show is checked."""
+"""The README and the pages in docs are true: every command is run, every file that they show is checked.
 
-import os
+test_documented_commands.py runs the commands of the pages.
+"""
+
 import re
 import shutil
 import subprocess
@@ -8,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-import base_image
 from membudget.budgets import file as budgets_file
 from membudget.budgets.budget_tables import SizeBudget
 from membudget.cli.arguments import make_parser
@@ -16,7 +17,7 @@ from membudget.core.errors import ExitCode
 from membudget.core.files import OWN_FOLDER
 from membudget.core.metrics import Metric
 from tests.support.engine import require_engine
-from tests.support.repository import Repository
+from tests.support.shown_commands import blocks, commands, newcomers_repository, run_shown
 
 TOP = Path(__file__).parents[2]
 README = (TOP / "README.md").read_text()
@@ -24,23 +25,6 @@ COMMANDS = (TOP / "docs/commands.md").read_text()
 MEASUREMENTS = (TOP / "docs/measurements.md").read_text()
 LONGEST_README = 150
 """Lines. What needs more is told in docs."""
-
-DOCKERFILE = 'FROM debian:bookworm-slim\nCMD ["sh", "-c", "head -c 20000000 /dev/zero | tail -n 1 | wc -c"]\n'
-"""tail holds the 20 MB: more than the smallest limit of a container, which no fit could go below."""
-
-
-_FEW_TRIALS = "--confirm=2"
-"""How certain a fit is makes no difference to whether its command works."""
-
-
-def blocks(page: str, language: str) -> list[str]:
-    """The fenced blocks of a language on a page."""
-    return re.findall(rf"^```{language}\n(.*?)^```$", page, flags=re.DOTALL | re.MULTILINE)
-
-
-def commands(page: str) -> list[str]:
-    """The lines of shell code on a page."""
-    return [line for block in blocks(page, "sh") for line in block.splitlines()]
 
 
 @pytest.fixture(scope="module")
@@ -61,35 +45,18 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A newcomer's repository, with an image named api and nothing of membudget."""
-    base_image.provide("bookworm")
-    base_image.provide("trixie")
-    repository = Repository.new(tmp_path_factory.mktemp("user") / "api")
-    repository.commit("A job", {"Dockerfile": DOCKERFILE})
-    return repository.folder
-
-
 @pytest.mark.engine
 @pytest.mark.timeout(1200)
-def test_every_command_works(clone: Path, service: Path) -> None:
+def test_every_command_works(clone: Path, tmp_path: Path) -> None:
     require_engine().close()
-    environ = {key: value for key, value in os.environ.items() if not key.startswith(("GITHUB_", "INPUT_"))}
-    environ["PATH"] = f"{clone / '.venv/bin'}:{environ['PATH']}"
     getting, *using = commands(README)
     assert getting.startswith("git clone https://github.com/membudget/"), "the clone is there: no server answers here"
     assert "`make demo` in the clone" in README
-    in_docs = [line for page in sorted((TOP / "docs").glob("*.md")) for line in commands(page.read_text())]
-    shown_in_docs = dict.fromkeys(line for line in in_docs if line.startswith("membudget"))
-    run = ["make demo", *using, *shown_in_docs]
-    assert {"membudget check -v", "membudget report -v", "membudget validate"} <= set(run), "of three pages"
+    service = newcomers_repository(tmp_path).folder
 
-    for shown in run:
-        command = shown.replace("membudget fit ", f"membudget fit {_FEW_TRIALS} ")
+    for command in ("make demo", *using):
         folder = clone if command.startswith("make") else clone.parent if command.startswith("pip") else service
-        done = subprocess.run(command, shell=True, cwd=folder, env=environ, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+        run_shown(command, folder, clone / ".venv/bin")
 
     assert (clone / "build/demo/comment.md").read_text().count("|") > 50
 
