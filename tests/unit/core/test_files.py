@@ -167,6 +167,7 @@ def test_a_signal_while_files_are_placed_leaves_everything_as_it_was(
     assert everything(tmp_path) == before
 
 
+@pytest.mark.thorough
 def test_what_a_killed_run_left_is_found(tmp_path: Path) -> None:
     code = (
         "import os, signal, sys\nfrom pathlib import Path\nfrom membudget.core.files import write_all\n"

@@ -60,6 +60,7 @@ def test_no_program_gets_a_kubeconfig_a_token_or_the_network(name: str, tmp_path
         ]
 
 
+@pytest.mark.thorough
 def test_a_program_that_never_ends_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("membudget.engine.rendering._MOST_S", 1.0)
     environ = install(tmp_path, "kubectl", "while :; do :; done")
@@ -67,6 +68,7 @@ def test_a_program_that_never_ends_is_stopped(tmp_path: Path, monkeypatch: pytes
         Renderers(environ).kustomize({"a/b.yaml": b"x"}, "a")
 
 
+@pytest.mark.thorough
 def test_a_program_that_prints_without_end_is_stopped(tmp_path: Path) -> None:
     environ = install(tmp_path, "kubectl", "while :; do echo 0123456789012345678901234567890123456789; done")
     with pytest.raises(ProgramFailed, match="more than 4 MiB"):

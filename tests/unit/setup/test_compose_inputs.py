@@ -82,6 +82,7 @@ def test_a_path_out_of_the_repository_is_left_to_the_check(make_files: MakeFiles
     assert lacks(make_files({"compose.yaml": text}), "compose.yaml", text) == Surroundings()
 
 
+@pytest.mark.thorough
 def test_services_that_all_need_each_other_are_looked_at_in_part(make_files: MakeFiles) -> None:
     names = ", ".join(f"s{number}" for number in range(400))
     text = "services:\n" + "".join(f"  s{n}: {{depends_on: [{names}], volumes: [./v{n}:/v]}}\n" for n in range(40))

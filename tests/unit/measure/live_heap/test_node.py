@@ -162,6 +162,7 @@ def test_any_other_answer_has_a_reason(result: object, reason: str) -> None:
         used_bytes(result, 1)
 
 
+@pytest.mark.thorough
 @given(
     st.recursive(
         st.none() | st.integers() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)

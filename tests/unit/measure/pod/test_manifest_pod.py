@@ -276,6 +276,7 @@ WHOLE = pod("command: [a, '$(A)']", "env: [{name: A, value: x}]", "envFrom: [{co
 _SCALARS = [*re.finditer(r"(?<=[ \[{])[A-Za-z0-9/'$().:\"-]+(?=[,\]}\n])", WHOLE)]
 
 
+@pytest.mark.thorough
 @given(
     st.lists(st.sampled_from(range(len(_SCALARS))), min_size=1, max_size=4),
     st.sampled_from(

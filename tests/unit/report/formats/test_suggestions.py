@@ -47,6 +47,7 @@ def test_what_is_added_is_suggested_with_its_line() -> None:
     assert "              memory: 230Mi\n```\n" in one.body
 
 
+@pytest.mark.thorough
 def test_a_line_has_one_suggestion_and_failures_come_first() -> None:
     both = "- {name: api, image: shop/api, resources: {limits: {memory: 150Mi}, requests: {memory: 5Mi}}}\n"
     (one,) = suggested(both)
