@@ -43,8 +43,8 @@ def add_fit(
         type=number_up_to(1000),
         default=10,
         metavar="N",
-        help="number of trials that must pass at the limit; if 10 pass, at most 26%% of all runs fail at it (30: 9.5%%,"
-        " 59: 5%%, with 95%% confidence; default: %(default)s)",
+        help="number of trials that must pass at the limit (default: %(default)s). If 10 pass, at most 26%% of runs"
+        " fail at this limit, with 95%% confidence. If 30 pass: 9.5%%. If 59 pass: 5%%",
     )
     command.add_argument(
         "--at-most", type=limit, metavar="SIZE", help="largest limit to try (default: the machine's free memory)"

@@ -162,7 +162,7 @@ def _add_plan(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
         help="distribute the images over several runners",
         description="Distribute the images over at most N jobs of a workflow, and print the matrix for these jobs."
         " All jobs should take about the same time, judged by how long each image took in its last check. Each job"
-        " passes `shard` and `images` from the matrix to check.",
+        " runs check with the `shard` and `images` of its entry in the matrix.",
     )
     command.add_argument(
         "--fit",

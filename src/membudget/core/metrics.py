@@ -50,7 +50,7 @@ class Metric(StrEnum):
     )
     IMAGE_WASTE = "image_waste", Definition(
         "image waste", Unit.BYTES, "exact", Aggregation.CONSTANT,
-        "regular-file bytes in layers that do not exist when the image runs: removed, replaced or rewritten later",
+        "bytes of regular files that a later layer removed, replaced or rewrote: they do not exist when the image runs",
         key="Bytes in layers that do not exist when the image runs.",
     )
     IMAGE_LAYERS = "image_layers", Definition(
@@ -82,7 +82,7 @@ class Metric(StrEnum):
     )
     PEAK_WORKING_SET = "peak_working_set", Definition(
         "peak working set", Unit.BYTES, "sampled, lower bound", Aggregation.MEDIAN,
-        "largest sampled usage minus inactive file pages, on which a kubelet evicts",
+        "largest sampled value of usage minus inactive file pages. A kubelet evicts by this value",
         LargestSample("working_set_bytes"),
         key="Largest usage minus inactive file pages.",
         source=KernelSource(
@@ -161,7 +161,7 @@ class Metric(StrEnum):
     )
     RSS_PER_STREAM = "rss_per_stream", Definition(
         "RSS per stream", Unit.BYTES, "estimated", Aggregation.ESTIMATE,
-        "growth of RSS for each response that is read slowly or for a limited time, fitted during their ramp",
+        "growth of RSS for each open response (stream), fitted while the number of streams rises",
         key="RSS for each response that is read slowly or for a limited time. Needs requests with `read_rate` or"
         " `read_for`, and a `ramp`.",
         budget=BudgetKind.UNIT_COST, precision_notes="with its 95 % interval", may_be_negative=True,
