@@ -1,6 +1,8 @@
 """Images of real runtimes, from Debian's packages, with settings of choice."""
 
+import os
 import subprocess
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -48,4 +50,6 @@ def _build(
 ) -> None:
     command = ["docker", "buildx", "build", "--load", "--quiet", "--provenance=false", "--tag", reference, context]
     given = dockerfile.encode() if dockerfile is not None else None
-    subprocess.run(command, env=environ, input=given, check=True, stdout=subprocess.DEVNULL)
+    with tempfile.TemporaryDirectory() as scratch:  # for what buildx makes of standard input, and leaves
+        environ = {**(environ or os.environ), "TMPDIR": scratch}
+        subprocess.run(command, env=environ, input=given, check=True, stdout=subprocess.DEVNULL)
