@@ -32,8 +32,8 @@ peak_rss = { max = "40MiB", growth = { percent = 5, floor = "5MiB" } }
 IMAGE = '[images.%s]\nbuild = { context = "%s" }\n'
 
 
-def holding(images: PreparedImages, mib: int, held_ms: int = 100) -> str:
-    """A Dockerfile whose image holds so many MiB."""
+def holding(images: PreparedImages, mib: int, held_ms: int = 400) -> str:
+    """A Dockerfile whose image holds so many MiB, for long enough to be seen on a busy machine."""
     return f'FROM {images.truth}\nCMD ["{mib}", "0", "{held_ms}", "1", "0"]\n'
 
 

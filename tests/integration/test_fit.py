@@ -116,9 +116,12 @@ fit = {{ survives = "42MiB", peak_rss = "{peak}MiB" }}
 
     assert done.exit_code == 1, "each warning fails it"
     said = " ".join(done.stdout.split())
-    assert "low: its limit of 46.0 MiB is close to the 42.0 MiB that it needs: with headroom, 48.3 MiB" in said
-    assert "high: its limit of 90.0 MiB is far above the 42.0 MiB that it needs: 84.0 MiB or less would do" in said
-    assert "moved: its peak RSS has moved from 20.0 MiB to 40." in said
+    needs = "42.0 MiB that the image needs"
+    assert (
+        f"low: its limit of 46.0 MiB is too close to the {needs}; with headroom, it should be at least 48.3 MiB" in said
+    )
+    assert f"high: its limit of 90.0 MiB is far above the {needs}; it should be at most 84.0 MiB" in said
+    assert "moved: its peak RSS has changed from 20.0 MiB to 40." in said
     assert "right: its" not in said
 
 

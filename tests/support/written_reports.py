@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 from enum import Enum
 from typing import Annotated, Any, Literal, Union, cast, get_args, get_origin, get_type_hints
 
-from annotated_types import Ge, Le
+from annotated_types import Ge, Le, MaxLen
 from hypothesis import strategies as st
 from pydantic.fields import FieldInfo
 
@@ -50,7 +50,7 @@ def _of(kind: Any) -> st.SearchStrategy[Any]:  # noqa: PLR0911 - one for each ki
         return st.deferred(_SPECIAL[kind])
     origin, arguments = get_origin(kind), get_args(kind)
     if origin is Annotated:
-        return _numbers(kind) if arguments[0] in (int, float) else _of(arguments[0])
+        return _bounded(kind)
     if origin is Literal:
         return st.sampled_from(arguments)
     if origin in (Union, types.UnionType):
@@ -68,9 +68,22 @@ def _of(kind: Any) -> st.SearchStrategy[Any]:  # noqa: PLR0911 - one for each ki
     return _built(kind)
 
 
+def _bounded(kind: Any) -> st.SearchStrategy[Any]:
+    """Any value of an annotated type, within the bounds that pydantic checks. Lists are shorter than any bound."""
+    plain = get_args(kind)[0]
+    if plain is not str:
+        return _numbers(kind) if plain in (int, float) else _of(plain)
+    most = next((rule.max_length for rule in _rules(kind) if isinstance(rule, MaxLen)), None)
+    return _TEXTS.map(lambda text: text[:most])
+
+
+def _rules(kind: Any) -> list[Any]:
+    return [rule for part in kind.__metadata__ if isinstance(part, FieldInfo) for rule in part.metadata]
+
+
 def _numbers(kind: Any) -> st.SearchStrategy[int] | st.SearchStrategy[float]:
     """Any number of an annotated type, within the bounds that pydantic checks."""
-    rules = [rule for part in kind.__metadata__ if isinstance(part, FieldInfo) for rule in part.metadata]
+    rules = _rules(kind)
     least = next((int(cast("Any", rule.ge)) for rule in rules if isinstance(rule, Ge)), None)
     most = next((int(cast("Any", rule.le)) for rule in rules if isinstance(rule, Le)), None)
     if get_args(kind)[0] is float:

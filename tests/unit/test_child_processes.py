@@ -44,6 +44,7 @@ CHILDREN = {
     ("engine/rendering.py", "subprocess.run"): "none: `true`, to learn whether the network can be taken away",
     ("measure/workload/confinement.py", "os.fork"): "that of the driver, a helper itself",
     ("measure/probe/snapshots.py", "os.fork"): "that of the probe, a helper itself",
+    ("measure/live_heap/confined.py", "os.fork"): "that of the helper that asks runtimes",
 }
 SECRETS = dict.fromkeys(
     (

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+import debian
 from membudget.cli.completion import candidates
 from membudget.cli.main import main
-from tests.support.missing import skip_for_want_of
+from tests.support.missing import all_have_to_run, skip_for_want_of
 
 
 @pytest.mark.parametrize(
@@ -43,6 +44,8 @@ def script(tmp_path: Path, request: pytest.FixtureRequest, capsys: pytest.Captur
 
 
 def said(program: str, *arguments: str, folder: Path) -> list[str]:
+    if shutil.which(program) is None and all_have_to_run() and debian.is_usable():
+        debian.install(program)
     if shutil.which(program) is None:
         skip_for_want_of(f"{program} is not installed")
     done = subprocess.run([program, *arguments], cwd=folder, capture_output=True, text=True, check=True)

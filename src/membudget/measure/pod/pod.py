@@ -2,7 +2,6 @@
 
 import dataclasses
 import tempfile
-import time
 from base64 import b64decode
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
@@ -10,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from membudget.budgets.auto_workload import AutoWorkload
 from membudget.budgets.deployed_pod import PodFile
 from membudget.core.errors import EnvironmentFault
 from membudget.engine.cgroups import TrialCgroup
@@ -20,18 +18,15 @@ from membudget.engine.options import ContainerOptions
 from membudget.measure.inputs import existing
 from membudget.measure.pod.compose_file import Project, project_model
 from membudget.measure.pod.compose_references import missing_mount
+from membudget.measure.pod.needed_service import NeededService
 from membudget.measure.pod_plan import Condition, PodPlan
 from membudget.measure.probe.client import Probe
 from membudget.measure.trial import WORKLOAD_PASSED, TrialSpec, WorkloadResult
-from membudget.measure.workload.http_driver import wait_until_ready
-from membudget.measure.workload.service import TIMED_OUT, Drivers, Service, ServiceGone, wait_for_health
+from membudget.measure.workload.service import Drivers
 
 _MOST_CREATION_S = 120.0
 _ANYBODY = 0o777
 """The mode of an `emptyDir`, which also users other than root write to."""
-_PASSES_IN_A_ROW = 3
-"""Databases set themselves up with a server that is healthy for a moment, and then start the one that others may use.
-Checks come every half second, and would find the former."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,8 +175,8 @@ class ComposePod:
         run, trial = containers.run, places.options[plan.measured].name
         self._names = {name: f"membudget-{name}-{trial}-{run}" for name in plan.services}
         self._project = f"membudget-{run}-{trial}"
-        images = self._images(spec, tools)
-        model = project_model(plan, Project(self._project, str(run), images, self._names, places.options))
+        self._images = self._provided(spec, tools)
+        model = project_model(plan, Project(self._project, str(run), self._images, self._names, places.options))
         try:
             try:
                 tools.compose.create(model, spec.inputs.checkout or Path("/"), _MOST_CREATION_S)
@@ -243,7 +238,7 @@ class ComposePod:
         """Remove the containers, networks and volumes."""
         self._containers.remove_project(self._names.values(), f"{self._project}_")
 
-    def _images(self, spec: TrialSpec, tools: PodTools) -> dict[str, str | None]:
+    def _provided(self, spec: TrialSpec, tools: PodTools) -> dict[str, str | None]:
         """Return the image of each service. Images that were not built are pulled if the engine lacks them."""
         images: dict[str, str | None] = {self._plan.measured: spec.image_id}
         for name, service in self._plan.beside.items():
@@ -274,38 +269,15 @@ class ComposePod:
         return WORKLOAD_PASSED
 
     def _wait_for(self, name: str, condition: Condition, deadline: float) -> WorkloadResult:
-        container_id = self._ids[name]
-        result = WORKLOAD_PASSED
-        if condition is Condition.ANSWERS:
-            result = self._wait_for_answer(name, deadline)
-        elif condition is Condition.HEALTHY:
-            result = wait_for_health(self._containers, container_id, deadline, self._secrets, _PASSES_IN_A_ROW)
-        elif condition is Condition.COMPLETED and not self._containers.wait(container_id, deadline - time.monotonic()):
-            result = WorkloadResult(passed=False, reason="still running")
-        elif condition is Condition.COMPLETED and (code := self._containers.state(container_id).exit_code) != 0:
-            result = WorkloadResult(passed=False, reason=f"exited with code {code}")
+        needed = NeededService(
+            self._containers, self._drivers, self._ids[name], self._images[name], self._plan.services[name].started
+        )
+        result = needed.wait_until(condition, self._spec, deadline)
         if result.passed:
             return result
-        tail = self._containers.log_tail(container_id)
+        tail = self._containers.log_tail(self._ids[name])
         reason = f"{self._plan.title_of(name)}: {result.reason}"
         return dataclasses.replace(result, reason=reason, output_tail=tail, is_of_surroundings=True)
-
-    def _wait_for_answer(self, name: str, deadline: float) -> WorkloadResult:
-        """Wait until a service answers at its port, asked over the loopback of the pod."""
-        readiness = self._plan.services[name].started
-        if readiness is None:
-            return WORKLOAD_PASSED
-        alone = dataclasses.replace(self._spec, workload=AutoWorkload())
-        service = Service(self._containers, self._drivers, self._ids[name], alone)
-        try:
-            with service:
-                return wait_until_ready(service, readiness, deadline, lambda _: None)
-        except TimeoutError:
-            return TIMED_OUT
-        except ServiceGone:
-            return service.ended()
-        finally:
-            service.close()
 
     def _fill(self) -> None:
         """Put given files into the volumes and the containers of a manifest. Everybody may write to empty volumes."""
