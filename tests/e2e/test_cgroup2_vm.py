@@ -150,8 +150,10 @@ def test_a_fit_has_the_same_answer_whether_the_kernel_kills_one_process_or_all(s
 
 
 def test_the_curve_of_a_fit_has_what_is_read_again_and_how_long_processes_wait(seen: Seen) -> None:
-    """How much that is depends on how often so slow a machine reads the file."""
-    (image,) = seen.measured("fit-reclaim")["images"]
+    """How much that is, and whether a trial at 8 MiB ends in time, depends on how slow the machine is."""
+    case = seen.case("fit-reclaim")
+    assert case["exit_code"] in (0, 3), case["stderr"]
+    (image,) = json.loads(case["stdout"])["images"]
     passed = [rung for rung in image["rungs"] if rung["passed"] and rung["limit_bytes"] is not None]
     assert any(rung["limit_bytes"] < 20 * MIB for rung in passed)
     for rung in passed:
