@@ -18,7 +18,10 @@ from membudget.measure.live_heap.messages import Runtime
 from membudget.measure.live_heap.runtimes import RunningRuntime
 
 READY = "print('ready', flush=True); input()\n"
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="pidfd and memfd are Linux's")
+pytestmark = [
+    pytest.mark.thorough,  # they start processes, and wait for some in vain
+    pytest.mark.skipif(sys.platform != "linux", reason="pidfd and memfd are Linux's"),
+]
 
 
 @contextmanager
