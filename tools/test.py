@@ -5,7 +5,7 @@
 `make test` runs it, with an engine at hand. Without arguments, several runs of pytest go on side by side:
 
 - the tests on the engine, one after another, for a run of membudget removes what a killed one left;
-- the soak, the documented commands and workflows, most integration tests and attacks, on three more engines, where such
+- the soak, the documented commands and workflows, most integration tests and attacks, on four more engines, where such
   can be started;
 - the tests that need no engine, in one process for each CPU, with what the others leave of the CPUs. They begin while
   the images are made.
@@ -47,7 +47,7 @@ _LONGEST_ON_OTHER_ENGINES = (
     "tests/soak/test_soak.py", "tests/e2e/test_documented_workflows.py", "tests/e2e/test_documented_commands.py",
 )  # fmt: skip
 _ON_OTHER_ENGINES = ("tests/integration", "tests/attacks")
-_OTHER_ENGINES = 3
+_OTHER_ENGINES = 4
 """Tests on an engine wait for much of their time."""
 _WITH_A_WAY_OUT = ("test_containerd_store.py", "test_init.py", "test_production_examples.py")
 """Those of the former that are left to the first engine: their images install programs."""

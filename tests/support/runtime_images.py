@@ -23,7 +23,7 @@ class RuntimeImages:
 
     def built(self, name: str) -> str:
         """Return the reference of a benchmark's service."""
-        reference = f"membudget-test/{name}"
+        reference = f"membudget-test/runtime-{name}"  # apart from the images of other tests
         _build(reference, str(_BENCHMARKS / _CONTEXTS[name]), environ=second_engine.builder_environ())
         second_engine.copy(reference)
         return reference
@@ -33,7 +33,7 @@ class RuntimeImages:
 
         It is built where it runs: what it shares with the benchmark's is not copied again.
         """
-        reference = f"membudget-test/{name}-{len(self.variants)}"
+        reference = f"membudget-test/runtime-{name}-{len(self.variants)}"
         dockerfile = "\n".join((f"FROM {self.built(name)}", *lines, ""))
         _build(reference, "-", dockerfile=dockerfile)
         self.variants.append(reference)

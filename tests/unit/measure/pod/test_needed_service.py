@@ -15,7 +15,6 @@ from membudget.measure.trial import TrialSpec, WorkloadResult
 from tests.fakes.containers import FakeContainers, FakeDrivers
 
 CLOSED = '{"event": "looked", "listening": []}'
-ELSEWHERE = '{"event": "looked", "listening": [{"port": 22, "address": "0.0.0.0"}]}'
 OPEN = '{"event": "looked", "listening": [{"port": 5432, "address": "::"}]}'
 SPEC = TrialSpec("api", "api", None, 1000, AutoWorkload())
 
@@ -50,9 +49,10 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("membudget.measure.pod.needed_service._LOOK_POLL_S", 0)
 
 
-def test_a_healthy_service_is_there_when_it_listens_on_a_port_that_its_image_declares() -> None:
-    drivers = FakeDrivers(CLOSED, ELSEWHERE, OPEN, CLOSED)
-    assert waited(Database(5432), drivers).passed
+@pytest.mark.parametrize("declared", [5432, 80])
+def test_a_healthy_service_whose_image_declares_a_port_is_there_when_one_is_open(declared: int) -> None:
+    drivers = FakeDrivers(CLOSED, CLOSED, OPEN, CLOSED)
+    assert waited(Database(declared), drivers).passed
     assert len(drivers.orders) == 3
     assert drivers.ended == drivers.asked
 
