@@ -4,9 +4,9 @@ Also how far its answer is above what a service needs, if that differs from tria
 
     make bench-fit-noise
 
-Each fit is the real search against a simulated service whose limit changes nothing but what is said. CPU time and the
-memory that a service needs are drawn from recorded trials (noise/recorded.json), latency from distributions. Beside it
-the rule that compares medians of the trials that were run anyway, which fit used before.
+Each fit is the real search against a simulated service. Its limit has only the effect that a row names. CPU time and
+memory are drawn from recorded trials (noise/recorded.json), latency from distributions. For comparison, the benchmark
+also applies the rule that fit used before: it compares the medians of the trials that the search ran anyway.
 """
 
 import random

@@ -1,4 +1,4 @@
-"""The pod that a manifest describes, as it is measured: the resolved form of an image's table `kubernetes`.
+"""The pod that membudget measures for an image's table `kubernetes`, with the settings that its manifest gives.
 
 It holds what decides a measurement, and no places and no tags of measured images. So two commits whose pods are equal
 are measured in the same way, even if their manifests differ.

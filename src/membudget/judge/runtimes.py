@@ -49,6 +49,8 @@ _WORKERS = {
 }
 """How servers write the number of their workers."""
 _GO_SIZE = re.compile(r"(\d{1,15})(B|KiB|MiB|GiB|TiB)?")
+WORK_MEM = "work_mem"
+"""PostgreSQL's setting for the memory of each connection."""
 _GO_UNITS = {"": 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
 
 
@@ -79,11 +81,16 @@ class RuntimeFinding:
         return None if self.ceiling_bytes is None else self.ceiling_bytes + (self.beside_bytes or 0)
 
     @property
+    def fitting_name(self) -> str:
+        """The name of the fitting setting, such as "work_mem". Empty if there is none."""
+        return (self.fitting or "").partition("=")[0]
+
+    @property
     def place(self) -> SettingPlace | None:
         """Where the setting is written, or else where the program is started. None if neither is known."""
         places = self.runtime.places
-        name = (self.fitting or "").split("=")[0]
-        return (places.get(self.setting) if self.setting is not None else None) or places.get(name) or places.get("")
+        own = places.get(self.setting) if self.setting is not None else None
+        return own or places.get(self.fitting_name) or places.get("")
 
 
 def judge_runtimes(images: Sequence[ImageMeasurement], rules: Collection[RuntimeRule]) -> tuple[RuntimeFinding, ...]:
@@ -196,7 +203,7 @@ class _Known:
         each = room // max(1, connections.most)
         fitting = None
         if each >= _LEAST_WORK_BYTES:
-            fitting = f"work_mem={each // 1024}kB"
+            fitting = f"{WORK_MEM}={each // 1024}kB"
         elif connections.each_bytes and room >= connections.each_bytes:
             fitting = f"max_connections={room // connections.each_bytes}"
         yield RuntimeFinding(

@@ -7,7 +7,7 @@ from membudget.core.quantities import format_percent, format_size
 from membudget.core.untrusted_text import Quoted
 from membudget.judge.measurement import ImageMeasurement
 from membudget.judge.metric import Verdict
-from membudget.judge.runtimes import FAR_BELOW, NODE_YOUNG_MIB, REDIS_SHARE, RuntimeFinding
+from membudget.judge.runtimes import FAR_BELOW, NODE_YOUNG_MIB, REDIS_SHARE, WORK_MEM, RuntimeFinding
 from membudget.measure.runtimes.runtime import Connections, Malloc, Runtime, RuntimeKind
 from membudget.report.findings import Finding
 from membudget.report.row_words import Parts
@@ -156,7 +156,7 @@ def _sum_of_fitting(finding: RuntimeFinding) -> Parts:
     connections, limit = _connections(finding), format_size(finding.limit_bytes)
     if connections is not None:
         shared = f"({limit} − 5% − {format_size(connections.shared_bytes)})"
-        is_of_each = (finding.fitting or "").startswith("work_mem")
+        is_of_each = finding.fitting_name == WORK_MEM
         return (f", which is {shared} ÷ {connections.most if is_of_each else format_size(connections.each_bytes)}",)
     if finding.runtime.kind is RuntimeKind.REDIS:
         return (f", which is {format_percent(100 * REDIS_SHARE)} of {limit}",)

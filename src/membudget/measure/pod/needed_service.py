@@ -32,7 +32,7 @@ class NeededService:
     """What tells that it has started, for `Condition.ANSWERS`."""
 
     def wait_until(self, condition: Condition, spec: TrialSpec, deadline: float) -> WorkloadResult:
-        """Wait until the condition holds. Returns what it waited for in vain where it does not."""
+        """Wait until the condition holds. Return a failed result with its reason if it does not."""
         match condition:
             case Condition.ANSWERS if self.started is not None:
                 return self._answers(self.started, spec, deadline)
