@@ -13,7 +13,7 @@ from membudget.budgets.entries import Build
 from membudget.budgets.kubernetes import KubernetesSettings
 from membudget.budgets.lines import Keys
 from membudget.manifests.kubernetes import PODS, pod_of, workloads_in
-from membudget.manifests.quantities import InvalidQuantity, kubernetes_bytes
+from membudget.manifests.quantities import InvalidQuantity
 from membudget.manifests.yaml_text import YamlValue
 from membudget.measure.pod.manifest_sources import (
     Lack,
@@ -21,6 +21,7 @@ from membudget.measure.pod.manifest_sources import (
     PodRefused,
     Sources,
     cpus,
+    memory_of,
     mounts_of,
     volumes_of,
 )
@@ -34,6 +35,9 @@ _DEFAULT_CAPABILITIES = frozenset({
 })  # fmt: skip
 """What an engine gives by default (Docker, "Runtime privilege and Linux capabilities")."""
 _ABOVE_DEFAULT = "is more than a measured container may have"
+
+_LIMIT = "resources.limits.memory"
+"""The key in messages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +170,7 @@ class _Reader:
             self._measured, containers, tuple(self._used(mounted)), own[0] or own[1],
             tuple(port for port in map(_number, entry.get("ports").entries()) if port is not None),
         )  # fmt: skip
-        limit = self._amount(limits.get("memory"), self._measured)
+        limit = memory_of(limits.get("memory"), f"{self._measured}: {_LIMIT}")
         return ReadPod(pod, limit, _cpus(limits.get("cpu"), self._measured), tuple(self._sources.lacks))
 
     def _used(self, mounted: set[str]) -> Iterator[PodVolume]:
@@ -204,13 +208,14 @@ class _Reader:
         if image is None and build is None and not is_own:
             raise PodRefused(f"{name}: image is missing", entry.line)
         user, read_only, dropped, kept, groups = rights
+        limit = entry.get("resources", "limits", "memory")
         return PodContainer(
             name=name, image=image, build=build, runs_to_end=runs_to_end,
             command=self._sources.words(entry.get("command"), environment),
             arguments=self._sources.words(entry.get("args"), environment),
             environment=tuple(sorted(environment.items())), workdir=entry.get("workingDir").text,
             user=user, groups=groups, read_only=read_only, dropped=dropped, kept=kept,
-            limit_bytes=None if is_measured else self._amount(entry.get("resources", "limits", "memory"), name),
+            limit_bytes=None if is_measured else memory_of(limit, f"{name}: {_LIMIT}"),
             mounts=mounts,
             started=self._probe(entry, "startupProbe") if is_init and not runs_to_end else None,
         )  # fmt: skip
@@ -272,14 +277,6 @@ class _Reader:
                 )  # fmt: skip
         self._sources.lack(name, LackKind.PROBE, key)
         return None
-
-    def _amount(self, value: YamlValue, name: str) -> int | None:
-        if value.text is None:
-            return None
-        try:
-            return kubernetes_bytes(value.text)
-        except InvalidQuantity as error:
-            raise PodRefused(f"{name}: resources.limits.memory: {error}", value.line) from None
 
 
 def _number(port: YamlValue) -> int | None:

@@ -196,7 +196,8 @@ def volumes_of(pod: YamlValue, claims: YamlValue, sources: Sources) -> dict[str,
     for volume in islice(pod.get("volumes").entries(), MOST_LISTED):
         name, empty = volume.get("name").text or "", volume.get("emptyDir")
         if empty.get("medium").text == "Memory":
-            found[name] = PodVolume(name, VolumeKind.MEMORY, _size(empty.get("sizeLimit"), name)), ""
+            size = memory_of(empty.get("sizeLimit"), f"volumes: {name}: emptyDir.sizeLimit")
+            found[name] = PodVolume(name, VolumeKind.MEMORY, size), ""
         elif empty or volume.get("ephemeral"):
             found[name] = PodVolume(name), ""
         elif (files := sources.files(volume)) is not None:
@@ -255,13 +256,14 @@ def cpus(text: str) -> int:
     return max(1, -(-_thousandths(text) // 1000))
 
 
-def _size(value: YamlValue, name: str) -> int | None:
+def memory_of(value: YamlValue, key: str) -> int | None:
+    """Return an amount of memory in bytes, or None if there is none. Raises PodRefused, which names `key`."""
     if value.text is None:
         return None
     try:
         return kubernetes_bytes(value.text)
     except InvalidQuantity as error:
-        raise PodRefused(f"volumes: {name}: emptyDir.sizeLimit: {error}", value.line) from None
+        raise PodRefused(f"{key}: {error}", value.line) from None
 
 
 def _mode(value: YamlValue, usual: int) -> int:
