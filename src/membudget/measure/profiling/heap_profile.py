@@ -1,0 +1,125 @@
+"""A heap profile as report.json has it: who held memory when it was taken. Bounded, for it comes from hostile code."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
+
+from membudget.core.files import Stored
+
+MOST_STACKS = 400
+"""The most stacks of a profile. The others are summed up in `rest_bytes`."""
+MOST_FRAMES = 40
+"""The most frames of a stack, from the innermost outwards."""
+LONGEST_NAME = 200
+_LONGEST_REASON = 300
+_MOST_BYTES = 1 << 50
+
+_Name = Annotated[str, Field(max_length=LONGEST_NAME)]
+_Bytes = Annotated[int, Field(ge=0, le=_MOST_BYTES)]
+
+
+class ProfiledBy(StrEnum):
+    """What a profile was taken with. It decides what a frame is: a line, a class, or a mapping."""
+
+    MEMRAY = "memray"
+    TRACEMALLOC = "tracemalloc"
+    CLASS_HISTOGRAM = "class_histogram"
+    V8_SAMPLING = "v8_sampling"
+    PPROF = "pprof"
+    OBJECT_SPACE = "object_space"
+    HEAPTRACK = "heaptrack"
+    SMAPS = "smaps"
+
+
+@dataclass(frozen=True, slots=True)
+class Frame(Stored):
+    """A place that holds memory, or that called one: a line of code, a class, or a mapping. Text from outside."""
+
+    name: _Name
+    """The function, the class, or the mapped file or kind of mapping."""
+    file: _Name | None = None
+    """The source file as the runtime names it, often its path in the image."""
+    line: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
+    is_library: bool = False
+    """Whether it belongs to the runtime or an installed package, not to the service's own code."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stack(Stored):
+    """Memory, and the calls that took it."""
+
+    frames: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1, max_length=MOST_FRAMES)]
+    """Indices into `HeapProfile.frames`, the innermost first."""
+    held_bytes: _Bytes
+
+
+@dataclass(frozen=True, slots=True)
+class HeapProfile(Stored):
+    """Who held the memory of a container's processes at one moment. Stacks are sorted, the largest first."""
+
+    profiled_by: ProfiledBy
+    frames: Annotated[tuple[Frame, ...], Field(max_length=MOST_STACKS * MOST_FRAMES)]
+    stacks: Annotated[tuple[Stack, ...], Field(max_length=MOST_STACKS)]
+    rest_bytes: _Bytes = 0
+    """The memory of all other stacks."""
+
+    def __post_init__(self) -> None:
+        if any(index >= len(self.frames) for stack in self.stacks for index in stack.frames):
+            raise ValueError("a stack names a frame that is not in the profile")
+
+    @property
+    def held_bytes(self) -> int:
+        """All memory in the profile."""
+        return sum(stack.held_bytes for stack in self.stacks) + self.rest_bytes
+
+    @classmethod
+    def of(cls, profiled_by: ProfiledBy, held: Iterable[tuple[tuple[Frame, ...], int]]) -> "HeapProfile":
+        """Return a profile of these stacks, innermost frame first, in bytes. Equal stacks are added up.
+
+        Only the largest `MOST_STACKS` are kept. Stacks are cut to `MOST_FRAMES`, names to `LONGEST_NAME`.
+        """
+        sums: dict[tuple[Frame, ...], int] = {}
+        for frames, held_bytes in held:
+            if held_bytes > 0 and frames:
+                cut = tuple(map(_shortened, frames[:MOST_FRAMES]))
+                sums[cut] = sums.get(cut, 0) + held_bytes
+        largest = sorted(sums.items(), key=lambda one: -one[1])
+        numbers: dict[Frame, int] = {}
+        stacks = tuple(
+            Stack(tuple(numbers.setdefault(frame, len(numbers)) for frame in frames), min(held_bytes, _MOST_BYTES))
+            for frames, held_bytes in largest[:MOST_STACKS]
+        )
+        rest = sum(held_bytes for _, held_bytes in largest[MOST_STACKS:])
+        return cls(profiled_by, tuple(numbers), stacks, min(rest, _MOST_BYTES))
+
+
+def _shortened(frame: Frame) -> Frame:
+    name, file = frame.name[:LONGEST_NAME], frame.file[-LONGEST_NAME:] if frame.file is not None else None
+    line = frame.line if frame.line is not None and 1 <= frame.line <= 10_000_000 else None
+    return Frame(name, file, line, frame.is_library)
+
+
+@dataclass(frozen=True, slots=True)
+class ProfiledSide(Stored):
+    """The profiled trial of one side, which is never judged: a profile, or the reason why there is none."""
+
+    profile: HeapProfile | None
+    reason: Annotated[str, Field(max_length=_LONGEST_REASON)] | None = None
+    """A sentence for people. None if there is a profile."""
+    rss_bytes: _Bytes | None = None
+    """RSS when the profile was taken. None if it is unknown."""
+    peak_rss_bytes: _Bytes | None = None
+    """The peak RSS of the profiled trial: how much the profiler itself took is this minus the judged peak."""
+    duration_ms: Annotated[int, Field(ge=0)] = 0
+    """The duration of the profiled trial."""
+
+
+@dataclass(frozen=True, slots=True)
+class PairProfile(Stored):
+    """The profiles of both sides of an image. A side is None if it does not exist."""
+
+    base: ProfiledSide | None
+    head: ProfiledSide | None

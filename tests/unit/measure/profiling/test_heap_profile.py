@@ -1,0 +1,42 @@
+"""What a heap profile keeps of what a profiler says."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from membudget.measure.profiling.heap_profile import (
+    LONGEST_NAME,
+    MOST_FRAMES,
+    MOST_STACKS,
+    Frame,
+    HeapProfile,
+    ProfiledBy,
+    Stack,
+)
+
+_FRAMES = st.builds(Frame, st.text(max_size=3), st.none() | st.text(max_size=3), st.none() | st.integers(1, 9))
+_HELD = st.lists(st.tuples(st.lists(_FRAMES, max_size=4).map(tuple), st.integers(-5, 1 << 40)), max_size=30)
+
+
+@given(_HELD)
+def test_no_memory_is_lost_and_the_largest_stack_is_first(held: list[tuple[tuple[Frame, ...], int]]) -> None:
+    profile = HeapProfile.of(ProfiledBy.TRACEMALLOC, held)
+    assert profile.held_bytes == sum(size for frames, size in held if size > 0 and frames)
+    sizes = [stack.held_bytes for stack in profile.stacks]
+    assert sizes == sorted(sizes, reverse=True)
+
+
+def test_a_profile_is_bounded() -> None:
+    deep = tuple(Frame(f"f{number}", "x" * 5000, 10**9) for number in range(1000))
+    held = [(deep, 7), *(((Frame("g" * 900 + str(number)), Frame(str(number))), 1) for number in range(2000))]
+    profile = HeapProfile.of(ProfiledBy.PPROF, held)
+    assert len(profile.stacks) == MOST_STACKS
+    assert profile.held_bytes == 2007
+    first = profile.stacks[0]
+    assert len(first.frames) == MOST_FRAMES
+    assert profile.frames[first.frames[0]] == Frame("f0", "x" * LONGEST_NAME)
+
+
+def test_a_stack_of_unknown_frames_is_refused() -> None:
+    with pytest.raises(ValueError, match="not in the profile"):
+        HeapProfile(ProfiledBy.SMAPS, (), (Stack((0,), 1),))
