@@ -44,6 +44,8 @@ from membudget.measure.pod.compose_variables import ComposeFile
 from membudget.measure.pod.manifest_plan import manifest_plan
 from membudget.measure.pod_plan import PodPlan
 from membudget.measure.probe.machine import cpu_model
+from membudget.measure.profiling.heap_profile import ProfiledSide
+from membudget.measure.profiling.order import Profiling
 from membudget.measure.runtimes.runtime import Runtime
 from membudget.measure.trial import Trial, TrialInputs, TrialSpec
 from membudget.report.report import Environment
@@ -129,6 +131,11 @@ class MeasuringTools:
         """Return a runtime with its answer on its memory. Raises EnvironmentFault."""
         with engine_lost_is_told(self._engine, f"asking a runtime of {spec.name}"):
             return self._pool.ask(spec, runtime)
+
+    def profile(self, spec: TrialSpec, order: Profiling) -> ProfiledSide:
+        """Run a trial with a profiler, and return its profile. Raises EnvironmentFault."""
+        with engine_lost_is_told(self._engine, f"profiling {spec.name}"):
+            return self._pool.profile(spec, order)
 
     def remembered(self, spec: TrialSpec) -> tuple[Trial, ...]:
         """Return earlier trials of exactly this spec on such a machine, or none."""

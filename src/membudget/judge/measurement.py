@@ -21,6 +21,7 @@ from membudget.core.metrics import IMAGE_METRICS, Metric, MetricValue
 from membudget.judge.fitted import FittedImage
 from membudget.measure.assumed import AutoEnd
 from membudget.measure.probe.messages import HostSettings
+from membudget.measure.profiling.heap_profile import PairProfile
 from membudget.measure.runtimes.runtime import MOST_RUNTIMES, Runtime
 from membudget.measure.trial import Trial
 
@@ -158,6 +159,8 @@ class ImageMeasurement(Stored):
     """What `membudget fit` last found. None if the image was never fitted, and in older reports."""
     deployment: Deployment | None = None
     """Where it is deployed, and what memory costs there. None without `[cost]`, and in older reports."""
+    profile: PairProfile | None = None
+    """Which code held the memory on both sides. None if nobody asked, and in older reports."""
 
     @property
     def side_for_maximums(self) -> SideMeasurement | None:

@@ -67,7 +67,7 @@ def without_secrets(trial: Trial, secrets: tuple[str, ...]) -> Trial:
 
     The reason is shortened last. Otherwise, half of a secret could remain.
     """
-    hide = _mask(secrets)
+    hide = mask_of(secrets)
     return replace(
         trial,
         reason=brief(hide(trial.reason)) if trial.reason is not None else None,
@@ -105,7 +105,7 @@ def one_line(output: str, secrets: tuple[str, ...]) -> str:
 
     The engine may have cut the output. So the beginning of a secret at its end is masked, too.
     """
-    hidden = _mask(secrets)(output).rstrip("\ufffd")  # half of a character
+    hidden = mask_of(secrets)(output).rstrip("\ufffd")  # half of a character
     begun = max((_begun(hidden, part) for part in (*secrets, *_lines(secrets))), default=0)
     return " ".join(f"{hidden[:-begun]}{HIDDEN}".split() if begun else hidden.split())
 
@@ -116,7 +116,8 @@ def _begun(text: str, secret: str) -> int:
     return next((length for length in lengths if text.endswith(secret[:length])), 0)
 
 
-def _mask(secrets: tuple[str, ...]) -> Mask:
+def mask_of(secrets: tuple[str, ...]) -> Mask:
+    """Return what hides secrets, and each line of those that have several."""
     return Mask([*secrets, *_lines(secrets)], shortest=1)
 
 

@@ -11,7 +11,7 @@ from membudget.core.metrics import Metric
 from membudget.core.progress import Running
 from membudget.engine.cgroups import TrialCgroup, trial_cgroup
 from membudget.engine.connection import EngineInfo
-from membudget.engine.containers import CannotStart, Containers, ContainerState
+from membudget.engine.containers import CannotStart, Containers
 from membudget.measure.assumed import AutoEnd
 from membudget.measure.certificate import EngineWord, require_swap_limit
 from membudget.measure.doomed import ended_at_first_kill
@@ -22,18 +22,28 @@ from membudget.measure.outcome import outcome_of, with_trouble, without_secrets
 from membudget.measure.pod.pod import ComposePod, LoneContainer, Places, PodTools, TrialContainers
 from membudget.measure.probe.client import DEFAULT_RATE_HZ, MachineState, Probe, Watching
 from membudget.measure.probe.messages import Depth, ProbeReport
+from membudget.measure.profiling.capturing import NO_CAPTURE, Capture, HeapCapture
+from membudget.measure.profiling.heap_profile import ProfiledSide
+from membudget.measure.profiling.order import Profiling, profiled
 from membudget.measure.repeats import read_during_kill, until_seen
 from membudget.measure.runtimes.asking import Asking, options_for, with_variables_of
 from membudget.measure.runtimes.questions import question
 from membudget.measure.runtimes.runtime import Runtime
 from membudget.measure.schedule import TrialLedger, cpu_list
 from membudget.measure.trial import PhaseName, SidecarUse, Trial, TrialSpec, WorkloadResult
-from membudget.measure.workload.exercised import NOT_ASKED, NOT_RUNNING, Ending, Exercised, LiveHeap, ran_inside
+from membudget.measure.workload.exercised import (
+    NOT_ASKED,
+    NOT_RUNNING,
+    Ending,
+    Exercised,
+    LiveHeap,
+    end,
+    ran_inside,
+)
 from membudget.measure.workload.explained import with_variables
 from membudget.measure.workload.run import ContainerWorkload
 from membudget.measure.workload.service import Drivers
 
-_KILL_S = 20.0
 HIGHEST_RATE_HZ = 1000
 
 
@@ -115,6 +125,18 @@ class TrialRunner:
         places = [options_for(spec, asking, command, cpuset) for command in asking.commands]
         return Asking(self._containers, spec.inputs.secrets, began=self._note_container).asked(runtime, asking, places)
 
+    def profile(
+        self, spec: TrialSpec, order: Profiling, ledger: TrialLedger, cpus: tuple[int, ...] | None = None
+    ) -> ProfiledSide:
+        """Run `spec` once with a profiler, and return its profile, or the reason why there is none.
+
+        Raises EnvironmentFault if the trial says nothing about the image.
+        """
+        self._cpus = cpus or tuple(range(self._info.cpus))
+        spec = profiled(spec, order, self._containers.environment(spec.image_id), self.available_bytes())
+        capture = HeapCapture(self._drivers, self._containers, self._probe.rss_now, order, spec.inputs.secrets)
+        return capture.side(self._run_once(spec, ledger, self.rate_hz, Depth.NONE, capture))
+
     def _note_container(self, container_id: str | None) -> None:
         self._container_id = container_id
 
@@ -147,7 +169,9 @@ class TrialRunner:
         """Return what the probe sees of the engine's machine."""
         return self._probe.machine()
 
-    def _run_once(self, spec: TrialSpec, ledger: TrialLedger, rate_hz: int, depth: Depth) -> Trial:
+    def _run_once(
+        self, spec: TrialSpec, ledger: TrialLedger, rate_hz: int, depth: Depth, capture: Capture = NO_CAPTURE
+    ) -> Trial:
         self._name = spec.name
         cgroup = self._next_cgroup(ledger)
         spec = informed(spec, self._containers.declarations(spec.image_id))
@@ -157,7 +181,7 @@ class TrialRunner:
             if self._cancelled:
                 raise EnvironmentFault("the run was cancelled")
             watching = Watching(rate_hz, depth, tuple(sorted(spec.unjudged_phases)))
-            return self._measure(spec, cgroup, pod, watching)
+            return self._measure(spec, cgroup, pod, watching, capture)
         finally:
             self._container_id = self._phase = None
             pod.close()
@@ -182,12 +206,16 @@ class TrialRunner:
     def _parent(self, cgroup: TrialCgroup) -> str | None:
         return cgroup.parent_argument if self._probe.sees_cgroups else None
 
-    def _measure(self, spec: TrialSpec, cgroup: TrialCgroup, pod: TrialContainers, watching: Watching) -> Trial:
+    def _measure(
+        self, spec: TrialSpec, cgroup: TrialCgroup, pod: TrialContainers, watching: Watching, capture: Capture
+    ) -> Trial:
         container_id = pod.container_id
         probes = self._pods.probes(len(pod.sidecars))
-        with self._ended_if_doomed(spec, container_id):
+        with self._ended_if_doomed(spec, container_id), capture.watching(container_id):
             exercised = self._exercised(spec, cgroup, pod, watching, probes)
+            capture.workload_ended()
             result = with_trouble(self._settle(spec, container_id, exercised.result), pod.trouble())
+            capture.settled()
         for probe in (self._probe, *probes):
             probe.end_phase()
         self._phase = None
@@ -246,10 +274,10 @@ class TrialRunner:
         if spec.asks_live_heap and result.passed and (state := self._containers.state(container_id)).running:
             report, beside = self._probe.finish(), [probe.finish() for probe in probes]
             heap = live_heap(self._drivers, container_id, state.pid)
-            self._end(container_id)
+            end(self._containers, container_id)
             pod.remove_measured()
             return Ending(state, report, beside, was_by_itself=False, live_heap=heap)
-        state, was_by_itself = self._end(container_id)
+        state, was_by_itself = end(self._containers, container_id)
         log = () if result.passed else result.output_tail or self._containers.log_tail(container_id)
         # The engine now removes the containers' cgroups. The trial's own cgroup stays and keeps the kernel's marks.
         pod.remove_measured()
@@ -309,20 +337,6 @@ class TrialRunner:
         if exit_code == 0:  # the workload may have asked the service to end
             return result
         return WorkloadResult(passed=False, reason=f"the container exited with code {exit_code} after its workload")
-
-    def _end(self, container_id: str) -> tuple[ContainerState, bool]:
-        """Stop the container if it still runs. Return its last state, and whether it ended without being stopped."""
-        state = self._containers.state(container_id)
-        if not state.running:
-            return state, True
-        self._containers.kill(container_id)
-        if not self._containers.wait(container_id, _KILL_S):
-            raise EnvironmentFault(
-                f"a killed container still ran after {_KILL_S:.0f} s",
-                fix="look at the engine's log and the disk",
-                check=DoctorCheck.SELF_TEST,
-            )
-        return self._containers.state(container_id), False
 
     def _unseen(self, cgroup: TrialCgroup, report: ProbeReport) -> EnvironmentFault:
         """Return the error for a cgroup that no probe saw: the place to look from is wrong."""

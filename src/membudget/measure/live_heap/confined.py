@@ -5,7 +5,6 @@ container's files, and has little memory and time. Symbolic links of the contain
 """
 
 import ctypes
-import json
 import os
 import resource
 import select
@@ -22,7 +21,10 @@ from membudget.measure.live_heap.runtimes import RunningRuntime
 
 _MEMORY_BYTES = 256 << 20
 _LARGEST_FILE_BYTES = 1 << 16
-_LONGEST_ANSWER_BYTES = 1 << 14
+_LONGEST_NUMBER_BYTES = 20
+_PIECE_BYTES = 1 << 16
+_DATA, _REASON = b"=", b"!"
+"""How the child's answer begins: with what the runtime said, or with the reason why it said nothing."""
 _GRACE_S = 2.0
 """How much longer than a runtime the child may take, to say that time is up and to remove its files."""
 _PR_SET_PDEATHSIG = 1
@@ -43,63 +45,110 @@ class Answer:
     reason: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a runtime said, or the reason why it said nothing."""
+
+    data: bytes | None
+    reason: str | None = None
+
+
+Ask = Callable[[RunningRuntime, float], bytes]
+"""Asks a runtime, with a deadline on `time.monotonic`. Raises NoAnswer, OSError, ValueError, and TimeoutError."""
+
+
 def ask_confined(process: RunningRuntime, ask: Callable[[RunningRuntime, float], int], timeout_s: float) -> Answer:
     """Run `ask` beside the runtime, with a deadline on `time.monotonic`, and return the answer."""
+
+    def as_text(process: RunningRuntime, deadline: float) -> bytes:
+        return str(ask(process, deadline)).encode()
+
+    said = said_confined(process, as_text, timeout_s, most_bytes=_LONGEST_NUMBER_BYTES)
+    try:
+        return Answer(int(said.data) if said.data is not None else None, said.reason)
+    except ValueError:
+        return Answer(None, "the process that asked it gave no answer")
+
+
+def said_confined(
+    process: RunningRuntime, ask: Ask, timeout_s: float, *, most_bytes: int, is_inside: bool = True
+) -> Said:
+    """Run `ask` in a child, and return what it brings: at most `most_bytes`, or the reason why there is nothing.
+
+    `is_inside` says whether the child goes where the runtime is, as its user. Otherwise it stays outside and keeps the
+    rights to read the runtime's folder in /proc. Memory and time are limited in both places.
+    """
     reader, writer = os.pipe()
     parent = os.getpid()
     child = os.fork()
     if child == 0:
-        _live(process, ask, time.monotonic() + timeout_s, writer, parent)
+        os.close(reader)
+        _live(process, ask, time.monotonic() + timeout_s, writer, parent, is_inside=is_inside)
     os.close(writer)
     try:
-        said = _read(reader, time.monotonic() + timeout_s + _GRACE_S)
+        return _read(reader, time.monotonic() + timeout_s + _GRACE_S, most_bytes)
     finally:
         os.close(reader)
         with suppress(ProcessLookupError):
             os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
-    return said
 
 
-def _read(reader: int, deadline: float) -> Answer:
-    data = b""
-    while b"\n" not in data and len(data) < _LONGEST_ANSWER_BYTES:
+def _read(reader: int, deadline: float, most_bytes: int) -> Said:
+    said = bytearray()
+    while True:
         readable, _, _ = select.select([reader], [], [], max(0.0, deadline - time.monotonic()))
         if not readable:
-            return Answer(None, "it did not answer in time")
-        received = os.read(reader, _LONGEST_ANSWER_BYTES)
+            return Said(None, "it did not answer in time")
+        received = os.read(reader, _PIECE_BYTES)
         if not received:
-            return Answer(None, "the process that asked it ended early")
-        data += received
-    try:
-        return Answer(**json.loads(data))
-    except (ValueError, TypeError):
-        return Answer(None, "the process that asked it gave no answer")
+            break
+        said += received
+        if len(said) > max(most_bytes, 4 * LONGEST_REASON) + 1:
+            return Said(None, "its answer is too large")
+    kind, data = said[:1], bytes(said[1:])
+    if kind == _REASON:
+        return Said(None, data.decode(errors="replace"))
+    if kind != _DATA:
+        return Said(None, "the process that asked it ended early")
+    return Said(data) if len(data) <= most_bytes else Said(None, "its answer is too large")
 
 
-def _live(
-    process: RunningRuntime, ask: Callable[[RunningRuntime, float], int], deadline: float, writer: int, parent: int
+def _live(  # noqa: PLR0913 - all that a child is given
+    process: RunningRuntime, ask: Ask, deadline: float, writer: int, parent: int, *, is_inside: bool
 ) -> None:
     """Ask, write the answer, and end. A forked child must not return into its parent's code."""
     try:
-        said = Answer(None, "it did not answer")
+        reason: str | None = None
+        said = b""
         try:
-            _enter(process, parent)
-            said = Answer(ask(process, deadline))
+            if is_inside:
+                _enter(process)
+            _live_no_longer_than(parent)
+            _limit()
+            said = ask(process, deadline)
         except NoAnswer as error:
-            said = Answer(None, str(error)[:LONGEST_REASON])
+            reason = str(error)
         except TimeoutError:
-            said = Answer(None, "it did not answer in time")
+            reason = "it did not answer in time"
         except MemoryError:
-            said = Answer(None, "its answer is too large")
+            reason = "its answer is too large"
         except (OSError, ValueError) as error:
-            said = Answer(None, f"it could not be asked: {error}"[:LONGEST_REASON])
-        os.write(writer, json.dumps({"heap_bytes": said.heap_bytes, "reason": said.reason}).encode() + b"\n")
+            reason = f"it could not be asked: {error}"
+        _write_all(
+            writer, _DATA + said if reason is None else _REASON + reason[:LONGEST_REASON].encode(errors="replace")
+        )
     finally:
         os._exit(0)
 
 
-def _enter(process: RunningRuntime, parent: int) -> None:
+def _write_all(writer: int, data: bytes) -> None:
+    left = memoryview(data)
+    while left:
+        left = left[os.write(writer, left) :]
+
+
+def _enter(process: RunningRuntime) -> None:
     """Go where the runtime is, and keep only its user's rights."""
     _enter_network(process.folder)
     root = os.open("root", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=process.folder)
@@ -113,9 +162,16 @@ def _enter(process: RunningRuntime, parent: int) -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     _drop_capabilities(libc)
     libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)  # after the change of user, which clears it (prctl(2))
+
+
+def _live_no_longer_than(parent: int) -> None:
+    """End with the parent. Called after a change of user, which would undo it (prctl(2))."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:
         sys.exit(1)
+
+
+def _limit() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (_LARGEST_FILE_BYTES, _LARGEST_FILE_BYTES))
     resource.setrlimit(resource.RLIMIT_DATA, (_MEMORY_BYTES, _MEMORY_BYTES))

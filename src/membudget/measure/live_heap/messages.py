@@ -9,11 +9,15 @@ LONGEST_REASON = 300
 
 
 class Runtime(StrEnum):
-    """A runtime that can be asked for its live heap."""
+    """A runtime that can be asked for what it holds. Only the first three can be asked for their live heaps."""
 
     HOTSPOT = "JVM"
     NODE = "Node"
     CPYTHON = "CPython"
+    GO = "Go"
+    RUBY = "Ruby"
+    PROGRAM = "program"
+    """Any other program, of which only the kernel can be asked."""
 
 
 @dataclass(frozen=True, slots=True)

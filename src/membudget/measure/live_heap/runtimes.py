@@ -8,7 +8,7 @@ import errno
 import os
 import re
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,14 +52,20 @@ class RunningRuntime:
     """The process's folder in /proc, as a descriptor."""
     handle: int
     """A pidfd."""
+    rss_bytes: int = 0
+    """The process's resident memory when it was opened."""
 
     def signal(self, number: int) -> None:
         """Send a signal. Raises OSError."""
         signal.pidfd_send_signal(self.handle, number)
 
 
+Recognise = Callable[[str, frozenset[str]], Runtime | None]
+"""Returns what a process runs on, by its program and the files that it maps. None: the process is not wanted."""
+
+
 @contextmanager
-def running_runtimes(first_pid: int | None) -> Iterator[list[RunningRuntime]]:
+def running_runtimes(first_pid: int | None, recognise: Recognise = runtime_of) -> Iterator[list[RunningRuntime]]:
     """Provide the runtimes in the PID namespace of `first_pid`, or in our own. Raises OSError.
 
     There are at most `MOST_PROCESSES` + 1.
@@ -73,21 +79,21 @@ def running_runtimes(first_pid: int | None) -> Iterator[list[RunningRuntime]]:
             if not path.name.isdecimal() or int(path.name) == os.getpid():
                 continue
             with suppress(OSError):  # it has just ended
-                if (runtime := _opened(int(path.name), namespace, kept)) is not None:
+                if (runtime := _opened(int(path.name), namespace, kept, recognise)) is not None:
                     found.append(runtime)
             if len(found) > MOST_PROCESSES:
                 break
         yield sorted(found, key=lambda one: one.pid)
 
 
-def _opened(pid: int, namespace: str, kept: ExitStack) -> RunningRuntime | None:
+def _opened(pid: int, namespace: str, kept: ExitStack, recognise: Recognise) -> RunningRuntime | None:
     opened = ExitStack()
     try:
         handle = os.pidfd_open(pid)
         opened.callback(os.close, handle)
         folder = os.open(f"/proc/{pid}", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         opened.callback(os.close, folder)
-        found = _recognised(handle, folder, namespace)
+        found = _recognised(handle, folder, namespace, recognise)
         if found is not None:
             kept.push(opened.pop_all())
         return found
@@ -95,18 +101,19 @@ def _opened(pid: int, namespace: str, kept: ExitStack) -> RunningRuntime | None:
         opened.close()
 
 
-def _recognised(handle: int, folder: int, namespace: str) -> RunningRuntime | None:
+def _recognised(handle: int, folder: int, namespace: str, recognise: Recognise) -> RunningRuntime | None:
     if os.readlink("ns/pid", dir_fd=folder) != namespace:
         return None
     status = _status(read_file("status", folder))
     program = Path(os.readlink("exe", dir_fd=folder)).name.removesuffix(" (deleted)")
-    runtime = runtime_of(program, _mapped(read_file("maps", folder)))
+    runtime = recognise(program, _mapped(read_file("maps", folder)))
     if runtime is None or status["State"].startswith("Z"):
         return None
     mask = int(status["SigCgt"], 16)
     caught = frozenset(number for number in range(1, 65) if mask >> (number - 1) & 1)
     uid, gid, own = (int(status[key].split()[at]) for key, at in (("Uid", 1), ("Gid", 1), ("NSpid", -1)))
-    return RunningRuntime(runtime, own, uid, gid, caught, folder, handle)
+    rss = int(status.get("VmRSS", "0").split()[0]) << 10
+    return RunningRuntime(runtime, own, uid, gid, caught, folder, handle, rss)
 
 
 def _status(text: str) -> dict[str, str]:

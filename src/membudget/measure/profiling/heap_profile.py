@@ -1,7 +1,7 @@
 """A heap profile as report.json has it: who held memory when it was taken. Bounded, for it comes from hostile code."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Annotated
 
@@ -94,6 +94,24 @@ class HeapProfile(Stored):
         )
         rest = sum(held_bytes for _, held_bytes in largest[MOST_STACKS:])
         return cls(profiled_by, tuple(numbers), stacks, min(rest, _MOST_BYTES))
+
+
+def added_up(profiles: Sequence[HeapProfile]) -> HeapProfile:
+    """Return the profile of several processes together. There is at least one."""
+    held = [
+        (tuple(one.frames[index] for index in stack.frames), stack.held_bytes)
+        for one in profiles
+        for stack in one.stacks
+    ]
+    whole = HeapProfile.of(profiles[0].profiled_by, held)
+    rest = whole.rest_bytes + sum(one.rest_bytes for one in profiles)
+    return replace(whole, rest_bytes=min(rest, _MOST_BYTES))
+
+
+def masked(profile: HeapProfile, hide: Callable[[str], str]) -> HeapProfile:
+    """Return the profile with `hide` applied to its names."""
+    frames = (replace(one, name=hide(one.name), file=hide(one.file) if one.file else None) for one in profile.frames)
+    return replace(profile, frames=tuple(map(_shortened, frames)))
 
 
 def _shortened(frame: Frame) -> Frame:

@@ -3,12 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from membudget.core.errors import DoctorCheck, EnvironmentFault
 from membudget.core.metrics import Metric, MetricValue
-from membudget.engine.containers import ContainerState
+from membudget.engine.containers import Containers, ContainerState
 from membudget.measure.figures import Startup
 from membudget.measure.probe.messages import ProbeReport
 from membudget.measure.trial import RanInside, TrialSpec, WorkloadResult
 from membudget.measure.workload.run import ContainerWorkload
+
+_KILL_S = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,24 @@ class Ending:
     """Whether it had ended before membudget stopped it."""
     live_heap: LiveHeap
     log: tuple[str, ...] = ()
+
+
+def end(containers: Containers, container_id: str) -> tuple[ContainerState, bool]:
+    """Stop a container if it still runs. Return its last state, and whether it ended without being stopped.
+
+    Raises EnvironmentFault.
+    """
+    state = containers.state(container_id)
+    if not state.running:
+        return state, True
+    containers.kill(container_id)
+    if not containers.wait(container_id, _KILL_S):
+        raise EnvironmentFault(
+            f"a killed container still ran after {_KILL_S:.0f} s",
+            fix="look at the engine's log and the disk",
+            check=DoctorCheck.SELF_TEST,
+        )
+    return containers.state(container_id), False
 
 
 def ran_inside(spec: TrialSpec, ending: Ending) -> tuple[RanInside, ...]:

@@ -1,0 +1,256 @@
+"""Takes heap profiles of one running container: while its memory is near the judged peak, and at the end.
+
+A thread asks the probe for RSS, and the profiling program for profiles. Nothing here fails a trial: what goes wrong is
+the reason why there is no profile.
+"""
+
+import contextlib
+import dataclasses
+import json
+import threading
+import time
+from base64 import b64decode
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from typing import Protocol
+
+from pydantic import TypeAdapter, ValidationError
+
+from membudget.core.errors import EnvironmentFault, shortened
+from membudget.core.metrics import Metric
+from membudget.engine.containers import CannotStart, Containers
+from membudget.engine.helper import Helper
+from membudget.measure.live_heap.messages import LONGEST_REASON
+from membudget.measure.outcome import mask_of, one_line
+from membudget.measure.profiling.heap_profile import HeapProfile, ProfiledSide, added_up, masked
+from membudget.measure.profiling.messages import MOST_SAID_BYTES, Done, Piece, ProfileOrder
+from membudget.measure.profiling.order import Profiling
+from membudget.measure.trial import Trial
+from membudget.measure.workload.service import Drivers, PlacedDriver
+
+_PROGRAM = "membudget.measure.profiling.profiling_process"
+_EACH_S = 30.0
+"""How long one process may take."""
+_ALL_S = 60.0
+"""How long all processes of a container may take, each time."""
+_START_S = 60.0
+"""How long the profiling program may take to start."""
+_POLL_S = 0.05
+_PATIENCE_S = 0.25
+"""How long a wait for the program may go on once the trial is over."""
+_NEAR = 0.95
+"""The share of the judged peak at which the first profile is taken."""
+_MORE = 1.06
+"""How much more memory there has to be for another profile. A profiler takes memory itself: what it sees at the first
+moment may be less than what it would have seen at the peak.
+"""
+_MOST_TIMES = 8
+_PIECE, _DONE = TypeAdapter(Piece), TypeAdapter(Done)
+_NOT_NEAR = "the container ended before its memory came near the judged peak, so nothing was profiled"
+_NOT_RUNNING = "the container had ended before it could be profiled"
+
+
+class Capture(Protocol):
+    """What a trial tells to whom profiles it."""
+
+    def watching(self, container_id: str) -> AbstractContextManager[None]:
+        """Watch a container, which need not have started yet, as long as the context lasts."""
+
+    def workload_ended(self) -> None:
+        """Note that the workload is over, and that the settle time begins."""
+
+    def settled(self) -> None:
+        """Note that the settle time is over."""
+
+
+class NoCapture:
+    """Takes no profile: every judged trial."""
+
+    def watching(self, container_id: str) -> AbstractContextManager[None]:
+        """Watch nothing."""
+        del container_id
+        return contextlib.nullcontext()
+
+    def workload_ended(self) -> None:
+        """Do nothing."""
+
+    def settled(self) -> None:
+        """Do nothing."""
+
+
+NO_CAPTURE = NoCapture()
+
+
+class _Over(Exception):
+    """Raised in the watching thread once the trial is over."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    profile: HeapProfile
+    rss_bytes: int | None
+
+
+class HeapCapture:
+    """Takes the profiles of one trial. The one that holds the most memory counts."""
+
+    def __init__(
+        self,
+        drivers: Drivers,
+        containers: Containers,
+        rss_now: Callable[[], int | None],
+        order: Profiling,
+        secrets: tuple[str, ...] = (),
+    ) -> None:
+        self._drivers = drivers
+        self._containers = containers
+        self._rss_now = rss_now
+        self._order = order
+        self._secrets = secrets
+        self._container_id = ""
+        self._best: _Taken | None = None
+        self._reason: str | None = None
+        self._next_bytes = order.trigger_bytes * _NEAR if order.trigger_bytes is not None else None
+        """The RSS at which the next profile is taken. None: only at the end."""
+        self._times = 0
+        self._at_end_s = 0.0
+        self._over, self._asked, self._answered = threading.Event(), threading.Event(), threading.Event()
+        self._thread: threading.Thread | None = None
+
+    @contextmanager
+    def watching(self, container_id: str) -> Iterator[None]:
+        """Watch a container, which need not have started yet, as long as the context lasts."""
+        self._container_id = container_id
+        self._thread = threading.Thread(target=self._watch, name="membudget-profile", daemon=True)
+        self._thread.start()
+        try:
+            yield
+        finally:
+            self._over.set()
+            self._thread.join()
+
+    def workload_ended(self) -> None:
+        """Take a profile, unless only what is kept after the settle time counts."""
+        if not self._order.is_of_settled:
+            self._take_at_end()
+
+    def settled(self) -> None:
+        """Take a profile if what is kept after the settle time counts."""
+        if self._order.is_of_settled:
+            self._take_at_end()
+
+    def side(self, trial: Trial) -> ProfiledSide:
+        """Return what came of it. `trial` is the profiled trial, which has ended."""
+        peak = trial.metrics[Metric.PEAK_RSS].value
+        duration_ms = trial.duration_ms + round(self._at_end_s * 1000)
+        if self._best is not None:
+            return ProfiledSide(self._best.profile, None, self._best.rss_bytes, peak, duration_ms)
+        reason = self._reason or (f"its trial failed: {trial.reason}" if trial.reason else _NOT_NEAR)
+        said = shortened(one_line(reason, self._secrets), LONGEST_REASON)
+        return ProfiledSide(None, said, peak_rss_bytes=peak, duration_ms=duration_ms)
+
+    def _take_at_end(self) -> None:
+        begun = time.monotonic()
+        self._answered.clear()
+        self._asked.set()
+        if self._thread is not None and self._thread.is_alive():
+            self._answered.wait(_START_S + _ALL_S)
+        self._at_end_s += time.monotonic() - begun
+
+    def _watch(self) -> None:
+        try:
+            pid = self._pid()
+            with self._drivers.among(self._container_id, pid, _PROGRAM) as placed:
+                self._watch_with(placed)
+        except _Over:
+            pass
+        except TimeoutError:
+            self._reason = f"its processes did not answer within {_ALL_S:.0f} s"
+        except (ValidationError, ValueError):
+            self._reason = "the program that takes profiles gave no answer that can be read"
+        except (EnvironmentFault, CannotStart) as error:
+            self._reason = self._reason or f"it cannot be profiled: {error}"
+        finally:
+            self._answered.set()
+
+    def _pid(self) -> int:
+        """Return the container's first process, once it runs."""
+        was_seen = False
+        while not self._over.wait(_POLL_S):
+            state = self._containers.state(self._container_id)
+            if state.running and state.pid:
+                return state.pid
+            if was_seen and self._asked.is_set():
+                break
+            was_seen = True
+        self._reason = _NOT_RUNNING
+        raise _Over
+
+    def _watch_with(self, placed: PlacedDriver) -> None:
+        while not self._over.wait(_POLL_S):
+            rss = self._rss_now()
+            if self._asked.is_set():
+                if self._containers.state(self._container_id).running:
+                    self._take(placed, rss)
+                self._asked.clear()
+                self._answered.set()
+            elif self._is_due(rss):
+                self._take(placed, rss)
+                after = self._rss_now()
+                self._next_bytes = _MORE * max(rss or 0, after or 0)
+                self._times += 1
+
+    def _is_due(self, rss: int | None) -> bool:
+        if rss is None or self._next_bytes is None or self._order.is_of_settled or self._times >= _MOST_TIMES:
+            return False
+        return rss >= self._next_bytes
+
+    def _take(self, placed: PlacedDriver, rss: int | None) -> None:
+        """Take a profile of all processes, and keep it if it holds the most so far."""
+        profiler = self._order.profiler
+        order = ProfileOrder(profiler.runtime, self._order.program, placed.first_pid, _EACH_S)
+        placed.helper.send(json.dumps(dataclasses.asdict(order)))
+        found, reason = [], None
+        for said in self._answers(placed.helper, time.monotonic() + _ALL_S):
+            if isinstance(said, str):
+                reason = reason or said
+                continue
+            try:
+                found.append(profiler.read(said))
+            except Exception as error:  # noqa: BLE001 - hostile code wrote it: whatever happens must be no more than a reason
+                reason = reason or f"its answer cannot be read: {error}"
+        if not found:
+            self._reason = reason
+            return
+        profile = masked(added_up(found), mask_of(self._secrets))
+        if self._best is None or profile.held_bytes >= self._best.profile.held_bytes:
+            self._best = _Taken(profile, rss)
+
+    def _answers(self, helper: Helper, deadline: float) -> Iterator[bytes | str]:
+        """Yield what each process said, or the reason why it said nothing."""
+        pieces = bytearray()
+        while True:
+            line = self._line(helper, deadline)
+            read = json.loads(line)
+            if isinstance(read, dict) and read.get("kind") == Done.__name__:
+                fault = _DONE.validate_json(line).fault
+                if fault is not None:
+                    yield fault
+                return
+            piece = _PIECE.validate_json(line)
+            pieces += b64decode(piece.base64)
+            if len(pieces) > MOST_SAID_BYTES:
+                raise ValueError("a process said more than it may")
+            if piece.is_last:
+                yield f"PID {piece.pid}: {piece.reason}" if piece.reason is not None else bytes(pieces)
+                pieces.clear()
+
+    def _line(self, helper: Helper, deadline: float) -> str:
+        while (left := deadline - time.monotonic()) > 0:
+            try:
+                return helper.receive(min(_PATIENCE_S, left))
+            except TimeoutError:
+                if self._over.is_set():
+                    raise _Over from None
+        raise TimeoutError

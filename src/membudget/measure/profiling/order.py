@@ -1,0 +1,48 @@
+"""What is ordered of a profiled trial, and how its spec differs from that of a judged one."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
+
+from membudget.measure.profiling.profilers import Profiler, Seen
+from membudget.measure.trial import TrialSpec
+
+MOST_TIMES = 2
+"""The limit of a profiled trial, as a multiple of the judged one: profilers take memory themselves."""
+_SPARE = 0.9
+"""The share of the machine's spare memory that it may take."""
+_MORE_TIME = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Profiling:
+    """How to profile one trial."""
+
+    profiler: Profiler
+    executable: str | None = None
+    """The path of the service's main program in the container. None if it is unknown."""
+    trigger_bytes: int | None = None
+    """The judged peak of RSS, near which the profile is taken. None if it is unknown."""
+    is_of_settled: bool = False
+    """Whether the profile is taken at the end of the settle time: what is kept, not what was needed at the peak."""
+
+    @property
+    def program(self) -> str | None:
+        """The name of the main program."""
+        return PurePosixPath(self.executable).name if self.executable is not None else None
+
+
+def profiled(spec: TrialSpec, order: Profiling, image: Sequence[str], available_bytes: int | None) -> TrialSpec:
+    """Return the spec of a profiled trial. It has more memory and time, and starts what the profiler needs.
+
+    `image` has the variables that the image sets, as NAME=VALUE. `available_bytes` is what the machine can spare.
+    """
+    limit, inputs, profiler = spec.limit_bytes, spec.inputs, order.profiler
+    if limit is not None:
+        spare = round(available_bytes * _SPARE) if available_bytes is not None else MOST_TIMES * limit
+        limit = max(limit, min(MOST_TIMES * limit, spare))
+    if profiler.prepare is not None:
+        variables = dict(variable.partition("=")[::2] for variable in image)
+        inputs = profiler.prepare(inputs, Seen(order.executable, variables))
+    timeout_ms = spec.timeout_ms * _MORE_TIME
+    return replace(spec, limit_bytes=limit, timeout_ms=timeout_ms, inputs=inputs, asks_live_heap=False)

@@ -1,0 +1,64 @@
+"""The program that takes heap profiles of the processes of one container after another.
+
+It runs as `python -m membudget.measure.profiling.profiling_process`, on the host, or in a container that shares the PID
+and network namespaces of the profiled one, but never in its cgroup.
+"""
+
+import dataclasses
+import json
+import sys
+from base64 import b64encode
+from collections.abc import Iterator
+
+from membudget.measure.live_heap.confined import Said, said_confined
+from membudget.measure.live_heap.messages import Runtime
+from membudget.measure.live_heap.runtimes import RunningRuntime, running_runtimes, runtime_of
+from membudget.measure.profiling.messages import MOST_PROFILED, MOST_SAID_BYTES, PIECE_BYTES, Done, Piece, ProfileOrder
+from membudget.measure.profiling.profilers import Profiler, profiler_named
+
+
+def answers(order: ProfileOrder, profiler: Profiler) -> Iterator[Piece | Done]:
+    """Profile the largest of the wanted processes of a container, one after another. Yield what they say."""
+    try:
+        with running_runtimes(order.first_pid, lambda *seen: wanted(order, *seen)) as found:
+            largest = sorted(found, key=lambda one: -one.rss_bytes)[:MOST_PROFILED]
+            for process in largest:
+                yield from _pieces(process, _said(process, profiler, order.timeout_s))
+    except OSError as error:
+        yield Done(f"the container's processes cannot be looked at: {error}")
+        return
+    yield Done(None if largest else "none of the container's processes runs it any more")
+
+
+def wanted(order: ProfileOrder, program: str, libraries: frozenset[str]) -> Runtime | None:
+    """Return the ordered runtime if a process is one that runs it, by its program and the files that it maps."""
+    is_any = order.runtime is Runtime.PROGRAM and order.program is None
+    is_meant = is_any or program == order.program or runtime_of(program, libraries) is order.runtime
+    return order.runtime if is_meant else None
+
+
+def _said(process: RunningRuntime, profiler: Profiler, timeout_s: float) -> Said:
+    return said_confined(process, profiler.capture, timeout_s, most_bytes=MOST_SAID_BYTES, is_inside=profiler.is_inside)
+
+
+def _pieces(process: RunningRuntime, said: Said) -> Iterator[Piece]:
+    if said.data is None:
+        yield Piece(process.pid, reason=said.reason)
+        return
+    for at in range(0, max(1, len(said.data)), PIECE_BYTES):
+        piece = b64encode(said.data[at : at + PIECE_BYTES]).decode()
+        yield Piece(process.pid, piece, is_last=at + PIECE_BYTES >= len(said.data))
+
+
+def main() -> None:
+    """Obey orders until standard input ends."""
+    for line in sys.stdin:
+        read = json.loads(line)
+        order = ProfileOrder(**{**read, "runtime": Runtime(read["runtime"])})
+        for said in answers(order, profiler_named(order.runtime)):
+            sys.stdout.write(json.dumps({"kind": type(said).__name__, **dataclasses.asdict(said)}) + "\n")
+            sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

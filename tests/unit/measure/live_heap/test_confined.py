@@ -1,0 +1,60 @@
+"""A child that asks a runtime: whatever it brings is bounded."""
+
+import sys
+import time
+from collections.abc import Callable
+
+import pytest
+
+from membudget.measure.live_heap.confined import NoAnswer, Said, said_confined
+from membudget.measure.live_heap.messages import LONGEST_REASON, Runtime
+from membudget.measure.live_heap.runtimes import RunningRuntime
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="prctl(2) is Linux's")
+_PROCESS = RunningRuntime(Runtime.PROGRAM, 1, 0, 0, frozenset(), 0, 0)
+_MOST = 4 << 20
+
+
+def _said(ask: Callable[[RunningRuntime, float], bytes], timeout_s: float = 30.0) -> Said:
+    return said_confined(_PROCESS, ask, timeout_s, most_bytes=_MOST, is_inside=False)
+
+
+def test_an_answer_of_4_mib_passes() -> None:
+    assert _said(lambda *_: b"x" * _MOST) == Said(b"x" * _MOST)
+
+
+def test_an_empty_answer_is_an_answer() -> None:
+    assert _said(lambda *_: b"") == Said(b"")
+
+
+def test_a_longer_answer_is_refused() -> None:
+    assert _said(lambda *_: b"x" * (_MOST + 1)) == Said(None, "its answer is too large")
+
+
+def test_more_memory_than_a_child_has_is_refused() -> None:
+    assert _said(lambda *_: b"x" * (1 << 30)) == Said(None, "its answer is too large")
+
+
+def test_a_child_that_hangs_is_ended() -> None:
+    def hang(_process: RunningRuntime, _deadline: float) -> bytes:
+        while True:
+            time.sleep(60)
+
+    assert _said(hang, 0.1) == Said(None, "it did not answer in time")
+
+
+def test_a_reason_passes_shortened() -> None:
+    def refuse(_process: RunningRuntime, _deadline: float) -> bytes:
+        raise NoAnswer("ä\ud800" * 1000)
+
+    said = _said(refuse)
+    assert said.data is None
+    assert said.reason is not None
+    assert len(said.reason) == LONGEST_REASON
+
+
+def test_a_child_that_dies_has_a_reason() -> None:
+    def die(_process: RunningRuntime, _deadline: float) -> bytes:
+        raise SystemError
+
+    assert _said(die) == Said(None, "the process that asked it ended early")

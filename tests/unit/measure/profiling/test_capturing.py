@@ -1,0 +1,236 @@
+"""When profiles of a running container are taken, and what becomes of those that fail."""
+
+import dataclasses
+import json
+import queue
+import threading
+from base64 import b64encode
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+
+import pytest
+
+from membudget.core.errors import EnvironmentFault
+from membudget.core.metrics import Metric, MetricValue
+from membudget.core.quantities import MIB
+from membudget.measure.live_heap.messages import LONGEST_REASON, Runtime
+from membudget.measure.profiling import capturing
+from membudget.measure.profiling.capturing import HeapCapture
+from membudget.measure.profiling.heap_profile import Frame, HeapProfile, ProfiledBy, ProfiledSide
+from membudget.measure.profiling.messages import MOST_SAID_BYTES, Done, Piece
+from membudget.measure.profiling.order import Profiling
+from membudget.measure.profiling.profilers import Profiler
+from membudget.measure.workload.service import PlacedDriver
+from tests.support.builders import trial
+
+_PEAK = 100 * MIB
+
+
+def _read(raw: bytes) -> HeapProfile:
+    """Read "NAME BYTES" lines."""
+    lines = [line.split() for line in raw.decode().splitlines()]
+    return HeapProfile.of(ProfiledBy.SMAPS, [((Frame(name),), int(size)) for name, size in lines])
+
+
+_PROFILER = Profiler(Runtime.PROGRAM, frozenset(), lambda *_: b"", _read)
+
+
+class _Program:
+    """Stands in for the profiling program, and answers each order with the next of some answers."""
+
+    def __init__(self, *answers: list[Piece | Done | str]) -> None:
+        self._answers = list(answers)
+        self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self.asked = threading.Semaphore(0)
+
+    def send(self, line: str) -> None:
+        assert json.loads(line)["runtime"] == "program"
+        for said in self._answers.pop(0) if self._answers else []:
+            text = (
+                said if isinstance(said, str) else json.dumps({"kind": type(said).__name__, **dataclasses.asdict(said)})
+            )
+            self._lines.put(text)
+        self.asked.release()
+
+    def receive(self, timeout_s: float) -> str:
+        try:
+            return self._lines.get(timeout=timeout_s)
+        except queue.Empty:
+            raise TimeoutError from None
+
+    def close(self) -> None:
+        pass
+
+
+class _Drivers:
+    def __init__(self, program: _Program, fault: Exception | None = None) -> None:
+        self._program = program
+        self._fault = fault
+
+    @contextmanager
+    def among(self, container_id: str, pid: int, module: str) -> Iterator[PlacedDriver]:
+        assert (container_id, pid) == ("c1", 7)
+        if self._fault is not None:
+            raise self._fault
+        yield PlacedDriver(self._program, None, pid)
+
+    def reaching(self, container_id: str, pid: int, module: str) -> AbstractContextManager[PlacedDriver]:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        pass
+
+
+@dataclasses.dataclass
+class _State:
+    running: bool = True
+    pid: int = 7
+
+
+class _Containers:
+    def __init__(self) -> None:
+        self.now = _State()
+
+    def state(self, _container_id: str) -> _State:
+        return self.now
+
+
+def _said(text: str, pid: int = 1) -> Piece:
+    return Piece(pid, b64encode(text.encode()).decode())
+
+
+def _capture(
+    program: _Program,
+    rss: Callable[[], int | None] = lambda: None,
+    fault: Exception | None = None,
+    containers: _Containers | None = None,
+    *,
+    is_of_settled: bool = False,
+) -> HeapCapture:
+    order = Profiling(_PROFILER, trigger_bytes=_PEAK, is_of_settled=is_of_settled)
+    return HeapCapture(_Drivers(program, fault), containers or _Containers(), rss, order, ("s3cret",))  # type: ignore[arg-type]
+
+
+def _side(capture: HeapCapture) -> ProfiledSide:
+    metrics = {**trial(90).metrics, Metric.PEAK_RSS: MetricValue.of(Metric.PEAK_RSS, 90 * MIB)}
+    return capture.side(dataclasses.replace(trial(90), metrics=metrics))
+
+
+def test_a_profile_is_taken_at_the_end_of_the_workload() -> None:
+    capture = _capture(_Program([_said("a 5\nb 7"), Done()]))
+    with capture.watching("c1"):
+        capture.workload_ended()
+        capture.settled()
+    side = _side(capture)
+    assert side.reason is None
+    assert side.profile == _read(b"a 5\nb 7")
+    assert side.peak_rss_bytes == 90 * MIB
+
+
+def test_what_is_kept_is_profiled_after_the_settle_time() -> None:
+    program = _Program([_said("a 5"), Done()])
+    capture = _capture(program, lambda: 2 * _PEAK, is_of_settled=True)
+    with capture.watching("c1"):
+        capture.workload_ended()
+        assert not program.asked.acquire(blocking=False)
+        capture.settled()
+    assert _side(capture).profile == _read(b"a 5")
+
+
+def test_the_processes_of_a_container_are_added_up() -> None:
+    capture = _capture(_Program([_said("a 5\nb 7", 1), _said("a 6", 2), Piece(3, reason="it hangs"), Done()]))
+    with capture.watching("c1"):
+        capture.workload_ended()
+    assert _side(capture).profile == _read(b"a 11\nb 7")
+
+
+def test_near_the_judged_peak_the_profile_that_holds_the_most_counts() -> None:
+    rss = [_PEAK // 2]
+    program = _Program([_said("a 5"), Done()], [_said("a 9"), Done()], [_said("a 7"), Done()])
+    capture = _capture(program, lambda: rss[0])
+    with capture.watching("c1"):
+        rss[0] = round(_PEAK * 0.96)
+        assert program.asked.acquire(timeout=30)
+        rss[0] = round(_PEAK * 1.2)
+        assert program.asked.acquire(timeout=30)
+        rss[0] = 0
+        capture.workload_ended()
+    side = _side(capture)
+    assert side.profile == _read(b"a 9")
+    assert side.rss_bytes == round(_PEAK * 1.2)
+
+
+def test_an_answer_in_pieces_is_joined() -> None:
+    whole = b64encode(b"a 5\nb 7").decode()
+    pieces: list[Piece | Done | str] = [Piece(1, whole[:4], is_last=False), Piece(1, whole[4:]), Done()]
+    capture = _capture(_Program(pieces))
+    with capture.watching("c1"):
+        capture.workload_ended()
+    assert _side(capture).profile == _read(b"a 5\nb 7")
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        ([Piece(4, reason="it did not answer in time"), Done()], "PID 4: it did not answer in time"),
+        ([Done("the container's processes cannot be looked at")], "the container's processes cannot be looked at"),
+        ([_said("a s3cret"), Done()], "its answer cannot be read: invalid literal for int() with base 10: '***'"),
+        (["{"], "the program that takes profiles gave no answer that can be read"),
+        (["[]"], "the program that takes profiles gave no answer that can be read"),
+        (['{"kind":"Piece","pid":"x"}'], "the program that takes profiles gave no answer that can be read"),
+        (
+            [Piece(1, "eHh4" * (MOST_SAID_BYTES // 6), is_last=False)] * 3,
+            "the program that takes profiles gave no answer that can be read",
+        ),
+    ],
+)
+def test_a_failure_is_a_reason(answer: list[Piece | Done | str], reason: str) -> None:
+    capture = _capture(_Program(answer))
+    with capture.watching("c1"):
+        capture.workload_ended()
+    side = _side(capture)
+    assert (side.profile, side.reason) == (None, reason)
+
+
+def test_a_program_that_cannot_start_is_a_reason() -> None:
+    capture = _capture(_Program(), fault=EnvironmentFault("no helper image " + "x" * 1000))
+    with capture.watching("c1"):
+        capture.workload_ended()
+    reason = _side(capture).reason
+    assert reason is not None
+    assert reason.startswith("it cannot be profiled: no helper image")
+    assert len(reason) <= LONGEST_REASON
+
+
+def test_a_program_that_hangs_is_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(capturing, "_ALL_S", 0.1)
+    capture = _capture(_Program())
+    with capture.watching("c1"):
+        capture.workload_ended()
+    assert _side(capture).reason == "its processes did not answer within 0 s"
+
+
+def test_an_end_of_the_trial_does_not_wait_for_a_program_that_hangs() -> None:
+    program = _Program()
+    capture = _capture(program, lambda: _PEAK)
+    with capture.watching("c1"):
+        assert program.asked.acquire(timeout=30)
+    assert _side(capture).profile is None
+
+
+def test_a_container_that_has_ended_is_not_asked() -> None:
+    containers = _Containers()
+    containers.now = _State(running=False, pid=0)
+    capture = _capture(_Program(), containers=containers)
+    with capture.watching("c1"):
+        capture.workload_ended()
+    assert _side(capture).reason == "the container had ended before it could be profiled"
+
+
+def test_secrets_are_masked_in_a_profile() -> None:
+    capture = _capture(_Program([_said("/data/s3cret.so 5"), Done()]))
+    with capture.watching("c1"):
+        capture.workload_ended()
+    profile = _side(capture).profile
+    assert profile is not None
+    assert profile.frames[0].name == "/data/***.so"

@@ -1,0 +1,58 @@
+"""How a profiled trial differs from a judged one."""
+
+import pytest
+
+from membudget.budgets.auto_workload import AutoWorkload
+from membudget.core.quantities import MIB
+from membudget.measure.live_heap.messages import Runtime
+from membudget.measure.profiling.heap_profile import HeapProfile, ProfiledBy
+from membudget.measure.profiling.order import Profiling, profiled
+from membudget.measure.profiling.profilers import Profiler, Seen
+from membudget.measure.runtimes.runtime import RuntimeKind
+from membudget.measure.trial import TrialInputs, TrialSpec
+
+
+def _prepare(inputs: TrialInputs, seen: Seen) -> TrialInputs:
+    return TrialInputs({**inputs.environment, **seen.image_variables, "PROGRAM": seen.executable or ""})
+
+
+_PROFILER = Profiler(
+    Runtime.NODE,
+    frozenset({RuntimeKind.NODE}),
+    lambda *_: b"",
+    lambda _: HeapProfile.of(ProfiledBy.SMAPS, []),
+    prepare=_prepare,
+)
+
+
+def _spec(limit: int | None) -> TrialSpec:
+    return TrialSpec(
+        "web", "sha256:1", limit, 1000, AutoWorkload(), inputs=TrialInputs({"A": "1"}), asks_live_heap=True
+    )
+
+
+@pytest.mark.parametrize(
+    ("limit", "available", "expected"),
+    [
+        (100 * MIB, None, 200 * MIB),
+        (100 * MIB, 1000 * MIB, 200 * MIB),
+        (100 * MIB, 200 * MIB, 180 * MIB),
+        (100 * MIB, 10 * MIB, 100 * MIB),
+        (None, 10 * MIB, None),
+    ],
+)
+def test_the_limit_is_doubled_as_far_as_the_machine_can_spare_it(
+    limit: int | None, available: int | None, expected: int | None
+) -> None:
+    assert profiled(_spec(limit), Profiling(_PROFILER), (), available).limit_bytes == expected
+
+
+def test_the_profiler_prepares_the_inputs() -> None:
+    found = profiled(_spec(None), Profiling(_PROFILER, "/usr/bin/node"), ("B=2=3", "C"), None)
+    assert found.inputs.environment == {"A": "1", "B": "2=3", "C": "", "PROGRAM": "/usr/bin/node"}
+    assert not found.asks_live_heap
+
+
+def test_a_program_is_known_by_its_name() -> None:
+    assert Profiling(_PROFILER, "/usr/bin/node").program == "node"
+    assert Profiling(_PROFILER).program is None
