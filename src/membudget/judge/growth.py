@@ -1,0 +1,237 @@
+"""What grew: the places in the code that hold more memory in head's heap profile than in base's.
+
+A place is the innermost frame of a stack that is the service's own code, or the innermost frame if there is none. It is
+compared by file and function, because lines move. Memory that moved from one place to another is not growth.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from membudget.core.metrics import Metric
+from membudget.core.quantities import KIB
+from membudget.judge.image import ImageJudgement
+from membudget.judge.metric import Row, Verdict
+from membudget.measure.profiling.heap_profile import Frame, HeapProfile, PairProfile, ProfiledBy
+
+MOST_SITES = 5
+"""The most places that are named."""
+_LEAST_BYTES = 256 * KIB
+_LEAST_SHARE = 0.01
+"""Two profiles of the same code differ by as much. Less is not growth."""
+_JUDGED = (Metric.PEAK_RSS, Metric.SETTLED_RSS, Metric.LIVE_HEAP)
+"""The metrics whose growth a profile explains."""
+
+_Key = tuple[str | None, str]
+"""The file and the function of a place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A place in the code with the memory that it holds on each side."""
+
+    frame: Frame
+    """Its frame in the head, at the line that holds most. In the base, if the head has none."""
+    base_bytes: int
+    """0 if the base has no such place, or if there is no base to compare with."""
+    head_bytes: int
+
+    @property
+    def delta_bytes(self) -> int:
+        """The growth since the base."""
+        return self.head_bytes - self.base_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """The memory of all places of head's profile, compared with base's."""
+
+    profiled_by: ProfiledBy
+    sites: tuple[Site, ...]
+    """All places, the largest growth first. Without a comparison, the largest first."""
+    base_rest_bytes: int
+    """The memory of base's stacks that the profile does not list."""
+    head_rest_bytes: int
+    is_compared: bool
+    """Whether there is a profile of the base that was taken in the same way."""
+
+    @property
+    def delta_bytes(self) -> int:
+        """The growth of everything in the profiles. Without a comparison: all memory in head's."""
+        return sum(site.delta_bytes for site in self.sites) + self.head_rest_bytes - self.base_rest_bytes
+
+    @property
+    def head_bytes(self) -> int:
+        """All memory in head's profile."""
+        return sum(site.head_bytes for site in self.sites) + self.head_rest_bytes
+
+    @property
+    def is_growth(self) -> bool:
+        """Whether any place grew by more than profiles of the same code differ."""
+        least = max(_LEAST_BYTES, round(_LEAST_SHARE * self.head_bytes))
+        return self.is_compared and any(site.delta_bytes >= least for site in self.sites)
+
+    @property
+    def named(self) -> tuple[Site, ...]:
+        """The places to name, at most `MOST_SITES`: those that grew most, or hold most if nothing grew."""
+        size = _growth if self.is_growth else _held_by_head
+        largest = sorted(self.sites, key=size, reverse=True)[:MOST_SITES]
+        return tuple(site for site in largest if size(site) >= max(1, _LEAST_SHARE * size(largest[0])))
+
+    @property
+    def freed_bytes(self) -> int:
+        """What the base holds and the head does not, in all places. It may have moved to those that grew."""
+        return sum(max(0, -site.delta_bytes) for site in self.sites) + max(
+            0, self.base_rest_bytes - self.head_rest_bytes
+        )
+
+    @property
+    def explained_bytes(self) -> int:
+        """How much of the whole growth the named places explain: their own growth, less what others freed.
+
+        If nothing grew, what the named places hold.
+        """
+        if not self.is_growth:
+            return sum(site.head_bytes for site in self.named)
+        return max(0, sum(site.delta_bytes for site in self.named) - self.freed_bytes)
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """The figure that the named places explain a share of."""
+
+    metric: Metric | None
+    """The metric that was judged. None for the profiled trials' own figures."""
+    is_rss: bool
+    """Whether it is RSS that was measured. Otherwise, it is what the profiles have."""
+    size_bytes: int
+    """The growth of the figure, or the figure itself if nothing grew."""
+
+    def share_of(self, part_bytes: int) -> float:
+        """Return the share that `part_bytes` are of it, at most 1."""
+        return min(1.0, part_bytes / self.size_bytes) if self.size_bytes > 0 else 0.0
+
+
+def growth_of(pair: PairProfile) -> Growth | None:
+    """Return what grew. None if the head has no profile.
+
+    Profiles that were taken in different ways name places in different ways. They are not compared.
+    """
+    base, head = (side.profile if side is not None else None for side in (pair.base, pair.head))
+    if head is None:
+        return None
+    if base is None or base.profiled_by is not head.profiled_by:
+        held = (Site(frame, 0, size) for frame, size in _held(head).values())
+        ordered = tuple(sorted(held, key=_most_grown))
+        return Growth(head.profiled_by, ordered, 0, head.rest_bytes, is_compared=False)
+    return compared(base, head)
+
+
+def compared(base: HeapProfile, head: HeapProfile) -> Growth:
+    """Return the growth between two profiles that were taken in the same way."""
+    before, after = _held(base), _held(head)
+    partners = _partners(before.keys(), after.keys())
+    sites = [
+        Site(frame, before[partners[key]][1] if key in partners else 0, size) for key, (frame, size) in after.items()
+    ]
+    gone = before.keys() - set(partners.values())
+    sites += [Site(before[key][0], before[key][1], 0) for key in gone]
+    ordered = tuple(sorted(sites, key=_most_grown))
+    return Growth(head.profiled_by, ordered, base.rest_bytes, head.rest_bytes, is_compared=True)
+
+
+def whole_of(growth: Growth, pair: PairProfile, judged: ImageJudgement) -> Whole:
+    """Return the figure to take a share of.
+
+    It is the growth of a judged metric: of one whose budget is broken, else of peak RSS. If the limit cut that off, or
+    if nothing grew in it, it is the growth of RSS between the profiled trials, whose limit is higher. If that is not
+    known, it is the growth of the profiles.
+    """
+    if growth.is_growth:
+        row = _broken_or_peak(judged.rows)
+        if row is not None and row.delta is not None and row.delta > 0:
+            return Whole(row.metric, True, row.delta)
+        rss = [side.rss_bytes if side is not None else None for side in (pair.base, pair.head)]
+        if rss[0] is not None and rss[1] is not None and rss[1] > rss[0]:
+            return Whole(None, True, rss[1] - rss[0])
+        return Whole(None, False, growth.delta_bytes)
+    rss_bytes = pair.head.rss_bytes if pair.head is not None else None
+    return Whole(None, rss_bytes is not None, rss_bytes if rss_bytes is not None else growth.head_bytes)
+
+
+def _broken_or_peak(rows: Iterable[Row]) -> Row | None:
+    usable = [
+        row
+        for row in rows
+        if row.metric in _JUDGED and row.phase is None and not row.is_own and not _is_cut_off(row)
+    ]
+    broken = (row for row in usable if row.verdict is Verdict.FAIL)
+    return next(broken, next((row for row in usable if row.metric is Metric.PEAK_RSS), None))
+
+
+def _is_cut_off(row: Row) -> bool:
+    return row.head.is_lower_bound or row.trials_at_limit is not None
+
+
+def _held(profile: HeapProfile) -> dict[_Key, tuple[Frame, int]]:
+    """Return the memory of each place, with its frame at the line that holds most."""
+    lines: dict[_Key, Counter[Frame]] = {}
+    for stack in profile.stacks:
+        frames = [profile.frames[index] for index in stack.frames]
+        frame = next((one for one in frames if not one.is_library), frames[0])
+        lines.setdefault((frame.file, frame.name), Counter())[frame] += stack.held_bytes
+    return {key: (max(held, key=lambda one: (held[one], -(one.line or 0))), held.total()) for key, held in lines.items()}
+
+
+def _partners(base: Iterable[_Key], head: Iterable[_Key]) -> Mapping[_Key, _Key]:
+    """Return for each place of the head the place of the base that it is compared with.
+
+    The second and third rule find a function whose file was moved, the last one a function that was renamed. They only
+    hold for places that no other one could be mistaken for.
+    """
+    found: dict[_Key, _Key] = {}
+    for rule in (_itself, _file_name, _function, _file):
+        before = _only(rule, set(base) - set(found.values()))
+        after = _only(rule, set(head) - found.keys())
+        found |= {after[mark]: before[mark] for mark in after.keys() & before.keys()}
+    return found
+
+
+def _only(rule: Callable[[_Key], Hashable | None], keys: Iterable[_Key]) -> dict[Hashable, _Key]:
+    marked: dict[Hashable, list[_Key]] = {}
+    for key in keys:
+        mark = rule(key)
+        if mark is not None:
+            marked.setdefault(mark, []).append(key)
+    return {mark: alike[0] for mark, alike in marked.items() if len(alike) == 1}
+
+
+def _itself(key: _Key) -> Hashable:
+    return key
+
+
+def _file_name(key: _Key) -> Hashable | None:
+    file, function = key
+    return (PurePosixPath(file).name, function) if file is not None else None
+
+
+def _function(key: _Key) -> Hashable | None:
+    file, function = key
+    return function if file is not None else None
+
+
+def _file(key: _Key) -> Hashable | None:
+    return key[0]
+
+
+def _growth(site: Site) -> int:
+    return site.delta_bytes
+
+
+def _held_by_head(site: Site) -> int:
+    return site.head_bytes
+
+
+def _most_grown(site: Site) -> tuple[int, int, str, str]:
+    return -site.delta_bytes, -site.head_bytes, site.frame.file or "", site.frame.name

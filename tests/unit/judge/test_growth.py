@@ -1,0 +1,181 @@
+"""What grew between two heap profiles: every byte is counted once, wherever code moved."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from membudget.core.metrics import Metric, MetricValue
+from membudget.core.quantities import MIB
+from membudget.judge.growth import MOST_SITES, Growth, compared, growth_of, whole_of
+from membudget.judge.image import judge_image
+from membudget.measure.profiling.heap_profile import Frame, HeapProfile, PairProfile, ProfiledBy, ProfiledSide
+from tests.support.builders import budgets, image, side, trial
+
+_MAIN = Frame("main", "/app/shop/__main__.py", 9)
+_JSON = Frame("loads", "/usr/lib/python3.12/json/__init__.py", 346, is_library=True)
+
+
+def at(name: str, line: int = 1, file: str = "/app/catalog/search.py") -> Frame:
+    return Frame(name, file, line)
+
+
+def profile(*held: tuple[Frame | tuple[Frame, ...], float], by: ProfiledBy = ProfiledBy.MEMRAY) -> HeapProfile:
+    """Stacks with what each holds in MiB."""
+    return HeapProfile.of(
+        by, [((*((where,) if isinstance(where, Frame) else where), _MAIN), round(size * MIB)) for where, size in held]
+    )
+
+
+def pair(base: HeapProfile | None, head: HeapProfile | None, **more: int) -> PairProfile:
+    return PairProfile(ProfiledSide(base, None if base else "no wheel"), ProfiledSide(head, None, **more))
+
+
+def grown(growth: Growth) -> list[tuple[str, int | None, float]]:
+    return [(site.frame.name, site.frame.line, site.delta_bytes / MIB) for site in growth.named]
+
+
+def test_the_place_that_grew_most_is_first_at_its_line_in_head() -> None:
+    base = profile((at("build_index", 38), 2), (at("load", 7), 10))
+    head = profile((at("build_index", 41), 40), (at("load", 9), 12))
+    growth = compared(base, head)
+    assert grown(growth) == [("build_index", 41, 38), ("load", 9, 2)]
+    assert growth.explained_bytes == growth.delta_bytes == 40 * MIB
+
+
+def test_lines_that_moved_are_no_growth() -> None:
+    before, after = profile((at("load", 7), 10), (at("load", 9), 3)), profile((at("load", 107), 10), (at("load", 109), 3))
+    growth = compared(before, after)
+    assert not growth.is_growth
+    assert [site.head_bytes for site in growth.named] == [13 * MIB]
+
+
+def test_a_library_is_charged_to_the_code_that_called_it() -> None:
+    head = profile(((_JSON, at("parse", 12)), 30), (_JSON, 3))
+    growth = compared(profile((_JSON, 3)), head)
+    assert grown(growth) == [("parse", 12, 30)]
+
+
+def test_a_stack_of_libraries_alone_is_charged_to_the_innermost() -> None:
+    caller = replace(_JSON, name="load")
+    held = HeapProfile.of(ProfiledBy.MEMRAY, [((_JSON, caller), 5 * MIB)])
+    assert grown(compared(HeapProfile.of(ProfiledBy.MEMRAY, []), held)) == [("loads", 346, 5)]
+
+
+def test_code_that_moved_is_compared_with_itself() -> None:
+    base = profile((at("build_index", 5), 40), (replace(_JSON, file="/usr/lib/python3.11/json/__init__.py"), 4))
+    moved = profile((at("build_index", 41, "/app/catalog/index.py"), 42), (_JSON, 4))
+    assert grown(compared(base, moved)) == [("build_index", 41, 2)]
+    renamed = profile((at("build_search_index", 41), 42), (_JSON, 4))
+    assert grown(compared(base, renamed)) == [("build_search_index", 41, 2)]
+
+
+def test_memory_that_moved_to_several_places_is_not_explained_twice() -> None:
+    base = profile((at("build_index"), 40), (at("cache"), 0.5))
+    head = profile((at("build_words"), 30), (at("build_trees"), 30), (at("cache"), 0.5))
+    growth = compared(base, head)
+    assert growth.freed_bytes == 40 * MIB
+    assert growth.explained_bytes == growth.delta_bytes == 20 * MIB
+
+
+def test_profiles_taken_in_different_ways_are_not_compared() -> None:
+    held = profile((at("load"), 40), (at("cache"), 2))
+    found = growth_of(pair(profile((at("load"), 40), by=ProfiledBy.TRACEMALLOC), held))
+    assert found is not None
+    assert not found.is_compared
+    assert [site.head_bytes / MIB for site in found.named] == [40, 2]
+
+
+def test_without_a_base_the_places_that_hold_most_are_named() -> None:
+    found = growth_of(pair(None, profile((at("load"), 40), (at("cache"), 2))))
+    assert found is not None
+    assert (found.is_compared, found.is_growth, found.explained_bytes) == (False, False, 42 * MIB)
+    assert growth_of(pair(profile((at("load"), 40)), None)) is None
+    assert growth_of(PairProfile(None, None)) is None
+
+
+def test_empty_profiles_hold_nothing() -> None:
+    nothing = HeapProfile.of(ProfiledBy.PPROF, [])
+    growth = compared(nothing, nothing)
+    assert (growth.named, growth.delta_bytes, growth.explained_bytes, growth.is_growth) == ((), 0, 0, False)
+
+
+def test_the_share_is_of_the_judged_growth() -> None:
+    held = pair(profile((at("load"), 10)), profile((at("load"), 46)))
+    growth = growth_of(held)
+    assert growth is not None
+    judged = judge_image(image(base=side(trial(40)), head=side(trial(80)), allowed=budgets(rss_growth=(5, 2))))
+    whole = whole_of(growth, held, judged)
+    assert (whole.metric, whole.size_bytes) == (Metric.PEAK_RSS, 40 * MIB)
+    assert whole.share_of(growth.explained_bytes) == 0.9
+
+
+def test_the_share_is_of_the_profiled_growth_if_the_limit_cut_the_judged_one_off() -> None:
+    cut = trial(64)
+    cut.metrics[Metric.PEAK_RSS] = MetricValue.of(Metric.PEAK_RSS, 64 * MIB, "cut off", at_most=90 * MIB)
+    judged = judge_image(image(base=side(trial(40)), head=side(cut), allowed=budgets(rss_growth=(5, 2))))
+    held = pair(profile((at("load"), 10)), profile((at("load"), 46)))
+    growth = growth_of(held)
+    assert growth is not None
+    assert whole_of(growth, held, judged).metric is (None if judged.rows[1].head.is_lower_bound else Metric.PEAK_RSS)
+    base, head = held.base, held.head
+    assert base is not None
+    assert head is not None
+    told = PairProfile(replace(base, rss_bytes=40 * MIB), replace(head, rss_bytes=85 * MIB))
+    killed = judge_image(image(base=side(trial(40)), head=side(trial(40)), allowed=budgets(rss_growth=(5, 2))))
+    assert whole_of(growth, told, killed).size_bytes == 45 * MIB
+    assert whole_of(growth, held, killed).size_bytes == 36 * MIB
+
+
+_frames = st.builds(
+    Frame,
+    st.sampled_from(["load", "cache", "main", "<module>"]),
+    st.sampled_from(["/app/a.py", "/app/b/a.py", "/app/c.py", None]),
+    st.integers(1, 40),
+    st.booleans(),
+)
+_held = st.lists(st.tuples(st.lists(_frames, min_size=1, max_size=4).map(tuple), st.integers(1, 90 * MIB)), max_size=14)
+
+
+def _of(held: Sequence[tuple[tuple[Frame, ...], int]]) -> HeapProfile:
+    return HeapProfile.of(ProfiledBy.V8_SAMPLING, held)
+
+
+@given(_held, _held, st.integers(0, MIB), st.integers(0, MIB))
+def test_every_byte_is_counted_once(before: list, after: list, base_rest: int, head_rest: int) -> None:  # type: ignore[type-arg]
+    base, head = replace(_of(before), rest_bytes=base_rest), replace(_of(after), rest_bytes=head_rest)
+    growth = compared(base, head)
+    assert growth.delta_bytes == head.held_bytes - base.held_bytes
+    assert growth.head_bytes == head.held_bytes
+    assert sum(site.base_bytes for site in growth.sites) + base_rest == base.held_bytes
+    assert len(growth.named) <= MOST_SITES
+    if growth.is_growth:
+        assert 0 <= growth.explained_bytes <= max(0, growth.delta_bytes)
+    else:
+        assert growth.explained_bytes <= head.held_bytes
+
+
+@given(_held, _held, st.randoms(use_true_random=False))
+def test_the_order_of_stacks_changes_nothing(before: list, after: list, random: object) -> None:  # type: ignore[type-arg]
+    growth = compared(_of(before), _of(after))
+    shuffled = [list(before), list(after)]
+    for one in shuffled:
+        random.shuffle(one)  # type: ignore[attr-defined]
+    again = compared(*map(_of, shuffled))
+    assert [(site.frame, site.base_bytes, site.head_bytes) for site in again.sites] == [
+        (site.frame, site.base_bytes, site.head_bytes) for site in growth.sites
+    ]
+
+
+@given(_held)
+def test_a_profile_did_not_grow_since_itself(held: list) -> None:  # type: ignore[type-arg]
+    growth = compared(_of(held), _of(held))
+    assert (growth.is_growth, growth.delta_bytes, growth.freed_bytes) == (False, 0, 0)
+    assert all(site.delta_bytes == 0 for site in growth.sites)
+
+
+@given(_held, _held)
+def test_what_grew_one_way_shrank_the_other(before: list, after: list) -> None:  # type: ignore[type-arg]
+    there, back = compared(_of(before), _of(after)), compared(_of(after), _of(before))
+    assert sorted(site.delta_bytes for site in there.sites) == sorted(-site.delta_bytes for site in back.sites)
