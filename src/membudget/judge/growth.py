@@ -162,9 +162,7 @@ def whole_of(growth: Growth, pair: PairProfile, judged: ImageJudgement) -> Whole
 
 def _broken_or_peak(rows: Iterable[Row]) -> Row | None:
     usable = [
-        row
-        for row in rows
-        if row.metric in _JUDGED and row.phase is None and not row.is_own and not _is_cut_off(row)
+        row for row in rows if row.metric in _JUDGED and row.phase is None and not row.is_own and not _is_cut_off(row)
     ]
     broken = (row for row in usable if row.verdict is Verdict.FAIL)
     return next(broken, next((row for row in usable if row.metric is Metric.PEAK_RSS), None))
@@ -181,7 +179,9 @@ def _held(profile: HeapProfile) -> dict[_Key, tuple[Frame, int]]:
         frames = [profile.frames[index] for index in stack.frames]
         frame = next((one for one in frames if not one.is_library), frames[0])
         lines.setdefault((frame.file, frame.name), Counter())[frame] += stack.held_bytes
-    return {key: (max(held, key=lambda one: (held[one], -(one.line or 0))), held.total()) for key, held in lines.items()}
+    return {
+        key: (max(held, key=lambda one: (held[one], -(one.line or 0))), held.total()) for key, held in lines.items()
+    }
 
 
 def _partners(base: Iterable[_Key], head: Iterable[_Key]) -> Mapping[_Key, _Key]:

@@ -18,12 +18,14 @@ from membudget.core.errors import ConfigurationError, EnvironmentFault
 from membudget.core.files import write_text
 from membudget.core.metrics import Metric, MetricValue
 from membudget.judge.measurement import SideMeasurement
+from membudget.measure.profiling.heap_profile import ProfiledSide
 from membudget.measure.trial import PhaseName, Trial
 from membudget.publish.json_bounds import oversized
 from membudget.publish.strict_json import Reading, impossible_parts, parse_model, read_bounded, report_files
 from membudget.report.report import LARGEST_REPORT_BYTES, Report, restated
 from membudget.report.timeline import downsample
 
+_FEWEST_STACKS = 40
 _NAMES = TypeAdapter(list[ImageName])
 _UNKNOWN_THEN = "the version of membudget that measured does not know it"
 _LEFT_OUT = "left out of this report, which would have been too large"
@@ -56,6 +58,8 @@ def _ever_smaller(report: Report) -> Iterator[tuple[Report, bool]]:
     """Yield smaller and smaller reports, and whether to omit line breaks and default values from their text."""
     yield report, False
     yield report, True
+    report = _without_most_stacks(report)
+    yield report, True
     for trials in (_thinner(500), _thinner(100), _thinner(20)):
         report = _each_trial(report, trials)
         yield report, True
@@ -85,6 +89,19 @@ def _without_contents(report: Report) -> Report:
         replace(image.with_each_side(partial(replace, contents=None)), contents_diff=None) for image in report.images
     )
     return report.model_copy(update={"images": tuple(images), "notes": (*report.notes, _NOTE)})
+
+
+def _without_most_stacks(report: Report) -> Report:
+    """Leave out what only the page shows of profiles. The places that hold most stay."""
+    images = (
+        replace(image, profile=image.profile.with_each_side(_with_large_stacks)) if image.profile is not None else image
+        for image in report.images
+    )
+    return report.model_copy(update={"images": tuple(images)})
+
+
+def _with_large_stacks(side: ProfiledSide) -> ProfiledSide:
+    return replace(side, profile=side.profile.largest(_FEWEST_STACKS)) if side.profile is not None else side
 
 
 def _each_trial(report: Report, of: Callable[[Trial], Trial]) -> Report:

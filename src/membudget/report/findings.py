@@ -38,6 +38,8 @@ class FindingKind(StrEnum):
     SPIKE_MISSED = "spike-missed"
     UNCONFIRMED = "unconfirmed"
     AT_PEAK = "at-peak"
+    GREW = "grew"
+    PROFILING = "profiling"
     ACCEPT = "accept"
     SIDECAR = "sidecar"
     SIDECAR_KILLED = "sidecar-killed"

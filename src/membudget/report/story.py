@@ -7,12 +7,11 @@ readers who want them.
 from collections.abc import Iterator, Sequence
 
 from membudget.budgets.loosening import Approval
-from membudget.core.metrics import IMAGE_METRICS, Metric
-from membudget.core.quantities import format_size
+from membudget.core.metrics import Metric
 from membudget.core.untrusted_text import Part, Quoted
 from membudget.judge.bounds import Bound
 from membudget.judge.image import ImageJudgement, ImageReason, OfRow, Status, untold_failure_of_base
-from membudget.judge.measurement import ImageMeasurement, SideMeasurement
+from membudget.judge.measurement import ImageMeasurement
 from membudget.judge.metric import Inconclusive, Row, Verdict
 from membudget.judge.whole import GroupJudgement, Judgement
 from membudget.report.accepting import EXCEPTIONS_TITLE, accept_group, accept_image, exceptions_of
@@ -39,11 +38,12 @@ from membudget.report.details import (
     peak_table,
     phase_rows,
 )
+from membudget.report.explanations import explanations, memory_is_in_trouble
 from membudget.report.findings import Finding, FindingKind, circumstances, soak_finding, why
 from membudget.report.fit_words import FITTED_TITLE, fitted_blocks
+from membudget.report.growth_words import growth_findings, profiling_findings
 from membudget.report.image_findings import cause_findings, hint_findings, size_is_in_trouble
 from membudget.report.manifest_story import changes_section, manifest_problems
-from membudget.report.peak_changes import change_findings, package_findings
 from membudget.report.report import JudgedReport
 from membudget.report.row_words import Parts, broken_in_short, joined
 from membudget.report.runtime_words import runtime_items, runtime_problems
@@ -149,7 +149,10 @@ def _outcomes(result: JudgedReport, measured: dict[str, ImageMeasurement]) -> It
     verdicts: dict[Status, Verdict] = {}
     for image in result.judgement.images:
         if image.verdict is not Verdict.PASS:
-            below = (*_seen(measured[image.name], image), *accept_image(measured[image.name], image, result.report))
+            below = (
+                *explanations(measured[image.name], image),
+                *accept_image(measured[image.name], image, result.report),
+            )
             items[image.status].append(Item(_reasons(image), below, image.name, image.reasons))
             verdicts[image.status] = image.verdict
             rows[image.status] += image.rows
@@ -201,37 +204,6 @@ def _reason(reason: ImageReason) -> Parts:
     """Return a reason without the figures that stand in the table."""
     in_short = broken_in_short(reason.row) if isinstance(reason, OfRow) else None
     return in_short or image_reason(reason)
-
-
-def _seen(image: ImageMeasurement, judged: ImageJudgement) -> Iterator[Finding]:
-    """Yield what explains a problem: kills, the processes that grew, or the layers that grew."""
-    if judged.status is Status.OOM_KILLED and image.base is not None:
-        yield from _base_peak(image.base)
-    in_trouble = _memory_is_in_trouble(judged)
-    changed = tuple(change_findings(image)) if in_trouble else ()
-    for finding in why(image.trials):
-        if finding.kind is FindingKind.AT_PEAK and changed:
-            yield from changed  # what changed explains more than what is there
-        elif finding.is_grave or in_trouble:
-            yield finding
-    yield from soak_finding(image, judged)
-    if size_is_in_trouble(judged):
-        yield from cause_findings(image)
-    elif in_trouble:
-        yield from package_findings(image)
-
-
-def _memory_is_in_trouble(judged: ImageJudgement) -> bool:
-    troubled = [row for row in judged.rows if row.verdict not in (None, Verdict.PASS)]
-    return any(row.metric not in IMAGE_METRICS for row in troubled) or not judged.soak_verdict.passes
-
-
-def _base_peak(base: SideMeasurement) -> Iterator[Finding]:
-    """Yield the peak of the base, and whether it was OOM-killed as well."""
-    peak, kills = base.metrics.get(Metric.PEAK_RSS), base.metrics.get(Metric.OOM_KILLS)
-    if peak is not None and peak.value is not None:
-        killed = "and was OOM-killed as well" if kills is not None and kills.value else "and was not killed"
-        yield _ours(f"the base peaked at {format_size(peak.value)} of RSS {killed}")
 
 
 def _also(judgement: Judgement, measured: dict[str, ImageMeasurement]) -> Iterator[Item]:
@@ -308,14 +280,16 @@ def _used(result: JudgedReport, measured: dict[str, ImageMeasurement]) -> Iterat
     items = []
     for judged in result.judgement.images:
         image = measured[judged.name]
-        if not _memory_is_in_trouble(judged):  # otherwise it is always visible
+        if not memory_is_in_trouble(judged):  # otherwise it is always visible
             calm = (finding for finding in why(image.trials) if not finding.is_grave)
             items += [
                 _of(image, finding) for finding in calm if finding.kind is not FindingKind.AT_PEAK
             ]  # in the table
+            items += [_of(image, finding) for finding in growth_findings(image, judged)]
         if judged.verdict is Verdict.PASS:
             items += [_of(image, finding) for finding in soak_finding(image, judged) if not finding.is_grave]
         items += [_of(image, finding) for finding in (*port_finding(image.trials), *circumstances(image.trials))]
+        items += [_of(image, finding) for finding in profiling_findings(image)]
         items += runtime_items(image)
     items += map(Item, noise(result.judgement))
     for names, labels, reason in not_measured(result.report.images):

@@ -45,7 +45,10 @@ def test_the_place_that_grew_most_is_first_at_its_line_in_head() -> None:
 
 
 def test_lines_that_moved_are_no_growth() -> None:
-    before, after = profile((at("load", 7), 10), (at("load", 9), 3)), profile((at("load", 107), 10), (at("load", 109), 3))
+    before, after = (
+        profile((at("load", 7), 10), (at("load", 9), 3)),
+        profile((at("load", 107), 10), (at("load", 109), 3)),
+    )
     growth = compared(before, after)
     assert not growth.is_growth
     assert [site.head_bytes for site in growth.named] == [13 * MIB]

@@ -16,13 +16,14 @@ from membudget.judge.fitted import FittedImage
 from membudget.judge.measurement import Failure, FailureStage, ImageMeasurement, Presence, SideMeasurement
 from membudget.measure.probe.messages import KilledProcess, Series
 from membudget.measure.probe.process_use import Snapshot
+from membudget.measure.profiling.heap_profile import PairProfile
 from membudget.measure.runtimes.runtime import Malloc, SettingPlace
 from membudget.measure.trial import OomKills, Trial
 from membudget.report.accepting import proposals
 from membudget.report.report import Report
 from tests.fakes.fitted import fitted_image, pressed
 from tests.fakes.limited_services import self_sizing
-from tests.support import builders, manifests
+from tests.support import builders, manifests, profiles
 from tests.support.builders import budgets, image, process, report, side, snapshot
 from tests.support.runtimes import jvm, node
 from tests.unit.report.reports import with_a_missed_spike
@@ -261,6 +262,17 @@ def runtimes() -> Report:
     return report(*images).model_copy(update={"runtime_rules": tuple(RuntimeRule)})
 
 
+def profiled() -> Report:
+    """More memory, with the code that holds it; one image could not be profiled."""
+    api = image("api", base=served(61.2), head=served(104.7), allowed=BUDGETS, limit=256)
+    search = image("search", base=served(61.2), head=served(81.0), allowed=BUDGETS, limit=256)
+    failed = profiles.profiled(None, reason="no profile was written within 30 s")
+    web = replace(fine("web", 22.0), profile=PairProfile(None, profiles.profiled(profiles.shop(2))))
+    return report(
+        replace(api, profile=profiles.grown_shop()), replace(search, profile=PairProfile(failed, failed)), web
+    )
+
+
 def within_budget() -> Report:
     """Better than before."""
     api = image("api", base=served(61.2), head=served(52.9), allowed=BUDGETS, limit=256)
@@ -281,5 +293,6 @@ OUTCOMES = {
     "fitted": fitted,
     "deployed": deployed,
     "runtimes": runtimes,
+    "profiled": profiled,
     "within-budget": within_budget,
 }

@@ -16,8 +16,10 @@ from membudget.judge.measurement import Failure, FailureStage, Presence
 from membudget.judge.whole import GroupMeasurement
 from membudget.measure.probe.messages import HostSettings, KilledProcess, Series
 from membudget.measure.probe.process_use import FileUse
+from membudget.measure.profiling.heap_profile import Frame, PairProfile, SourceLine
 from membudget.measure.trial import LimitContact, OomKills, PhaseName, Trial
 from membudget.report.report import Comparison, Report, RevisionReport
+from tests.support import profiles
 from tests.support.builders import (
     budgets,
     certificate,
@@ -175,8 +177,14 @@ def said_by_others(texts: Sequence[str]) -> Report:
         details=(Detail(reason, True, 8 * MIB),),
     )  # fmt: skip
     fat = image("fat", base=side(trial(40)), head=side(trial(40), size=200), allowed=budgets(max_size=100))
+    heap = profiles.heap([((Frame(text[:200], log[:200], 1),), 9) for text in texts])
+    source = SourceLine(log[:200], 1, surroundings, is_in_diff=True)
+    held = PairProfile(profiles.profiled(None, reason=note), profiles.profiled(heap), (source,))
+    tall = image("tall", base=side(trial(40)), head=side(trial(80)), allowed=budgets(max_rss=64))
     plain = report(
         image("shouter", base=side(said), head=side(said)),
+        replace(tall, profile=held),
+        replace(tall, name="unprofiled", profile=PairProfile(None, profiles.profiled(None, reason=reason))),
         image("nameless", base=side(nameless), head=side(nameless)),
         replace(image("api", base=side(failure=failure), head=side(failure=failure)), workload=reason),
         replace(

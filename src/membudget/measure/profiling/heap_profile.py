@@ -15,9 +15,12 @@ MOST_FRAMES = 40
 """The most frames of a stack, from the innermost outwards."""
 LONGEST_NAME = 200
 _LONGEST_REASON = 300
+_LONGEST_PATH = 1000
+MOST_SOURCES = 20
 _MOST_BYTES = 1 << 50
 
 _Name = Annotated[str, Field(max_length=LONGEST_NAME)]
+_Line = Annotated[int, Field(ge=1, le=10_000_000)]
 _Bytes = Annotated[int, Field(ge=0, le=_MOST_BYTES)]
 
 
@@ -42,7 +45,7 @@ class Frame(Stored):
     """The function, the class, or the mapped file or kind of mapping."""
     file: _Name | None = None
     """The source file as the runtime names it, often its path in the image."""
-    line: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
+    line: _Line | None = None
     is_library: bool = False
     """Whether it belongs to the runtime or an installed package, not to the service's own code."""
 
@@ -74,6 +77,15 @@ class HeapProfile(Stored):
     def held_bytes(self) -> int:
         """All memory in the profile."""
         return sum(stack.held_bytes for stack in self.stacks) + self.rest_bytes
+
+    def largest(self, most: int) -> "HeapProfile":
+        """Return the same profile with only its `most` largest stacks. The memory of the others stays in the sum."""
+        if len(self.stacks) <= most:
+            return self
+        held = ((tuple(self.frames[index] for index in one.frames), one.held_bytes) for one in self.stacks[:most])
+        cut = HeapProfile.of(self.profiled_by, held)
+        rest = self.rest_bytes + sum(one.held_bytes for one in self.stacks[most:])
+        return replace(cut, rest_bytes=min(rest, _MOST_BYTES))
 
     @classmethod
     def of(cls, profiled_by: ProfiledBy, held: Iterable[tuple[tuple[Frame, ...], int]]) -> "HeapProfile":
@@ -136,8 +148,33 @@ class ProfiledSide(Stored):
 
 
 @dataclass(frozen=True, slots=True)
+class SourceLine(Stored):
+    """Where a line of head's profile is in the repository."""
+
+    file: _Name
+    """The file as the frame names it."""
+    line: _Line
+    path: Annotated[str, Field(max_length=_LONGEST_PATH)]
+    """The path of the same file in the repository."""
+    is_in_diff: bool
+    """Whether the diff from base to head shows the line."""
+
+
+@dataclass(frozen=True, slots=True)
 class PairProfile(Stored):
     """The profiles of both sides of an image. A side is None if it does not exist."""
 
     base: ProfiledSide | None
     head: ProfiledSide | None
+    sources: Annotated[tuple[SourceLine, ...], Field(max_length=MOST_SOURCES)] = ()
+    """The lines of the places to name, as far as they are in the repository."""
+
+    def with_each_side(self, of: Callable[[ProfiledSide], ProfiledSide]) -> "PairProfile":
+        """Return the same pair with `of` applied to each side that exists."""
+        base, head = (of(side) if side is not None else None for side in (self.base, self.head))
+        return replace(self, base=base, head=head)
+
+    def source_of(self, frame: Frame) -> SourceLine | None:
+        """Return where a frame is in the repository. None if it is not known."""
+        same = (one for one in self.sources if (one.file, one.line) == (frame.file, frame.line))
+        return next(same, None)

@@ -19,6 +19,7 @@ from membudget.judge.runtimes import RuntimeFinding
 from membudget.judge.whole import Gap
 from membudget.measure.runtimes.runtime import RuntimeKind
 from membudget.report.accepting import exception_lines, keys_of_image, proposal_of
+from membudget.report.formats.judged_growth import JudgedGrowth
 from membudget.report.headline import verdict_line
 from membudget.report.manifest_words import fault_words, finding_words
 from membudget.report.report import Comparison, JudgedReport, Report
@@ -121,6 +122,8 @@ class JudgedImage(_Model):
     """Exceptions under which they pass, as TOML. Empty if none would help."""
     limit_bytes: int
     rows: tuple[JudgedRow, ...]
+    growth: JudgedGrowth | None
+    """What grew. None if the image was not profiled."""
 
 
 class JudgedGroup(_Model):
@@ -269,4 +272,5 @@ def _image(image: ImageJudgement, measured: ImageMeasurement, report: Report) ->
         exceptions="\n".join(exception_lines(measured, image, report.started_at, report.looser)),
         limit_bytes=measured.limit_bytes,
         rows=tuple(map(JudgedRow.of, image.rows)),
+        growth=JudgedGrowth.of(measured, image),
     )

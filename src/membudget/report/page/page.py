@@ -30,6 +30,7 @@ from membudget.judge.metric import Verdict
 from membudget.report.assumptions import port_finding, workload_finding
 from membudget.report.details import PHASE_HEADINGS, last_fit_words, phase_rows
 from membudget.report.findings import Finding, findings, soak_finding
+from membudget.report.growth_words import growth_findings, profiling_findings
 from membudget.report.headline import verdict_line
 from membudget.report.image_findings import cause_findings, hint_findings
 from membudget.report.page.contents_data import contents
@@ -118,7 +119,8 @@ def _seen(image: ImageMeasurement, judged: ImageJudgement, told: AbstractSet[Fin
     """Return what the trials and layers of an image showed, without the findings in `told`."""
     assumed = (*workload_finding(image.trials), *port_finding(image.trials))
     said = (*findings(image.trials), *soak_finding(image, judged))
-    found = (*assumed, *said, *cause_findings(image), *hint_findings(image))
+    profiled = (*growth_findings(image, judged), *profiling_findings(image))
+    found = (*assumed, *said, *profiled, *cause_findings(image), *hint_findings(image))
     return [finding.as_json() for finding in found if finding not in told]
 
 

@@ -10,7 +10,9 @@ from membudget.measure.profiling.heap_profile import (
     MOST_STACKS,
     Frame,
     HeapProfile,
+    PairProfile,
     ProfiledBy,
+    ProfiledSide,
     Stack,
 )
 
@@ -40,3 +42,18 @@ def test_a_profile_is_bounded() -> None:
 def test_a_stack_of_unknown_frames_is_refused() -> None:
     with pytest.raises(ValueError, match="not in the profile"):
         HeapProfile(ProfiledBy.SMAPS, (), (Stack((0,), 1),))
+
+
+@given(_HELD, st.integers(0, 5))
+def test_a_smaller_profile_has_as_much_memory(held: list[tuple[tuple[Frame, ...], int]], most: int) -> None:
+    whole = HeapProfile.of(ProfiledBy.TRACEMALLOC, held)
+    cut = whole.largest(most)
+    assert cut.held_bytes == whole.held_bytes
+    assert [stack.held_bytes for stack in cut.stacks] == [stack.held_bytes for stack in whole.stacks[:most]]
+
+
+def test_each_side_that_exists_is_changed() -> None:
+    one = ProfiledSide(None, "it hangs")
+    assert PairProfile(None, one).with_each_side(lambda side: ProfiledSide(None, f"{side.reason}!")) == PairProfile(
+        None, ProfiledSide(None, "it hangs!")
+    )

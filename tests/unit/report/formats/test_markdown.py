@@ -101,7 +101,8 @@ def test_an_outcome_says_at_once_what_it_is(name: str) -> None:
     made = OUTCOMES[name]()
     words = {"no-base": "no base", "near-its-budget": "near its budget", "within-budget": "within budget",
              "off-its-fit": "limit does not match its fit", "costed": "over budget", "fitted": "within budget",
-             "deployed": "limit lowered too far", "runtimes": "2 runtime settings do not fit"}  # fmt: skip
+             "deployed": "limit lowered too far", "profiled": "over budget",
+             "runtimes": "2 runtime settings do not fit"}  # fmt: skip
     first = "\n".join(render(made.judged()).splitlines()[:3])
     assert words.get(name, name.replace("oom", "OOM").replace("workload-f", "workload f").replace("over-", "over ")
                      .replace("build-", "build ")) in first  # fmt: skip

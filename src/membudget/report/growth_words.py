@@ -1,0 +1,126 @@
+"""What grew in words: the places in the code that hold more memory than in the base, and what the profiles cost."""
+
+from collections.abc import Iterator
+
+from membudget.core.metrics import Metric
+from membudget.core.quantities import MIB, format_duration, format_percent, format_size, format_size_delta
+from membudget.core.untrusted_text import Part, Quoted
+from membudget.judge.growth import Growth, Site, Whole, growth_of, whole_of
+from membudget.judge.image import ImageJudgement
+from membudget.judge.measurement import ImageMeasurement, SideMeasurement
+from membudget.measure.profiling.heap_profile import Frame, PairProfile, ProfiledBy, ProfiledSide
+from membudget.report.findings import Finding, FindingKind
+from membudget.report.row_words import Parts, joined
+
+PROFILERS = {
+    ProfiledBy.MEMRAY: "memray",
+    ProfiledBy.TRACEMALLOC: "tracemalloc",
+    ProfiledBy.CLASS_HISTOGRAM: "the JVM's class histogram",
+    ProfiledBy.V8_SAMPLING: "V8's heap profiler",
+    ProfiledBy.PPROF: "pprof",
+    ProfiledBy.OBJECT_SPACE: "Ruby's ObjectSpace",
+    ProfiledBy.HEAPTRACK: "heaptrack",
+    ProfiledBy.SMAPS: "the kernel's list of mappings",
+}
+_LEAST_FREED_SHARE = 0.05
+"""Memory that other places freed is told if it is this part of what the named places gained, and a MiB."""
+
+
+def growth_findings(image: ImageMeasurement, judged: ImageJudgement) -> Iterator[Finding]:
+    """Yield what grew, or why that is not known. Nothing if no profile was wanted."""
+    pair = image.profile
+    if pair is None or pair.head is None:
+        return
+    growth = growth_of(pair)
+    if growth is None:
+        parts: Parts = ("what grew is not known: ", Quoted(pair.head.reason or "there is no profile"))
+    elif not growth.named:
+        parts = (f"what grew is not known: the profile by {PROFILERS[growth.profiled_by]} is empty",)
+    else:
+        parts = (*_named(growth, pair), *_share(growth, whole_of(growth, pair, judged)), *_base(growth, pair))
+    yield Finding(parts, FindingKind.GREW)
+
+
+def profiling_findings(image: ImageMeasurement) -> Iterator[Finding]:
+    """Yield what the profiled trial of each side took besides what it would have taken without a profiler."""
+    pair = image.profile
+    if pair is not None:
+        for name, side, profiled in (("base", image.base, pair.base), ("head", image.head, pair.head)):
+            if side is not None and profiled is not None:
+                yield from _cost(name, side, profiled)
+
+
+def place_text(frame: Frame, pair: PairProfile) -> str:
+    """Return a frame as "catalog/search.py:41 build_index", by its path in the repository if that is known.
+
+    It is text from outside.
+    """
+    source = pair.source_of(frame)
+    file = source.path if source is not None else frame.file
+    if file is None:
+        return frame.name
+    where = f"{file}:{frame.line}" if frame.line is not None else file
+    return where if frame.name in ("", frame.file) else f"{where} {frame.name}"
+
+
+def _named(growth: Growth, pair: PairProfile) -> Parts:
+    by = PROFILERS[growth.profiled_by]
+    if growth.is_growth:
+        return (f"what grew, by {by}: ", *joined((_grown(site, pair) for site in growth.named), ", "))
+    held = joined((_held(site, pair) for site in growth.named), ", ")
+    begin = f"nothing grew in the profile by {by}" if growth.is_compared else f"what holds memory, by {by}"
+    return (f"{begin}{'; it holds ' if growth.is_compared else ': '}", *held)
+
+
+def _grown(site: Site, pair: PairProfile) -> Parts:
+    return (f"{format_size_delta(site.delta_bytes)} ", *_place(site.frame, pair))
+
+
+def _held(site: Site, pair: PairProfile) -> Parts:
+    return (f"{format_size(site.head_bytes)} ", *_place(site.frame, pair))
+
+
+def _place(frame: Frame, pair: PairProfile) -> Parts:
+    source = pair.source_of(frame)
+    in_diff: tuple[Part, ...] = (" (in the diff)",) if source is not None and source.is_in_diff else ()
+    return (Quoted(place_text(frame, pair)), *in_diff)
+
+
+def _share(growth: Growth, whole: Whole) -> Iterator[Part]:
+    percent = format_percent(round(100 * whole.share_of(growth.explained_bytes)))
+    if not growth.is_growth:
+        yield f"; that is {percent} of {'the RSS at that time' if whole.is_rss else 'the profile'}"
+        return
+    gained = sum(site.delta_bytes for site in growth.named)
+    freed = growth.freed_bytes
+    is_told = freed >= max(MIB, _LEAST_FREED_SHARE * gained)
+    yield f"; less {format_size(freed)} that other places freed," if is_told else ";"
+    yield f" that is {percent} of {_growth_words(whole)}"
+
+
+def _growth_words(whole: Whole) -> str:
+    size = format_size_delta(whole.size_bytes)
+    if whole.metric is not None:
+        return f"the growth of {whole.metric.definition.label} ({size})"
+    return f"the growth of RSS between the profiled trials ({size})" if whole.is_rss else f"all growth ({size})"
+
+
+def _base(growth: Growth, pair: PairProfile) -> Iterator[Part]:
+    """Yield why there is no comparison although there is a base."""
+    if growth.is_compared or pair.base is None:
+        return
+    if pair.base.profile is not None:
+        yield f"; not compared, because the base was profiled by {PROFILERS[pair.base.profile.profiled_by]}"
+    else:
+        yield from ("; not compared, because the base has no profile: ", Quoted(pair.base.reason or "unknown"))
+
+
+def _cost(name: str, side: SideMeasurement, profiled: ProfiledSide) -> Iterator[Finding]:
+    words = f"the {name} was profiled in a trial that is never judged"
+    words += f", which took {format_duration(profiled.duration_ms)}" if profiled.duration_ms else ""
+    judged = side.metrics.get(Metric.PEAK_RSS)
+    if profiled.peak_rss_bytes is not None and judged is not None and judged.value is not None:
+        more = profiled.peak_rss_bytes - judged.value
+        peak = format_size(profiled.peak_rss_bytes)
+        words += f"; its peak RSS was {peak}, {format_size(abs(more))} {'more' if more >= 0 else 'less'} than judged"
+    yield Finding((words,), FindingKind.PROFILING)

@@ -1,0 +1,136 @@
+"""What people read of heap profiles."""
+
+from dataclasses import replace
+
+import pytest
+
+from membudget.core.quantities import MIB
+from membudget.judge.measurement import ImageMeasurement
+from membudget.measure.profiling.heap_profile import Frame, PairProfile, ProfiledBy, SourceLine
+from membudget.report.formats import junit, markdown
+from membudget.report.formats.judged_growth import JudgedGrowth
+from membudget.report.growth_words import growth_findings, place_text, profiling_findings
+from tests.support.builders import budgets, image, report, side, trial
+from tests.support.profiles import INDEX, MAIN, grown_shop, heap, profiled, shop
+
+ALLOWED = budgets(max_rss=200, rss_growth=(5, 2))
+
+
+def measured(pair: PairProfile | None, base: float = 60, head: float = 100) -> ImageMeasurement:
+    made = image("api", base=side(*[trial(base)] * 5), head=side(*[trial(head)] * 5), allowed=ALLOWED)
+    return replace(made, profile=pair)
+
+
+def said(pair: PairProfile | None, base: float = 60, head: float = 100) -> list[str]:
+    made = measured(pair, base, head)
+    judged = report(made).judged().judgement.images[0]
+    return [finding.as_text() for finding in growth_findings(made, judged)]
+
+
+def test_what_grew_is_named_with_its_place_and_share() -> None:
+    assert said(grown_shop()) == [
+        (
+            "what grew, by memray: +38.2 MiB services/api/catalog/search.py:41 build_index (in the diff), +3.0 MiB"
+            " services/api/catalog/search.py:58 words_of; that is 100% of the growth of peak RSS (+40.0 MiB)"
+        )
+    ]
+
+
+def test_without_a_judged_growth_the_share_is_of_the_profiled_trials() -> None:
+    assert said(grown_shop(), 60, 60)[0].endswith(
+        "; that is 97% of the growth of RSS between the profiled trials (+42.3 MiB)"
+    )
+    bare = grown_shop().with_each_side(lambda one: replace(one, rss_bytes=None))
+    assert said(bare, 60, 60)[0].endswith("; that is 100% of all growth (+41.3 MiB)")
+
+
+def test_memory_that_moved_is_told() -> None:
+    trees, tables = Frame("trees", "/app/a.py", 1), Frame("tables", "/app/b.py", 2)
+    pair = PairProfile(profiled(heap([((INDEX, MAIN), 40)])), profiled(heap([((trees,), 50), ((tables,), 30)])))
+    assert said(pair) == [
+        (
+            "what grew, by memray: +50.0 MiB /app/a.py:1 trees, +30.0 MiB /app/b.py:2 tables; less 40.0 MiB that other"
+            " places freed, that is 100% of the growth of peak RSS (+40.0 MiB)"
+        )
+    ]
+
+
+def test_a_new_image_names_what_holds_memory() -> None:
+    pair = PairProfile(None, profiled(shop(38, words=0, cache=0)))
+    assert said(pair) == [
+        (
+            "what holds memory, by memray: 38.0 MiB /app/catalog/search.py:41 build_index, 12.5 MiB"
+            " /app/catalog/books.py:12 load_books, 409.6 KiB /app/server.py:41 do_GET; that is 77% of the RSS at that"
+            " time"
+        )
+    ]
+
+
+def test_what_did_not_grow_is_said_to_hold_memory() -> None:
+    pair = PairProfile(profiled(shop(38)), profiled(shop(38.1)))
+    assert said(pair)[0].startswith(
+        "nothing grew in the profile by memray; it holds 38.1 MiB /app/catalog/search.py:41"
+    )
+
+
+def test_it_is_told_why_nothing_is_compared() -> None:
+    no_base = PairProfile(profiled(None, reason="it hangs"), profiled(shop(38)))
+    assert said(no_base)[0].endswith("; not compared, because the base has no profile: it hangs")
+    other = PairProfile(profiled(heap([((INDEX,), 4)], ProfiledBy.TRACEMALLOC)), profiled(shop(38)))
+    assert said(other)[0].endswith("; not compared, because the base was profiled by tracemalloc")
+
+
+def test_it_is_told_why_there_is_no_profile() -> None:
+    assert said(PairProfile(None, profiled(None, reason="it hangs"))) == ["what grew is not known: it hangs"]
+    assert said(PairProfile(None, profiled(heap([])))) == ["what grew is not known: the profile by memray is empty"]
+    assert said(None) == []
+    assert said(PairProfile(profiled(shop(1)), None)) == []
+
+
+@pytest.mark.parametrize(
+    ("frame", "expected"),
+    [
+        (Frame("com.example.Index"), "com.example.Index"),
+        (Frame("main.load", "/src/main.go", 7), "/src/main.go:7 main.load"),
+        (Frame("/usr/lib/libtorch.so", "/usr/lib/libtorch.so"), "/usr/lib/libtorch.so"),
+        (Frame("", "/app/a.py", 3), "/app/a.py:3"),
+        (Frame("f", "/app/b.py", 3), "src/b.py:3 f"),
+    ],
+)
+def test_a_place_in_short(frame: Frame, expected: str) -> None:
+    pair = PairProfile(None, None, (SourceLine("/app/b.py", 3, "src/b.py", is_in_diff=False),))
+    assert place_text(frame, pair) == expected
+
+
+def test_the_cost_of_profiling_is_told_for_each_side() -> None:
+    told = "was profiled in a trial that is never judged, which took"
+    assert [finding.as_text() for finding in profiling_findings(measured(grown_shop()))] == [
+        f"the base {told} 2.9 s; its peak RSS was 72.4 MiB, 12.4 MiB more than judged",
+        f"the head {told} 3.4 s; its peak RSS was 116.9 MiB, 16.9 MiB more than judged",
+    ]
+    unknown = PairProfile(None, replace(profiled(None), peak_rss_bytes=None, duration_ms=0))
+    assert [finding.as_text() for finding in profiling_findings(measured(unknown))] == [
+        "the head was profiled in a trial that is never judged"
+    ]
+
+
+def test_profiles_change_no_verdict_and_are_told_once() -> None:
+    with_profile, without = (report(measured(pair)).judged() for pair in (grown_shop(), None))
+    assert with_profile.judgement == without.judgement
+    for text in (markdown.render(with_profile), junit.render(with_profile)):
+        assert text.count("what grew, by memray") == 1
+    passing = report(measured(grown_shop(), 60, 60)).judged()
+    assert markdown.render(passing).count("what grew, by memray") == 1
+
+
+def test_programs_get_the_figures() -> None:
+    made = measured(grown_shop())
+    judged = report(made).judged().judgement.images[0]
+    growth = JudgedGrowth.of(made, judged)
+    assert growth is not None
+    assert [(one.path, one.line, one.is_in_diff, one.head_bytes - one.base_bytes) for one in growth.sites] == [
+        ("services/api/catalog/search.py", 41, True, round(39.3 * MIB) - round(1.1 * MIB)),
+        ("services/api/catalog/search.py", 58, False, round(4.4 * MIB) - round(1.4 * MIB)),
+    ]
+    assert (growth.explained, growth.is_compared) == (1.0, True)
+    assert JudgedGrowth.of(measured(None), judged) is None
