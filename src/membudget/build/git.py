@@ -51,6 +51,11 @@ _QUIET_AND_HARMLESS = (
 _MOST_NAMED = 5
 
 
+def command(*arguments: str) -> list[str]:
+    """Return the command line of git, which asks nothing and runs no hooks."""
+    return ["git", *(part for key, value in _QUIET_AND_HARMLESS for part in ("-c", f"{key}={value}")), *arguments]
+
+
 @dataclass(frozen=True, slots=True)
 class TreeObject:
     """The object at a path of a commit. Equal IDs mean equal content."""
@@ -75,6 +80,11 @@ class GitRepository:
                 check=DoctorCheck.GIT,
             )
         self.top = Path(top)
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """A copy of git's environment."""
+        return dict(self._environ)
 
     def commit(self, revision: str) -> Commit | None:
         """Return the commit of a branch, tag or ID. None if this clone does not have it."""
@@ -237,6 +247,10 @@ class GitRepository:
         """Return a setting of the repository or the user. None if it is not set."""
         return self._try("config", "--get", key)
 
+    def said(self, *arguments: str) -> str | None:
+        """Return what a reading command of git prints. None if it fails."""
+        return self._try(*arguments)
+
     def version(self) -> str:
         """Return git's version, such as "2.39.5"."""
         return self._run("version").removeprefix("git version ")
@@ -280,10 +294,16 @@ class GitRepository:
         """Run git and write its output to `into` instead of memory. Raises EnvironmentFault if git fails."""
         done = self._git(arguments, folder, into=into)
         if done.returncode != 0:
-            said = self._mask()(done.stderr.decode(errors="replace").strip()) or f"exit code {done.returncode}"
-            where = str(folder or self._folder)
-            raise EnvironmentFault(f"git {' '.join(arguments[:2])} failed: {said}", where=where, check=DoctorCheck.GIT)
+            raise self.fault(arguments, done, folder)
         return done
+
+    def fault(
+        self, arguments: Sequence[str], done: subprocess.CompletedProcess[bytes], folder: Path | None = None
+    ) -> EnvironmentFault:
+        """Return the error for a call of git that failed, without secrets."""
+        said = self._mask()(done.stderr.decode(errors="replace").strip()) or f"exit code {done.returncode}"
+        where = str(folder or self._folder)
+        return EnvironmentFault(f"git {' '.join(arguments[:2])} failed: {said}", where=where, check=DoctorCheck.GIT)
 
     def _mask(self) -> Mask:
         """Return a mask for git's logins, which servers and proxies may repeat."""
@@ -305,10 +325,9 @@ class GitRepository:
         given: bytes = b"",
         into: IO[bytes] | None = None,
     ) -> subprocess.CompletedProcess[bytes]:
-        settings = [part for key, value in _QUIET_AND_HARMLESS for part in ("-c", f"{key}={value}")]
         try:
             return subprocess.run(
-                ["git", *settings, *arguments],
+                command(*arguments),
                 cwd=folder or self._folder,
                 env=self._environ,
                 input=given,

@@ -22,6 +22,16 @@ class Commit:
 
 
 @dataclass(frozen=True, slots=True)
+class MainCommit:
+    """A commit of the main branch, as far as the history needs it."""
+
+    sha: str
+    time_s: int
+    """The committer's time, in seconds since 1970. Anyone who commits can set it."""
+    subject: str
+
+
+@dataclass(frozen=True, slots=True)
 class NoBase:
     """Why there is nothing to compare with. Absolute budgets still apply."""
 

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import SecretStr
 
 from membudget.budgets.loosening import DEFAULT_LABEL
+from membudget.build.history_place import HistoryPlace, parse_place
 from membudget.core.errors import ConfigurationError, shortened
 from membudget.core.quantities import parse_whole
 from membudget.core.sharding import MOST_SHARDS
@@ -49,6 +50,8 @@ class ActionInputs:
     secrets: str = ""
     confirm: str = "10"
     write: str = "false"
+    record_history: str = "false"
+    history: str = "notes"
 
     @property
     def chosen_command(self) -> Literal["check", "plan", "merge", "report", "fit", "plan-fit"]:
@@ -125,6 +128,20 @@ class ActionInputs:
     def writes(self) -> bool:
         """Whether a fit writes its limits. Raises ConfigurationError."""
         return _is_true("write", self.write)
+
+    @property
+    def records_history(self) -> bool:
+        """Whether the figures of pushes to the default branch are kept. Raises ConfigurationError."""
+        return _is_true("record-history", self.record_history)
+
+    @property
+    def history_place(self) -> HistoryPlace:
+        """Where the history is kept. Raises ConfigurationError."""
+        return parse_place(self.history)
+
+    def check_history(self) -> None:
+        """Raises ConfigurationError if an input about the history is wrong."""
+        _ = self.records_history, self.history_place
 
     @property
     def fit_arguments(self) -> list[str]:

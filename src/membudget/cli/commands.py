@@ -31,6 +31,7 @@ from membudget.cli.action import ActionInputs
 from membudget.cli.fit import fit_in_step
 from membudget.cli.fit_tools import FitTools
 from membudget.cli.publisher import Addressee, Publisher, PublishSettings, lines_of
+from membudget.cli.pushed import keep_pushed
 from membudget.cli.report import Output, detail_of, output_of, show_result
 from membudget.cli.request import Wanted, base_request, check_request
 from membudget.cli.tools import CheckTools, MeasuringTools
@@ -194,6 +195,7 @@ def action() -> ExitCode:
     """Run `membudget action`, as its input `command` says. The exit code does not depend on publishing."""
     inputs = ActionInputs.take(os.environ)
     policy, path = inputs.exit_policy, Path(inputs.report)  # wrong inputs fail before anything is built
+    inputs.check_history()
     settings = PublishSettings(inputs.comment_settings, inputs.status_mode, policy)
     command = inputs.chosen_command
     if command == "fit":
@@ -207,7 +209,7 @@ def action() -> ExitCode:
         remove_report(path)
     server = registry.server(os.environ, inputs.github_token)
     if command == "report":
-        return _report(server, settings, path, inputs.artifact)
+        return _report(server, settings, path, inputs)
     publisher = _publisher(server, settings)
     with nullcontext() if inputs.shard else publisher.measuring():
         merges = command == "merge"
@@ -219,6 +221,7 @@ def action() -> ExitCode:
             write_text(sarif.render(result), Path(inputs.sarif), "the SARIF log")
         if result.report.shard is None:  # shards are published once they are merged
             publisher.publish(result, path, lines_of(inputs.budgets))
+            keep_pushed(result.report, inputs, server)
     return exit_code
 
 
@@ -228,7 +231,7 @@ def _publisher(server: Server, settings: PublishSettings) -> Publisher:
     return Publisher(server, settings, Addressee(event.pull_request, event.run), os.environ)
 
 
-def _report(server: Server, settings: PublishSettings, path: Path, artifact: str) -> ExitCode:
+def _report(server: Server, settings: PublishSettings, path: Path, inputs: ActionInputs) -> ExitCode:
     """Publish what another run measured, maybe a stranger's code. That run's own exit code is the gate."""
     measured = server.event().measured
     if not server.capabilities.foreign_reports:
@@ -239,13 +242,14 @@ def _report(server: Server, settings: PublishSettings, path: Path, artifact: str
         raise ConfigurationError("github-token: report needs one, to read the artifact of the other run")
     publisher = Publisher(server, settings, Addressee(None, measured.run, measured_elsewhere=True), os.environ)
     with publisher.or_no_verdict():
-        found = server.report_of(measured, artifact)
+        found = server.report_of(measured, inputs.artifact)
     if isinstance(found, NotPosted):
         warn(f"nothing was posted: {found.reason}")
         return ExitCode.WITHIN_BUDGET
     write_report(found.report, path)
     addressee = Addressee(found.pull_request, measured.run, measured_elsewhere=True)
     Publisher(server, settings, addressee, os.environ).publish(found.report.judged(), path)
+    keep_pushed(found.report, inputs, server)
     return ExitCode.WITHIN_BUDGET
 
 

@@ -50,6 +50,9 @@ class Event:
     measured: MeasuringRun | None = None
     """The run of another workflow that ended."""
 
+    main_commit: str | None = None
+    """The commit that was pushed to the default branch, by this event or by the run that ended. None in a fork."""
+
     @property
     def is_before_merge(self) -> bool:
         """Whether nobody has merged the head yet. Its code may have written to the cache."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from membudget.budgets.faults import Fault
 from membudget.budgets.key_path import Guesses, dotted, similar
+from membudget.build.history_place import PLACE_HINT, parse_place
 from membudget.core.errors import ConfigurationError, Problem, shortened
 from membudget.core.quantities import parse_whole
 from membudget.core.sharding import MOST_SHARDS, Shard
@@ -35,11 +36,15 @@ class Values:
     is_shard: bool = False
     is_key: bool = False
     """Whether it is the key of a comment."""
+    is_place: bool = False
+    """Whether it is a place for the history."""
 
     def fault(self, value: str) -> tuple[str, str | None] | None:
         """Return what is allowed instead of `value`, and what was probably meant. None if the value is valid."""
         if self.choices and value not in self.choices:
             return ", ".join(self.choices), similar(value, self.choices)
+        if self.is_place:
+            return _place_fault(value)
         try:
             if self.most is not None:
                 parse_whole(value, 1, self.most)
@@ -57,6 +62,14 @@ class Values:
                 None,
             )
         return None
+
+
+def _place_fault(value: str) -> tuple[str, str | None] | None:
+    try:
+        parse_place(value)
+    except ConfigurationError:
+        return PLACE_HINT, None
+    return None
 
 
 _ANY = Values()
@@ -91,6 +104,8 @@ INPUTS: Mapping[Kind, Mapping[str, Values]] = {
         "secrets": _ANY,
         "confirm": Values(most=MOST_CONFIRMATIONS),
         "write": _TRUTH,
+        "record-history": _TRUTH,
+        "history": Values(is_place=True),
     },
     Kind.CHECK: {
         "budgets": _ANY,

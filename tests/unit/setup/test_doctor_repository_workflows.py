@@ -189,6 +189,11 @@ READ_ONLY = ONE.replace("      pull-requests: write\n", "")
         ((READ_ONLY + "        with:\n          shard: 1/2\n",), OK, "every job has the rights that it needs"),
         ((NO_COMMENT,), OK, "every job has the rights that it needs"),
         ((f"{ONE}        with:\n          status: status\n",), WARNING, "one.yml:10 the job lacks statuses: write"),
+        (
+            (f'{ONE}        with:\n          record-history: "true"\n',),
+            FAILED,
+            "one.yml:10 the job lacks contents: write",
+        ),
         ((f"{ONE}        with:\n          status: check\n",), WARNING, "one.yml:10 the job lacks checks: write"),
         (
             (ONE.replace("permissions: {}\n", "").replace(RIGHTS, ""),),

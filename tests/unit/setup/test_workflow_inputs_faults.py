@@ -49,6 +49,13 @@ def test_all_wrong_inputs_come_at_once_with_their_places_and_guesses() -> None:
     ]
 
 
+def test_a_place_of_the_history_is_checked() -> None:
+    assert with_inputs("history: branch:memory") == []
+    (wrong,) = with_inputs("history: memory")
+    assert said([wrong]) == ["7:20 jobs.m: history: invalid value (found: memory)"]
+    assert wrong.problem.allowed == "notes, notes:NAME, branch:NAME or folder:PATH"
+
+
 def test_images_are_looked_up_in_the_budgets_file_that_is_named() -> None:
     (unknown,) = with_inputs("images: api wbe")
     assert said([unknown]) == [

@@ -24,6 +24,7 @@ rights to be changed.
 """
 _OF_A_PULL_REQUEST = ("pull_request", "pull_request_target", "pull_request_review", "pull_request_review_comment")
 _MERGE_QUEUE = "merge_group"
+_PUSH = "push"
 _SHA = r"^[0-9a-f]{40}([0-9a-f]{24})?$"
 _Sha = Annotated[str, Field(pattern=_SHA)]
 
@@ -75,6 +76,12 @@ class _WorkflowRunPart(_Part):
     """None once the fork is deleted."""
 
 
+class _Repository(_Part):
+    full_name: str | None = None
+    default_branch: str | None = None
+    fork: bool | None = None
+
+
 class _Payload(_Part):
     action: str | None = None
     label: _Label | None = None
@@ -84,6 +91,8 @@ class _Payload(_Part):
     workflow_run: _WorkflowRunPart | None = None
     before: str | None = None
     after: str | None = None
+    ref: str | None = None
+    repository: _Repository | None = None
 
 
 def read_event(environ: Mapping[str, str]) -> Event:
@@ -104,7 +113,28 @@ def read_event(environ: Mapping[str, str]) -> Event:
     payload = _payload(Path(path))
     _check_kind(name, payload, path)
     event = _event(payload, environ)
-    return replace(event, is_queued=name == _MERGE_QUEUE, run=this_run(environ, event.commit_sha))
+    return replace(
+        event,
+        is_queued=name == _MERGE_QUEUE,
+        run=this_run(environ, event.commit_sha),
+        main_commit=_main_commit(name, payload),
+    )
+
+
+def _main_commit(name: str, payload: _Payload) -> str | None:
+    """Return the commit that a push brought to the default branch. None for other events, and in a fork.
+
+    Of a run that ended, the server says which branch and which repository it was for.
+    """
+    own, ended = payload.repository, payload.workflow_run
+    if own is None or own.fork is not False or not own.default_branch:
+        return None
+    if name == _PUSH and payload.ref == f"refs/heads/{own.default_branch}":
+        return payload.after if payload.after is not None and re.fullmatch(_SHA, payload.after) else None
+    if ended is None or ended.event != _PUSH or ended.head_branch != own.default_branch:
+        return None
+    is_own = ended.head_repository is not None and ended.head_repository.full_name == own.full_name
+    return ended.head_sha if is_own else None
 
 
 def _event(payload: _Payload, environ: Mapping[str, str]) -> Event:

@@ -201,3 +201,55 @@ def test_this_run() -> None:
 def test_the_event_names_its_run(tmp_path: Path) -> None:
     given = environ(tmp_path, "pull_request", pull_request()) | {"GITHUB_RUN_ID": "4711", "GITHUB_RUN_NUMBER": "12"}
     assert read_event(given).run == WorkflowRun(4711, 12, 1, HEAD)
+
+
+def pushed(ref: str = "refs/heads/main", **repository: Any) -> dict[str, Any]:
+    own = {"full_name": "octo/shop", "default_branch": "main", "fork": False, **repository}
+    return {"before": BASE, "after": HEAD, "ref": ref, "repository": own}
+
+
+def test_a_push_to_the_default_branch_is_one_for_the_history(tmp_path: Path) -> None:
+    assert read_event(environ(tmp_path, "push", pushed())).main_commit == HEAD
+
+
+@pytest.mark.parametrize(
+    ("name", "payload"),
+    [
+        ("push", pushed("refs/heads/topic")),
+        ("push", pushed("refs/tags/main")),
+        ("push", pushed(fork=True)),
+        ("push", pushed(fork=None)),
+        ("push", pushed(default_branch=None)),
+        ("push", {**pushed(), "after": "0" * 40, "repository": None}),
+        ("push", {**pushed(), "after": "HEAD"}),
+        ("workflow_dispatch", pushed()),
+        ("pull_request", pull_request()),
+    ],
+)
+def test_nothing_else_is_for_the_history(tmp_path: Path, name: str, payload: dict[str, Any]) -> None:
+    assert read_event(environ(tmp_path, name, payload)).main_commit is None
+
+
+def ended(**changes: Any) -> dict[str, Any]:
+    run = {
+        "id": 1, "run_number": 2, "run_attempt": 1, "event": "push", "head_sha": HEAD, "head_branch": "main",
+        "head_repository": {"full_name": "octo/shop", "owner": {"login": "octo"}}, **changes,
+    }  # fmt: skip
+    return {"workflow_run": run, "repository": {"full_name": "octo/shop", "default_branch": "main", "fork": False}}
+
+
+def test_a_run_that_measured_a_push_is_for_the_history(tmp_path: Path) -> None:
+    assert read_event(environ(tmp_path, "workflow_run", ended())).main_commit == HEAD
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"event": "pull_request"},
+        {"head_branch": "topic"},
+        {"head_repository": None},
+        {"head_repository": {"full_name": "mallory/shop", "owner": {"login": "mallory"}}},
+    ],
+)
+def test_no_run_of_a_stranger_is_for_the_history(tmp_path: Path, changes: dict[str, Any]) -> None:
+    assert read_event(environ(tmp_path, "workflow_run", ended(**changes))).main_commit is None

@@ -1,0 +1,39 @@
+"""The main branch as the history sees it: its commits by first parent, and its tags."""
+
+from collections.abc import Iterator
+
+from membudget.build.git import GitRepository
+from membudget.build.revision import MainCommit
+from membudget.core.errors import ConfigurationError, DoctorCheck
+
+MOST_COMMITS = 20_000
+"""The most commits of the main branch that are looked at, newest first."""
+_FIELDS = "%H%x1f%ct%x1f%s"
+
+
+def main_commits(repository: GitRepository, revision: str, most: int = MOST_COMMITS) -> list[MainCommit]:
+    """Return a commit and those before it on its branch, newest first. Raises ConfigurationError.
+
+    These are the first parents: a branch that was merged counts as its merge. A shallow clone has fewer.
+    """
+    tip = repository.commit(revision)
+    if tip is None:
+        raise ConfigurationError(
+            f"{revision} is not a commit of this repository", fix="fetch it, or name another", check=DoctorCheck.GIT
+        )
+    log = repository.said("log", "--first-parent", "--no-show-signature", "-z", f"-n{most}", f"--format={_FIELDS}",
+                          tip.sha, "--")  # fmt: skip
+    return list(_parsed(log or ""))
+
+
+def _parsed(log: str) -> Iterator[MainCommit]:
+    for record in log.split("\0"):
+        sha, _, rest = record.partition("\x1f")
+        time, _, subject = rest.partition("\x1f")
+        if time.lstrip("-").isdigit():
+            yield MainCommit(sha, int(time), subject)
+
+
+def nearest_tag(repository: GitRepository, revision: str) -> str | None:
+    """Return the nearest tag at or before a commit of the main branch. None if there is none."""
+    return repository.said("describe", "--tags", "--abbrev=0", "--first-parent", "--end-of-options", revision) or None

@@ -1,0 +1,153 @@
+"""Runs `membudget history`: keeps figures of the main branch, and shows them. No engine."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from membudget.build.git import GitRepository
+from membudget.build.git_history import GitHistory
+from membudget.build.git_main import main_commits
+from membudget.build.history_place import joined, parse_place
+from membudget.cli.history_store import HistoryStore, keep, lines_of_report, store_of, text_of
+from membudget.core.errors import ConfigurationError, ExitCode, shortened
+from membudget.core.files import write_text
+from membudget.core.metrics import Metric
+from membudget.history.line import LARGEST_NOTE_BYTES, SkippedLines, line_filter
+from membudget.history.series import Series, points_of, series_of
+from membudget.publish import workflow
+from membudget.publish.report_file import read_report
+from membudget.publish.servers import registry
+from membudget.publish.strict_json import report_files
+from membudget.publish.workflow import warn
+from membudget.report.formats import history as formats
+from membudget.report.formats import history_chart
+from membudget.report.history_words import skipped_words
+
+_LONGEST_LIST = 400
+
+
+def show(options: argparse.Namespace) -> ExitCode:
+    """Run `membudget history list`."""
+    metrics = _metrics(options.metric or ())
+    store = _store(options)
+    if store.has_remote and not options.no_fetch:
+        store.fetch()
+    skipped = SkippedLines()
+    found = _series(store, options, metrics, skipped)
+    sentences = list(skipped_words(skipped.all()))
+    for sentence in sentences:
+        warn(sentence)
+    if not found:
+        warn("the history has no such figures. `membudget history record` keeps those of a check")
+    _show(found, sentences, options)
+    return ExitCode.WITHIN_BUDGET
+
+
+def _series(
+    store: HistoryStore, options: argparse.Namespace, metrics: frozenset[Metric], skipped: SkippedLines
+) -> list[Series]:
+    commits = main_commits(GitRepository(Path.cwd()), options.revision, options.last)[::-1]
+    images = frozenset(options.images)
+    alone = (next(iter(images)) if len(images) == 1 else None, next(iter(metrics)) if len(metrics) == 1 else None)
+    notes = store.notes([commit.sha for commit in commits], LARGEST_NOTE_BYTES)
+    points = points_of(commits, notes, datetime.now(UTC), skipped, line_filter(*alone))
+    return series_of(
+        point
+        for point in points
+        if (not images or point.line.image in images) and (not metrics or point.line.metric in metrics)
+    )
+
+
+def _metrics(names: Sequence[str]) -> frozenset[Metric]:
+    known = {metric.value: metric for metric in Metric}
+    unknown = next((name for name in names if name not in known), None)
+    if unknown is not None:
+        there = shortened(", ".join(known), _LONGEST_LIST)
+        raise ConfigurationError(f"--metric: there is no metric {shortened(unknown)} (there are: {there})")
+    return frozenset(known[name] for name in names)
+
+
+def _show(found: Sequence[Series], sentences: Sequence[str], options: argparse.Namespace) -> None:
+    match options.format:
+        case "csv":
+            text = formats.render_csv(found)
+        case "json":
+            text = formats.render_json(found, sentences)
+        case "openmetrics":
+            text = formats.render_openmetrics(found)
+        case _:
+            if options.output is not None:
+                what = f"--output is not for --format {options.format}"
+                raise ConfigurationError(what, fix="use csv, json or openmetrics")
+            if found:
+                is_chart = options.format == "chart"
+                workflow.show(history_chart.render_charts(found) if is_chart else formats.render_table(found))
+            return
+    if options.output is not None:
+        write_text(text, Path(options.output), f"the history as {options.format}")
+    else:
+        sys.stdout.write(text)
+
+
+def record(options: argparse.Namespace) -> ExitCode:
+    """Run `membudget history record`."""
+    token = registry.take_token(os.environ)
+    repository, path = GitRepository(Path.cwd()), Path(options.report)
+    report = read_report(path)
+    commit, head = repository.commit(options.commit), report.comparison.head.sha
+    if commit is None or commit.sha != head:
+        raise ConfigurationError(
+            f"the report is about commit {head[:12]}, which is not {shortened(options.commit)}",
+            where=str(path),
+            fix="check that commit out and run `membudget check`, or name the commit with --commit",
+        )
+    if report.shard is not None:
+        raise ConfigurationError("it is a part of a check", where=str(path), fix="combine the parts: membudget merge")
+    lines = lines_of_report(report, str(path))
+    if not lines:
+        warn(f"nothing changed at {head[:12]}, so that there is nothing to keep")
+        return ExitCode.WITHIN_BUDGET
+    keep(store_of(repository, parse_place(options.place), token), {head: text_of(lines)}, pushes=options.push)
+    print(f"{len(lines)} lines about {head[:12]} are kept in {parse_place(options.place)}")
+    return ExitCode.WITHIN_BUDGET
+
+
+def import_reports(options: argparse.Namespace) -> ExitCode:
+    """Run `membudget history import`."""
+    token = registry.take_token(os.environ)
+    repository = GitRepository(Path.cwd())
+    known = {commit.sha for commit in main_commits(repository, options.revision)}
+    found: dict[str, bytes] = {}
+    for path in report_files([Path(name) for name in options.reports], "check"):
+        report = read_report(path)
+        head = report.comparison.head.sha
+        if head not in known:
+            warn(f"{path} is skipped: its commit {head[:12]} is not on the branch of {options.revision}")
+            continue
+        found[head] = joined(found.get(head, b""), text_of(lines_of_report(report, str(path))))
+    found = {commit: text for commit, text in found.items() if text}
+    if found:
+        keep(store_of(repository, parse_place(options.place), token), found, pushes=options.push)
+    print(f"the figures of {len(found)} commits are kept in {parse_place(options.place)}")
+    return ExitCode.WITHIN_BUDGET
+
+
+def push(options: argparse.Namespace) -> ExitCode:
+    """Run `membudget history push`."""
+    store = _store(options)
+    if not isinstance(store, GitHistory) or not store.has_remote:
+        raise ConfigurationError("there is nothing to push to", fix="add a remote `origin`, and use notes or a branch")
+    store.fetch()
+    lines = store.unpushed(LARGEST_NOTE_BYTES)
+    if lines:
+        store.push(lines)
+    print(f"the figures of {len(lines)} commits were pushed")
+    return ExitCode.WITHIN_BUDGET
+
+
+def _store(options: argparse.Namespace) -> HistoryStore:
+    token = registry.take_token(os.environ)
+    return store_of(GitRepository(Path.cwd()), parse_place(options.place), token)

@@ -1,0 +1,143 @@
+"""The arguments of `membudget history`. Imports nothing heavy."""
+
+import argparse
+
+from membudget.cli.argument_values import number_up_to
+from membudget.core.errors import ExitCode
+from membudget.core.files import DEFAULT_REPORT
+
+MOST_COMMITS = 20_000
+_EXAMPLES = """\
+examples:
+  %(prog)s list                             the newest commits of every image
+  %(prog)s list api --metric peak_rss --format chart
+  %(prog)s list api --metric peak_rss --format csv --output api.csv
+  %(prog)s record --push                    keep the figures of the last check, and push them
+  %(prog)s import old-reports/ --push       keep the figures of older reports"""
+
+
+def add_history(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `membudget history` and its commands."""
+    command = commands.add_parser(
+        "history",
+        help="keep the figures of the main branch, and show how they changed",
+        description="Keep the figures of the main branch in the repository, and show how they changed. They are kept in"
+        " git notes (refs/notes/membudget),\non a branch, or in a folder.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    kinds = command.add_subparsers(metavar="COMMAND", required=True)
+    _add_list(kinds)
+    _add_record(kinds)
+    _add_import(kinds)
+    push = kinds.add_parser(
+        "push",
+        help="push lines that were recorded without --push",
+        description="Push the lines that only this clone has to the remote `origin`.",
+    )
+    add_place(push)
+    push.set_defaults(handler=_push)
+
+
+def _add_list(kinds: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    listed = kinds.add_parser(
+        "list",
+        help="show the figures of the newest commits",
+        description="Show what was measured at the commits of a branch. Damaged lines are skipped and counted on"
+        " standard error.",
+    )
+    listed.add_argument("images", nargs="*", metavar="IMAGE", help="image to show (default: all)")
+    listed.add_argument(
+        "--metric", action="append", metavar="NAME", help="metric to show, such as peak_rss (repeatable)"
+    )
+    listed.add_argument(
+        "--revision", default="HEAD", metavar="REV", help="newest commit to show (default: %(default)s)"
+    )
+    listed.add_argument(
+        "--last",
+        type=number_up_to(MOST_COMMITS),
+        default=100,
+        metavar="N",
+        help="look at the newest N commits of the branch (default: %(default)s)",
+    )
+    listed.add_argument(
+        "--format",
+        choices=("table", "chart", "csv", "json", "openmetrics"),
+        default="table",
+        help="format of the output; csv is the form that Apache Otava reads (default: %(default)s)",
+    )
+    listed.add_argument("--output", metavar="FILE", help="write to this file (default: standard output)")
+    listed.add_argument("--no-fetch", action="store_true", help="show what was fetched before, without a request")
+    add_place(listed)
+    listed.set_defaults(handler=_list)
+
+
+def _add_record(kinds: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    record = kinds.add_parser(
+        "record",
+        help="keep the figures of a report",
+        description="Keep the figures of the head of a report. The report has to be about the commit HEAD, or about"
+        " the one that --commit names.",
+    )
+    record.add_argument(
+        "report", metavar="REPORT", nargs="?", default=DEFAULT_REPORT, help="report of a check (default: %(default)s)"
+    )
+    record.add_argument(
+        "--commit", default="HEAD", metavar="REV", help="commit that was measured (default: %(default)s)"
+    )
+    _add_push(record)
+    add_place(record)
+    record.set_defaults(handler=_record)
+
+
+def _add_import(kinds: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    imported = kinds.add_parser(
+        "import",
+        help="keep the figures of older reports",
+        description="Keep the figures of older reports, each for the commit that it names as its head. Reports about"
+        " commits that are not on the branch are skipped.",
+    )
+    imported.add_argument(
+        "reports", nargs="+", metavar="REPORT", help="report.json of a check, or a folder with such files"
+    )
+    imported.add_argument(
+        "--revision", default="HEAD", metavar="REV", help="newest commit of the branch (default: %(default)s)"
+    )
+    _add_push(imported)
+    add_place(imported)
+    imported.set_defaults(handler=_import)
+
+
+def _add_push(command: argparse.ArgumentParser) -> None:
+    what = "push the lines to the remote `origin`; lines that others push at the same time are kept"
+    command.add_argument("--push", action="store_true", help=what)
+
+
+def add_place(command: argparse.ArgumentParser) -> None:
+    """Add the option that says where the history is kept."""
+    where = "where the history is kept: notes, notes:NAME, branch:NAME or folder:PATH (default: %(default)s)"
+    command.add_argument("--place", default="notes", metavar="PLACE", help=where)
+
+
+def _list(options: argparse.Namespace) -> ExitCode:
+    from membudget.cli.history import show
+
+    return show(options)
+
+
+def _record(options: argparse.Namespace) -> ExitCode:
+    from membudget.cli.history import record
+
+    return record(options)
+
+
+def _import(options: argparse.Namespace) -> ExitCode:
+    from membudget.cli.history import import_reports
+
+    return import_reports(options)
+
+
+def _push(options: argparse.Namespace) -> ExitCode:
+    from membudget.cli.history import push
+
+    return push(options)

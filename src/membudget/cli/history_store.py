@@ -1,0 +1,68 @@
+"""Wires the history: where it is kept, with which token, and how the figures of a report get there."""
+
+import os
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from membudget.build.git import GitRepository
+from membudget.build.git_history import Credentials, GitHistory
+from membudget.build.history_folder import FolderHistory
+from membudget.build.history_place import HistoryPlace
+from membudget.core.errors import ConfigurationError
+from membudget.history.line import LARGEST_NOTE_BYTES, HistoryLine, SkippedLines, read_lines
+from membudget.history.record import MeasuredCommit, lines_of, machine_class
+from membudget.report.report import Environment, Report
+
+HistoryStore = GitHistory | FolderHistory
+
+_GITHUB = "https://github.com"
+
+
+def store_of(repository: GitRepository, place: HistoryPlace, token: SecretStr) -> HistoryStore:
+    """Return the store of a place. Only the server of the job gets the token."""
+    if not place.is_ref:
+        return FolderHistory(Path(place.name))
+    server = (os.environ.get("GITHUB_SERVER_URL") or _GITHUB).rstrip("/")
+    return GitHistory(repository, place, Credentials(server, token))
+
+
+def machine_of(environment: Environment) -> str:
+    """Return the class of the machine that measured."""
+    return machine_class(environment.platform, environment.cgroup_version, environment.cpus)
+
+
+def lines_of_report(report: Report, where: str) -> list[HistoryLine]:
+    """Return the lines of a report, which a stranger may have written.
+
+    Raises ConfigurationError if no check can have found its figures. Nobody could read them again.
+    """
+    environment, head = report.environment, report.comparison.head.sha
+    measured = MeasuredCommit(head, report.started_at, machine_of(environment), report.membudget_version)
+    lines, skipped = lines_of(measured, report.images), SkippedLines()
+    usable = read_lines(head, text_of(lines), datetime.now(UTC), skipped)
+    if len(usable) < len(lines):
+        raise ConfigurationError("its figures contradict each other, or its time has not come yet", where=where)
+    return lines
+
+
+def text_of(lines: list[HistoryLine]) -> bytes:
+    """Return lines as they are kept. Raises ConfigurationError if they are more than one commit may have."""
+    text = b"".join(line.text() + b"\n" for line in lines)
+    if len(text) > LARGEST_NOTE_BYTES:
+        raise ConfigurationError(f"the history keeps at most {LARGEST_NOTE_BYTES:,} bytes of one commit")
+    return text
+
+
+def keep(store: HistoryStore, lines: Mapping[str, bytes], *, pushes: bool) -> None:
+    """Add lines to a store, by commit. Raises EnvironmentFault, and ConfigurationError if nothing can be pushed."""
+    if not pushes:
+        store.append(lines)
+        return
+    if not isinstance(store, GitHistory):
+        raise ConfigurationError("--push is for notes and branches", fix="leave it out: the folder has the lines")
+    if not store.has_remote:
+        raise ConfigurationError("there is no remote `origin` to push to", fix="leave out --push")
+    store.push(lines)

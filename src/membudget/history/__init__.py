@@ -1,0 +1,1 @@
+"""Earlier figures of the main branch: what is kept of a check, how it is read again, and how figures grew."""

@@ -1,0 +1,190 @@
+"""One line of the history: what a check found out about one metric of one image at one commit of the main branch.
+
+Lines are JSON, and sorted by their text wherever they are kept, so that git merges two files of lines by their union. A
+line is never changed. A later version of the format gets a reader of its own here, and old lines stay readable.
+"""
+
+import re
+import statistics
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from functools import cache
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from membudget.budgets.entries import MOST_TRIALS
+from membudget.core.definition import Aggregation
+from membudget.core.metrics import Metric
+
+LARGEST_NOTE_BYTES = 8_000_000
+"""The size limit of what is kept of one commit. 500 images with six metrics and ten trials each need 1.5 million."""
+_LONGEST_LINE = 8_000
+_LARGEST = 2**62
+_SKEW = timedelta(days=1)
+"""How far the clock of another runner may be ahead."""
+_ANY_VERSION = re.compile(rb'"v":\s*(\d{1,9})\b')
+VERSION = 1
+
+_Figure = Annotated[int, Field(ge=-_LARGEST, le=_LARGEST)]
+
+
+class HistoryLine(BaseModel):
+    """A line of today's version. Unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    v: Literal[1]
+    """The version of the format."""
+    image: Annotated[str, Field(max_length=63, pattern=r"^[a-z0-9]+([_.-][a-z0-9]+)*$")]
+    """The image's name. The pattern is that of `budgets.toml`, checked without Python: a fleet has a million lines."""
+    metric: Metric
+    commit: Annotated[str, Field(pattern=r"^[0-9a-f]{40}([0-9a-f]{24})?$")]
+    time: AwareDatetime
+    """When the check began. The order of commits is git's, so that wrong clocks change little."""
+    value: _Figure
+    """In the unit of the metric's definition: bytes, milliseconds, microseconds or a count."""
+    samples: Annotated[tuple[_Figure, ...], Field(max_length=MOST_TRIALS)] = ()
+    """The value of each trial, which is the spread. Empty for exact values and estimates."""
+    interval: tuple[_Figure, _Figure] | None = None
+    """The 95 % confidence interval of an estimate."""
+    at_most: _Figure | None = None
+    """An upper bound of the true value, if a spike was missed."""
+    at_least: _Figure | None = None
+    lower_bound: bool = False
+    """Whether the true value may be higher without a known bound."""
+    trials: Annotated[int, Field(ge=0, le=MOST_TRIALS)]
+    machine: Annotated[str, Field(max_length=100, pattern=r"^[\w ./-]+$")]
+    """The class of the machine. Figures of trials are compared only within a class."""
+    budget: _Figure | None = None
+    """The smallest maximum, or the largest minimum, that a budget set then. None if there was none."""
+    membudget: Annotated[str, Field(max_length=100)]
+    """The version of membudget that measured."""
+
+    @property
+    def agrees_with_itself(self) -> bool:
+        """Whether a check can have found these figures: the value is that of its samples, and in its interval."""
+        definition = self.metric.definition
+        if self.value < 0 and not definition.may_be_negative:
+            return False
+        if self.interval is not None and not self.interval[0] <= self.value <= self.interval[1]:
+            return False
+        if self.samples and definition.aggregation is Aggregation.MEDIAN:
+            return len(self.samples) <= self.trials and self.value == round(statistics.median(self.samples))
+        return True
+
+    @property
+    def spread(self) -> tuple[int, int]:
+        """The smallest and the largest value of the trials, or the interval of an estimate."""
+        if self.interval is not None:
+            return self.interval
+        return (min(self.samples), max(self.samples)) if self.samples else (self.value, self.value)
+
+    def text(self) -> bytes:
+        """Return the line as it is kept, without its end."""
+        return self.model_dump_json(exclude_defaults=True).encode()
+
+
+class LineFault(StrEnum):
+    """Why something in the history is skipped."""
+
+    NO_LINE = "no-line"
+    """It is truncated, or no line of any version."""
+    NEWER_VERSION = "newer-version"
+    IMPOSSIBLE = "impossible"
+    """Its figures contradict each other, so that no check can have written it."""
+    OTHER_COMMIT = "other-commit"
+    """It names another commit than the one that it is kept for."""
+    FUTURE = "future"
+    """Its time has not come yet: a clock was wrong, or it is forged."""
+    TOO_LARGE = "too-large"
+    """There is more about one commit than any check writes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """What is not used of the history, and where it was found first."""
+
+    fault: LineFault
+    count: int
+    commit: str
+
+
+@dataclass(slots=True)
+class SkippedLines:
+    """Collects what is skipped, in little memory."""
+
+    _counts: dict[LineFault, tuple[int, str]] = field(default_factory=dict)
+
+    def add(self, fault: LineFault, commit: str) -> None:
+        """Count a line."""
+        count, first = self._counts.get(fault, (0, commit))
+        self._counts[fault] = count + 1, first
+
+    def all(self) -> tuple[Skipped, ...]:
+        """Return what was skipped, by fault."""
+        return tuple(Skipped(fault, count, first) for fault, (count, first) in sorted(self._counts.items()))
+
+
+def read_lines(
+    commit: str, data: bytes, now: datetime, skipped: SkippedLines, only: Mapping[str, bytes] | None = None
+) -> list[HistoryLine]:
+    """Return the lines that are kept for a commit, as far as they are usable. Count the others in `skipped`.
+
+    `data` may come from anybody who can write to the history. `only` leaves out lines of other images and metrics
+    before they are parsed: see `line_filter`.
+    """
+    if len(data) > LARGEST_NOTE_BYTES:
+        skipped.add(LineFault.TOO_LARGE, commit)
+        return []
+    texts = [text for text in data.split(b"\n") if text and not text.isspace()]
+    if only is not None:
+        texts = [text for text in texts if all(part in text for part in only.values())]
+    try:  # nearly always everything is in order, and one call is several times as fast
+        lines = _all_lines().validate_json(b"[" + b",".join(texts) + b"]", strict=True)
+        if len(lines) != len(texts):
+            raise ValueError("a line that holds several")
+    except ValueError:
+        lines = list(_one_by_one(commit, texts, skipped))
+    return [line for line in lines if _belongs(line, commit, now, skipped)]
+
+
+def line_filter(image: str | None = None, metric: Metric | None = None) -> dict[str, bytes]:
+    """Return what lines of an image or a metric contain, as membudget writes them."""
+    wanted = {"image": image, "metric": metric.value if metric is not None else None}
+    return {key: f'"{key}":"{value}"'.encode() for key, value in wanted.items() if value is not None}
+
+
+def _belongs(line: HistoryLine, commit: str, now: datetime, skipped: SkippedLines) -> bool:
+    if line.commit != commit:
+        skipped.add(LineFault.OTHER_COMMIT, commit)
+    elif line.time > now + _SKEW:
+        skipped.add(LineFault.FUTURE, commit)
+    elif not line.agrees_with_itself:
+        skipped.add(LineFault.IMPOSSIBLE, commit)
+    else:
+        return True
+    return False
+
+
+def _one_by_one(commit: str, texts: list[bytes], skipped: SkippedLines) -> Iterator[HistoryLine]:
+    for text in texts:
+        if len(text) > _LONGEST_LINE:
+            skipped.add(LineFault.NO_LINE, commit)
+            continue
+        try:
+            yield HistoryLine.model_validate_json(text, strict=True)
+        except ValidationError:
+            skipped.add(_fault_of(text), commit)
+
+
+def _fault_of(text: bytes) -> LineFault:
+    version = _ANY_VERSION.search(text)
+    return LineFault.NEWER_VERSION if version is not None and int(version[1]) > VERSION else LineFault.NO_LINE
+
+
+@cache
+def _all_lines() -> TypeAdapter[list[HistoryLine]]:
+    return TypeAdapter(list[HistoryLine])

@@ -1,0 +1,74 @@
+"""What is kept of a check: a line for each image and metric that people look at or that has a budget."""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from membudget.budgets.rules import NO_BUDGET
+from membudget.core.metrics import HEADLINES, Metric
+from membudget.history.line import VERSION, HistoryLine
+from membudget.judge.bounds import fixed_bounds, tightest
+from membudget.judge.measurement import ImageMeasurement, SideMeasurement
+from membudget.judge.values import trial_samples
+
+_ODD = re.compile(r"[^\w ./-]+", re.ASCII)
+_LONGEST = 100
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredCommit:
+    """The commit that a check measured, and how."""
+
+    commit: str
+    time: datetime
+    machine: str
+    """The class of the machine: see `machine_class`."""
+    membudget: str
+    """The version of membudget."""
+
+
+def machine_class(platform: str, cgroup_version: int, cpus: int) -> str:
+    """Return the class of a machine. Figures of trials may differ between classes, and are not compared then."""
+    return _plain(f"{platform} cgroup-v{cgroup_version} {cpus}-cpus")
+
+
+def lines_of(measured: MeasuredCommit, images: Iterable[ImageMeasurement]) -> list[HistoryLine]:
+    """Return the lines of all images that were measured. Unchanged images have none: their last line still holds."""
+    return [line for image in images for line in _lines(measured, image)]
+
+
+def _lines(measured: MeasuredCommit, image: ImageMeasurement) -> Iterator[HistoryLine]:
+    side = image.side_for_maximums
+    if side is None or image.is_unchanged:
+        return
+    for metric, value in side.metrics.items():
+        budget = image.budgets.get(metric, NO_BUDGET)
+        if value.value is None or not (metric in HEADLINES or budget.is_set):
+            continue
+        bound = tightest(fixed_bounds(budget))
+        yield HistoryLine(
+            v=VERSION,
+            image=image.name,
+            metric=metric,
+            commit=measured.commit,
+            time=measured.time,
+            value=value.value,
+            samples=_samples(metric, side),
+            interval=value.interval,
+            at_most=value.at_most,
+            at_least=value.at_least,
+            lower_bound=value.is_lower_bound,
+            trials=len(side.trials),
+            machine=measured.machine,
+            budget=bound.level if bound is not None else None,
+            membudget=_plain(measured.membudget),
+        )
+
+
+def _samples(metric: Metric, side: SideMeasurement) -> tuple[int, ...]:
+    return trial_samples(metric, None, side).head
+
+
+def _plain(text: str) -> str:
+    return (_ODD.sub("-", text) or "unknown")[:_LONGEST]

@@ -1,0 +1,138 @@
+"""The history in formats for people and programs: a table, CSV, JSON and OpenMetrics."""
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from membudget.core.definition import Unit
+from membudget.core.metric_words import format_delta, format_value
+from membudget.core.untrusted_text import json_without_commands, printable
+from membudget.history.series import Point, Series
+from membudget.report.formats.tables import TerminalTable
+
+_LONGEST_SUBJECT = 60
+_OPENMETRICS_UNITS = {
+    Unit.BYTES: ("_bytes", 1), Unit.COUNT: ("", 1), Unit.MILLISECONDS: ("_seconds", 1000),
+    Unit.MICROSECONDS: ("_seconds", 1_000_000), Unit.PER_1000_SECONDS: ("", 1000),
+    Unit.PER_1000_SECONDS_AND_GIB: ("", 1000),
+}  # fmt: skip
+"""What a unit adds to a metric's name, and by what its figures are divided."""
+
+
+def render_table(found: Sequence[Series]) -> RenderableType:
+    """Return a table for a terminal, newest commit first within each series."""
+    headings = ("image", "metric", "commit", "date", "value", "change", "trials", "budget", "subject")
+    return TerminalTable(headings, list(_rows(found)), frozenset({"value", "change", "trials", "budget"}))
+
+
+def _rows(found: Sequence[Series]) -> Iterator[list[Text]]:
+    for series in found:
+        before = (None, *(point.line.value for point in series.points))
+        pairs = list(zip(series.points, before, strict=False))
+        for point, earlier in reversed(pairs):
+            line = point.line
+            yield [
+                Text(series.image),
+                Text(series.metric.definition.label),
+                Text(point.commit.sha[:10]),
+                Text(_date(point)),
+                Text(_value(point)),
+                Text(format_delta(series.metric, line.value - earlier) if earlier is not None else ""),
+                Text(str(line.trials)),
+                Text(format_value(series.metric, line.budget) if line.budget is not None else ""),
+                Text(printable(point.commit.subject, _LONGEST_SUBJECT)),
+            ]
+
+
+def _date(point: Point) -> str:
+    return _time(point).strftime("%Y-%m-%d")
+
+
+def _time(point: Point) -> datetime:
+    """Return the commit's time. One that no calendar has becomes the nearest that it has."""
+    return datetime.fromtimestamp(min(max(point.commit.time_s, 0), 253_402_300_799), UTC)
+
+
+def _value(point: Point) -> str:
+    value = format_value(point.line.metric, point.line.value)
+    return f"at least {value}" if point.line.lower_bound else value
+
+
+def render_csv(found: Sequence[Series]) -> str:
+    """Return a row per commit, oldest first, and a column per image and metric, in the metrics' base units.
+
+    This is the form that Apache Otava reads: `time`, `commit`, then figures. A commit without a figure has an empty
+    cell, which Otava refuses, so it is given one series at a time.
+    """
+    columns = [f"{series.image}.{series.metric}" for series in found]
+    by_commit: dict[str, tuple[Point, dict[str, int]]] = {}
+    for series in found:
+        for point in series.points:
+            row = by_commit.setdefault(point.commit.sha, (point, {}))[1]
+            row[f"{series.image}.{series.metric}"] = point.line.value
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["time", "commit", *columns])
+    for point, figures in by_commit.values():
+        time = _time(point).strftime("%Y-%m-%d %H:%M:%S +0000")
+        writer.writerow([time, point.commit.sha, *(figures.get(column, "") for column in columns)])
+    return text.getvalue()
+
+
+def render_json(found: Sequence[Series], skipped: Iterable[str]) -> str:
+    """Return all points as JSON, with what was skipped."""
+    series = [
+        {
+            "image": one.image,
+            "metric": one.metric.value,
+            "unit": one.metric.definition.unit.value,
+            "points": [_point(point) for point in one.points],
+        }
+        for one in found
+    ]
+    return json_without_commands(json.dumps({"series": series, "skipped": list(skipped)}, indent=1)) + "\n"
+
+
+def _point(point: Point) -> dict[str, object]:
+    line = point.line
+    return {
+        "commit": point.commit.sha,
+        "subject": printable(point.commit.subject),
+        "committed": _time(point).isoformat(),
+        "measured": line.time.isoformat(),
+        "value": line.value,
+        "spread": list(line.spread),
+        "trials": line.trials,
+        "budget": line.budget,
+        "machine": line.machine,
+        "membudget": printable(line.membudget),
+    }
+
+
+def render_openmetrics(found: Sequence[Series]) -> str:
+    """Return all points as OpenMetrics, with the times of the commits, for `promtool tsdb create-blocks-from`.
+
+    The samples of each series are in the order of their times, which the format demands.
+    """
+    lines: list[str] = []
+    for metric in dict.fromkeys(series.metric for series in sorted(found, key=lambda one: one.metric)):
+        suffix, divisor = _OPENMETRICS_UNITS[metric.definition.unit]
+        name = f"membudget_history_{metric}".removesuffix(suffix) + suffix
+        lines += [f"# TYPE {name} gauge"]
+        lines += [f"# UNIT {name} {suffix[1:]}"] if suffix else []
+        lines += [f"# HELP {name} {metric.definition.label} of the main branch"]
+        for series in (one for one in found if one.metric is metric):
+            for time_s, value in _by_time(series):
+                shown = value if divisor == 1 else value / divisor
+                lines.append(f'{name}{{image="{series.image}"}} {shown} {time_s}')
+    return "\n".join([*lines, "# EOF"]) + "\n"
+
+
+def _by_time(series: Series) -> list[tuple[int, int]]:
+    """Return one value per second. Of commits of one second, the newest counts."""
+    return sorted({int(_time(point).timestamp()): point.line.value for point in series.points}.items())

@@ -1,0 +1,34 @@
+from pathlib import Path
+
+import pytest
+
+from membudget.build.git import GitRepository
+from membudget.build.git_main import main_commits, nearest_tag
+from membudget.core.errors import ConfigurationError
+from tests.support.repository import Repository
+
+pytestmark = pytest.mark.thorough
+
+
+def test_a_merged_branch_counts_as_its_merge(tmp_path: Path) -> None:
+    repository = Repository.new(tmp_path / "repository")
+    first = repository.commit("first")
+    repository.git("tag", "v1")
+    repository.branch("change")
+    repository.commit("of the branch", {"x": "x"})
+    repository.git("checkout", "--quiet", "main")
+    repository.git("merge", "--quiet", "--no-ff", "--message", "merge\x1f odd", "change")
+    git = GitRepository(repository.folder)
+    found = main_commits(git, "HEAD")
+    assert [(commit.sha == first, commit.subject) for commit in found] == [(False, "merge\x1f odd"), (True, "first")]
+    assert main_commits(git, "HEAD", 1) == found[:1]
+    assert nearest_tag(git, "HEAD") == "v1"
+
+
+def test_what_is_not_there_is_named(tmp_path: Path) -> None:
+    repository = Repository.new(tmp_path / "repository")
+    repository.commit("first")
+    git = GitRepository(repository.folder)
+    assert nearest_tag(git, "HEAD") is None
+    with pytest.raises(ConfigurationError, match="nowhere is not a commit"):
+        main_commits(git, "nowhere")

@@ -1,0 +1,44 @@
+from datetime import timedelta
+
+from membudget.build.history_place import Note
+from membudget.build.revision import MainCommit
+from membudget.core.metrics import Metric
+from membudget.history.line import LineFault, SkippedLines, line_filter
+from membudget.history.series import last_measured, points_of, series_of
+from tests.support.history import NOW, line, text
+
+COMMITS = [MainCommit(sha * 40, 1_700_000_000 + number, f"commit {sha}") for number, sha in enumerate("abc")]
+A, B, C = (commit.sha for commit in COMMITS)
+
+
+def test_series_follow_the_branch_whatever_clocks_said() -> None:
+    early = line(C, 42).model_copy(update={"time": NOW - timedelta(days=900)})
+    notes = [Note(A, text(line(A, 40), line(A, 100, metric=Metric.IMAGE_SIZE))), Note(C, text(early))]
+    (size, peak) = series_of(points_of(COMMITS, notes, NOW, SkippedLines()))
+    assert (size.metric, [point.commit.sha for point in size.points]) == (Metric.IMAGE_SIZE, [A])
+    assert [point.commit.sha for point in peak.points] == [A, C]
+
+
+def test_lines_of_commits_that_were_rewritten_have_no_effect() -> None:
+    skipped = SkippedLines()
+    gone = "d" * 40
+    assert series_of(points_of(COMMITS, [Note(gone, text(line(gone)))], NOW, skipped)) == []
+    assert skipped.all() == ()
+
+
+def test_of_two_lines_about_the_same_the_last_measured_counts() -> None:
+    later = line(A, 50).model_copy(update={"time": NOW + timedelta(seconds=1)})
+    for lines in ([line(A), later], [later, line(A)]):
+        assert last_measured(lines) == {("api", Metric.PEAK_RSS): later}
+
+
+def test_a_note_that_was_too_large_is_counted() -> None:
+    skipped = SkippedLines()
+    assert list(points_of(COMMITS, [Note(B, None)], NOW, skipped)) == []
+    assert [one.fault for one in skipped.all()] == [LineFault.TOO_LARGE]
+
+
+def test_one_image_is_picked_out() -> None:
+    notes = [Note(A, text(line(A), line(A, image="web")))]
+    found = points_of(COMMITS, notes, NOW, SkippedLines(), line_filter("web"))
+    assert [point.line.image for point in found] == ["web"]
