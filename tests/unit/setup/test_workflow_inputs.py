@@ -75,7 +75,8 @@ def is_accepted(name: str, value: str) -> bool:
     try:
         _ = inputs.exit_policy, inputs.comment_settings, inputs.status_mode, inputs.chosen_command, inputs.most_jobs
         _ = inputs.most_shards, inputs.remembers, inputs.looks_up_bases, inputs.only, inputs.allowed_secrets
-        _ = inputs.confirmations, inputs.writes, inputs.check_history()
+        _ = inputs.confirmations, inputs.writes
+        inputs.check_history()
         if inputs.shard:
             Shard.parse(inputs.shard)
     except ConfigurationError:
