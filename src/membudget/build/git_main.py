@@ -1,6 +1,6 @@
 """The main branch as the history sees it: its commits by first parent, and its tags."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from membudget.build.git import GitRepository
 from membudget.build.revision import MainCommit
@@ -37,3 +37,18 @@ def _parsed(log: str) -> Iterator[MainCommit]:
 def nearest_tag(repository: GitRepository, revision: str) -> str | None:
     """Return the nearest tag at or before a commit of the main branch. None if there is none."""
     return repository.said("describe", "--tags", "--abbrev=0", "--first-parent", "--end-of-options", revision) or None
+
+
+def commit_at(commits: Sequence[MainCommit], time_s: int) -> MainCommit | None:
+    """Return the newest commit that a branch had at a time. None if the branch is younger.
+
+    `commits` are the branch's, newest first. No commit is older than the one before it. So a commit with a time of
+    long ago counts as young as its parent, and cannot stand for an old one.
+    """
+    found, newest_s = None, None
+    for commit in reversed(commits):
+        newest_s = commit.time_s if newest_s is None else max(newest_s, commit.time_s)
+        if newest_s > time_s:
+            break
+        found = commit
+    return found

@@ -30,8 +30,8 @@ from membudget.check import merge as merge_use_case
 from membudget.cli.action import ActionInputs
 from membudget.cli.fit import fit_in_step
 from membudget.cli.fit_tools import FitTools
+from membudget.cli.history_store import keep_pushed
 from membudget.cli.publisher import Addressee, Publisher, PublishSettings, lines_of
-from membudget.cli.pushed import keep_pushed
 from membudget.cli.report import Output, detail_of, output_of, show_result
 from membudget.cli.request import Wanted, base_request, check_request
 from membudget.cli.tools import CheckTools, MeasuringTools

@@ -24,7 +24,6 @@ from membudget.publish.strict_json import report_files
 from membudget.publish.workflow import warn
 from membudget.report.formats import history as formats
 from membudget.report.formats import history_chart
-from membudget.report.history_words import skipped_words
 
 _LONGEST_LIST = 400
 
@@ -37,7 +36,7 @@ def show(options: argparse.Namespace) -> ExitCode:
         store.fetch()
     skipped = SkippedLines()
     found = _series(store, options, metrics, skipped)
-    sentences = list(skipped_words(skipped.all()))
+    sentences = list(formats.skipped_words(skipped.all()))
     for sentence in sentences:
         warn(sentence)
     if not found:

@@ -11,9 +11,12 @@ from membudget.build.git import GitRepository
 from membudget.build.git_history import Credentials, GitHistory
 from membudget.build.history_folder import FolderHistory
 from membudget.build.history_place import HistoryPlace
-from membudget.core.errors import ConfigurationError
+from membudget.cli.action import ActionInputs
+from membudget.core.errors import ConfigurationError, MembudgetError
 from membudget.history.line import LARGEST_NOTE_BYTES, HistoryLine, SkippedLines, read_lines
 from membudget.history.record import MeasuredCommit, lines_of, machine_class
+from membudget.publish.server import Server
+from membudget.publish.workflow import warn
 from membudget.report.report import Environment, Report
 
 HistoryStore = GitHistory | FolderHistory
@@ -66,3 +69,27 @@ def keep(store: HistoryStore, lines: Mapping[str, bytes], *, pushes: bool) -> No
     if not store.has_remote:
         raise ConfigurationError("there is no remote `origin` to push to", fix="leave out --push")
     store.push(lines)
+
+
+def keep_pushed(report: Report, inputs: ActionInputs, server: Server) -> None:
+    """Keep the figures of a report, if the event is a push to the default branch and the workflow wants that.
+
+    The event says which commit was pushed, not the report, which may come from another run. Failing to keep the
+    figures changes no verdict. It is a warning.
+    """
+    commit = server.event().main_commit
+    if not inputs.records_history or commit is None:
+        return
+    if not server.has_token:
+        warn("the figures of this push are not kept: record-history needs a token")
+        return
+    if report.comparison.head.sha != commit:
+        warn(f"the figures of this push are not kept: the report is about another commit than {commit[:12]}")
+        return
+    try:
+        lines = lines_of_report(report, inputs.report)
+        if lines:
+            repository, place = GitRepository(Path.cwd()), inputs.history_place
+            keep(store_of(repository, place, inputs.github_token), {commit: text_of(lines)}, pushes=place.is_ref)
+    except MembudgetError as error:
+        warn(f"the figures of this push are not kept: {error}")

@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from membudget.build.git import GitRepository
-from membudget.build.git_main import main_commits, nearest_tag
+from membudget.build.git_main import commit_at, main_commits, nearest_tag
+from membudget.build.revision import MainCommit
 from membudget.core.errors import ConfigurationError
 from tests.support.repository import Repository
 
@@ -32,3 +33,22 @@ def test_what_is_not_there_is_named(tmp_path: Path) -> None:
     assert nearest_tag(git, "HEAD") is None
     with pytest.raises(ConfigurationError, match="nowhere is not a commit"):
         main_commits(git, "nowhere")
+
+
+def at(times: list[int], time_s: int) -> int | None:
+    """The number of the commit, oldest first."""
+    commits = [MainCommit(str(number), time, "") for number, time in enumerate(times)]
+    found = commit_at(commits[::-1], time_s)
+    return int(found.sha) if found is not None else None
+
+
+def test_the_commit_of_a_date_is_the_newest_that_was_there() -> None:
+    assert at([10, 20, 30], 25) == 1
+    assert at([10, 20, 30], 30) == 2
+    assert at([10, 20, 30], 9) is None
+
+
+def test_a_commit_with_a_time_of_long_ago_does_not_stand_for_an_old_one() -> None:
+    """It would hide the growth since then."""
+    assert at([10, 20, 0, 30], 15) == 0
+    assert at([10, 99, 20, 30], 25) == 0

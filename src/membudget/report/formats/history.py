@@ -12,6 +12,7 @@ from rich.text import Text
 from membudget.core.definition import Unit
 from membudget.core.metric_words import format_delta, format_value
 from membudget.core.untrusted_text import json_without_commands, printable
+from membudget.history.line import LineFault, Skipped
 from membudget.history.series import Point, Series
 from membudget.report.formats.tables import TerminalTable
 
@@ -136,3 +137,24 @@ def render_openmetrics(found: Sequence[Series]) -> str:
 def _by_time(series: Series) -> list[tuple[int, int]]:
     """Return one value per second. Of commits of one second, the newest counts."""
     return sorted({int(_time(point).timestamp()): point.line.value for point in series.points}.items())
+
+
+_WHY = {
+    LineFault.NO_LINE: ("is damaged", "are damaged"),
+    LineFault.NEWER_VERSION: ("was written by a newer membudget", "were written by a newer membudget"),
+    LineFault.IMPOSSIBLE: ("has figures that contradict each other", "have figures that contradict each other"),
+    LineFault.OTHER_COMMIT: ("is about another commit", "are about another commit"),
+    LineFault.FUTURE: ("has a time that has not come yet", "have a time that has not come yet"),
+}
+
+
+def skipped_words(skipped: Iterable[Skipped]) -> Iterator[str]:
+    """Yield a sentence for each kind of line that is skipped, with the first commit where it was found."""
+    for one in skipped:
+        commit = one.commit[:12]
+        if one.fault is LineFault.TOO_LARGE:
+            what = f"the lines of {one.count} commit{'s' if one.count > 1 else ''} are too large"
+        else:
+            is_one, are_many = _WHY[one.fault]
+            what = f"1 line {is_one}" if one.count == 1 else f"{one.count} lines {are_many}"
+        yield f"history: {what}, first at {commit}. membudget skipped {'it' if one.count == 1 else 'them'}"

@@ -1,5 +1,5 @@
 from membudget.history.line import LineFault, Skipped
-from membudget.report.history_words import skipped_words
+from membudget.report.formats.history import skipped_words
 
 
 def test_each_kind_of_line_that_is_skipped_has_a_sentence() -> None:

@@ -10,7 +10,7 @@ from membudget.build.git import GitRepository
 from membudget.build.git_history import GitHistory
 from membudget.build.history_place import DEFAULT_PLACE
 from membudget.cli.action import ActionInputs
-from membudget.cli.pushed import keep_pushed
+from membudget.cli.history_store import keep_pushed
 from membudget.core.errors import ConfigurationError
 from membudget.publish.server import Event
 from membudget.publish.servers.github_server import GithubServer
