@@ -137,7 +137,7 @@ def informed(spec: TrialSpec, said: Declarations) -> TrialSpec:
         look_up = partial(_still_unset, look_up, said.variables | spec.inputs.environment.keys())
     inputs = replace(spec.inputs, variables_of_compose=look_up)
     if spec.asks_live_heap and pod is None:
-        inputs = _with_askable_python(inputs, said.python_path)
+        inputs = with_python_module(inputs, said.python_path, _IN_CONTAINER, IN_PYTHON)
     return replace(spec, workload=workload, exposed=ports, inputs=inputs)
 
 
@@ -155,16 +155,16 @@ IN_PYTHON = Path(__file__).parent / "live_heap" / "in_python"
 _IN_CONTAINER = "/.membudget-live-heap"
 
 
-def _with_askable_python(inputs: TrialInputs, python_path: str | None) -> TrialInputs:
-    """Return `inputs` with which Python can be asked for its live heap. Other programs do not notice.
+def with_python_module(inputs: TrialInputs, python_path: str | None, path: str, folder: Path) -> TrialInputs:
+    """Return `inputs` with a folder of modules at `path`, which Python finds first. Other programs do not notice.
 
     `python_path` is the image's own PYTHONPATH.
     """
-    path = inputs.environment.get("PYTHONPATH", python_path)
+    given = inputs.environment.get("PYTHONPATH", python_path)
     return replace(
         inputs,
-        environment={**inputs.environment, "PYTHONPATH": f"{_IN_CONTAINER}:{path}" if path else _IN_CONTAINER},
-        volumes={**inputs.volumes, _IN_CONTAINER: IN_PYTHON},
+        environment={**inputs.environment, "PYTHONPATH": f"{path}:{given}" if given else path},
+        volumes={**inputs.volumes, path: folder},
     )
 
 

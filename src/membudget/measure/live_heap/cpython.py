@@ -1,10 +1,9 @@
 """Asks CPython for its live heap. It has to be started with `in_python/sitecustomize.py`, which answers a signal."""
 
-import os
 import re
-import stat
 import time
 
+from membudget.measure.live_heap.anonymous_files import content, open_files
 from membudget.measure.live_heap.confined import Answer, NoAnswer
 from membudget.measure.live_heap.messages import LONGEST_REASON
 from membudget.measure.live_heap.runtimes import RunningRuntime
@@ -13,7 +12,6 @@ ASKED_BY = 63
 """SIGRTMAX - 1, for which the module has a handler."""
 _ANSWER_FILE = "/memfd:membudget-live-heap (deleted)"
 _ANSWER = re.compile(r"bytes=(\d{1,18})\n|error=([^\n]{0,400})\n")
-_MOST_FILES = 100_000
 _POLL_S = 0.05
 _AGAIN_S = 2.0
 """How often it is asked. A signal that comes right before a blocking call does not interrupt it, and Python then waits
@@ -52,33 +50,6 @@ def _live_bytes(process: RunningRuntime, deadline: float) -> int:
 
 def _said(folder: int, deadline: float) -> re.Match[str] | None:
     """Return the answer, if the process has written one."""
-    files = os.open("fd", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=folder)
-    try:
-        with os.scandir(files) as listed:
-            for count, entry in enumerate(listed):
-                if count > _MOST_FILES:
-                    raise NoAnswer(f"it has more than {_MOST_FILES:,} open files")
-                if time.monotonic() > deadline:
-                    raise TimeoutError
-                if _link(entry.name, files) == _ANSWER_FILE:
-                    return _ANSWER.fullmatch(_content(entry.name, files))
-    finally:
-        os.close(files)
-    if time.monotonic() > deadline:
-        raise TimeoutError
-    return None
-
-
-def _link(name: str, folder: int) -> str | None:
-    try:
-        return os.readlink(name, dir_fd=folder)
-    except OSError:  # it has just been closed
-        return None
-
-
-def _content(name: str, folder: int) -> str:
-    descriptor = os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
-    with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise NoAnswer("its answer is no file")
-        return file.read(1000).decode(errors="replace")
+    answers = (number for link, number in open_files(folder, deadline) if link == _ANSWER_FILE)
+    number = next(answers, None)
+    return _ANSWER.fullmatch(content(folder, number, 1000).decode(errors="replace")) if number is not None else None

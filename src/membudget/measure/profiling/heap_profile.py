@@ -88,8 +88,12 @@ class HeapProfile(Stored):
         return replace(cut, rest_bytes=min(rest, _MOST_BYTES))
 
     @classmethod
-    def of(cls, profiled_by: ProfiledBy, held: Iterable[tuple[tuple[Frame, ...], int]]) -> "HeapProfile":
+    def of(
+        cls, profiled_by: ProfiledBy, held: Iterable[tuple[tuple[Frame, ...], int]], rest_bytes: int = 0
+    ) -> "HeapProfile":
         """Return a profile of these stacks, innermost frame first, in bytes. Equal stacks are added up.
+
+        `rest_bytes` is memory of which no stack is known.
 
         Only the largest `MOST_STACKS` are kept. Stacks are cut to `MOST_FRAMES`, names to `LONGEST_NAME`.
         """
@@ -104,7 +108,7 @@ class HeapProfile(Stored):
             Stack(tuple(numbers.setdefault(frame, len(numbers)) for frame in frames), min(held_bytes, _MOST_BYTES))
             for frames, held_bytes in largest[:MOST_STACKS]
         )
-        rest = sum(held_bytes for _, held_bytes in largest[MOST_STACKS:])
+        rest = rest_bytes + sum(held_bytes for _, held_bytes in largest[MOST_STACKS:])
         return cls(profiled_by, tuple(numbers), stacks, min(rest, _MOST_BYTES))
 
 
@@ -115,9 +119,7 @@ def added_up(profiles: Sequence[HeapProfile]) -> HeapProfile:
         for one in profiles
         for stack in one.stacks
     ]
-    whole = HeapProfile.of(profiles[0].profiled_by, held)
-    rest = whole.rest_bytes + sum(one.rest_bytes for one in profiles)
-    return replace(whole, rest_bytes=min(rest, _MOST_BYTES))
+    return HeapProfile.of(profiles[0].profiled_by, held, sum(one.rest_bytes for one in profiles))
 
 
 def masked(profile: HeapProfile, hide: Callable[[str], str]) -> HeapProfile:
@@ -127,9 +129,15 @@ def masked(profile: HeapProfile, hide: Callable[[str], str]) -> HeapProfile:
 
 
 def _shortened(frame: Frame) -> Frame:
-    name, file = frame.name[:LONGEST_NAME], frame.file[-LONGEST_NAME:] if frame.file is not None else None
+    name = _encodable(frame.name[:LONGEST_NAME])
+    file = _encodable(frame.file[-LONGEST_NAME:]) if frame.file is not None else None
     line = frame.line if frame.line is not None and 1 <= frame.line <= 10_000_000 else None
     return Frame(name, file, line, frame.is_library)
+
+
+def _encodable(text: str) -> str:
+    """Return a text without halves of characters, which JSON cannot hold."""
+    return text.encode(errors="replace").decode()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
-from membudget.measure.profiling.profilers import Profiler, Seen
+from membudget.measure.profiling.profiler import Profiler, Seen
 from membudget.measure.trial import TrialSpec
 
 MOST_TIMES = 2

@@ -1,45 +1,11 @@
-"""The profilers that there are, each for one runtime: how it is prepared, asked, and its answer read."""
+"""The profilers that there are, each for one runtime."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-
-from membudget.measure.live_heap.confined import Ask
 from membudget.measure.live_heap.messages import Runtime
-from membudget.measure.profiling.heap_profile import HeapProfile
+from membudget.measure.profiling.cpython import TRACEMALLOC
+from membudget.measure.profiling.profiler import Profiler
 from membudget.measure.runtimes.runtime import RuntimeKind
-from membudget.measure.trial import TrialInputs
 
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """What is known of the service before its profiled trial."""
-
-    executable: str | None = None
-    """The path of its main program in the container. Text from outside. None if unknown."""
-    image_variables: Mapping[str, str] = field(default_factory=dict)
-    """The variables that the image sets. Those of the trial's inputs override them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Profiler:
-    """How the processes of one runtime are profiled."""
-
-    runtime: Runtime
-    kinds: frozenset[RuntimeKind]
-    """What it is for. The profiler without kinds is for everything else."""
-    capture: Ask
-    """Returns a bounded text summary. It runs in a child beside each process, and uses the standard library only."""
-    read: Callable[[bytes], HeapProfile]
-    """Reads the summary, which hostile code may have written. Raises ValueError."""
-    prepare: Callable[[TrialInputs, Seen], TrialInputs] | None = None
-    """Returns the inputs with what the runtime has to be started with. None if it needs nothing."""
-    is_inside: bool = True
-    """Whether `capture` runs where the process is, as its user. Otherwise it runs outside, and may read more of the
-    process's folder in /proc.
-    """
-
-
-PROFILERS: tuple[Profiler, ...] = ()
+PROFILERS: tuple[Profiler, ...] = (TRACEMALLOC,)
 
 
 def profiler_of(kind: RuntimeKind | None, *, has_pod: bool) -> Profiler | None:

@@ -14,7 +14,8 @@ from membudget.measure.live_heap.confined import Said, said_confined
 from membudget.measure.live_heap.messages import Runtime
 from membudget.measure.live_heap.runtimes import RunningRuntime, running_runtimes, runtime_of
 from membudget.measure.profiling.messages import MOST_PROFILED, MOST_SAID_BYTES, PIECE_BYTES, Done, Piece, ProfileOrder
-from membudget.measure.profiling.profilers import Profiler, profiler_named
+from membudget.measure.profiling.profiler import Profiler
+from membudget.measure.profiling.profilers import profiler_named
 
 
 def answers(order: ProfileOrder, profiler: Profiler) -> Iterator[Piece | Done]:

@@ -19,7 +19,7 @@ from membudget.measure.profiling.capturing import HeapCapture
 from membudget.measure.profiling.heap_profile import Frame, HeapProfile, ProfiledBy, ProfiledSide
 from membudget.measure.profiling.messages import MOST_SAID_BYTES, Done, Piece
 from membudget.measure.profiling.order import Profiling
-from membudget.measure.profiling.profilers import Profiler
+from membudget.measure.profiling.profiler import Profiler
 from membudget.measure.workload.service import PlacedDriver
 from tests.support.builders import trial
 

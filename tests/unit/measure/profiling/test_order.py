@@ -7,7 +7,7 @@ from membudget.core.quantities import MIB
 from membudget.measure.live_heap.messages import Runtime
 from membudget.measure.profiling.heap_profile import HeapProfile, ProfiledBy
 from membudget.measure.profiling.order import Profiling, profiled
-from membudget.measure.profiling.profilers import Profiler, Seen
+from membudget.measure.profiling.profiler import Profiler, Seen
 from membudget.measure.runtimes.runtime import RuntimeKind
 from membudget.measure.trial import TrialInputs, TrialSpec
 

@@ -1,0 +1,107 @@
+"""Profiles CPython by tracemalloc. `in_python/sitecustomize.py` starts it with the interpreter, and answers a signal.
+
+tracemalloc counts what Python's allocators have given out, by the calls that asked for it. It does not see memory that
+native libraries take from malloc or the kernel.
+"""
+
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from membudget.measure.inputs import with_python_module
+from membudget.measure.live_heap.anonymous_files import content, open_files
+from membudget.measure.live_heap.confined import NoAnswer
+from membudget.measure.live_heap.cpython import ASKED_BY
+from membudget.measure.live_heap.messages import Runtime
+from membudget.measure.live_heap.runtimes import RunningRuntime
+from membudget.measure.profiling.heap_profile import MOST_FRAMES, Frame, HeapProfile, ProfiledBy
+from membudget.measure.profiling.messages import MOST_SAID_BYTES
+from membudget.measure.profiling.profiler import Profiler, Seen
+from membudget.measure.runtimes.runtime import RuntimeKind
+from membudget.measure.trial import TrialInputs
+
+IN_PYTHON = Path(__file__).parent / "in_python"
+_IN_CONTAINER = "/.membudget-profile"
+_ANSWER_FILE = re.compile(r"/memfd:membudget-profile-(\d{1,9}) \(deleted\)")
+_END = b"\nE\n"
+_POLL_S = 0.02
+_AGAIN_S = 2.0
+"""How often it is asked. See `live_heap/cpython.py`."""
+_MOST_LINES = 100_000
+
+
+def capture(process: RunningRuntime, deadline: float) -> bytes:
+    """Return the lines that a Python process says of its memory. Raises NoAnswer, OSError and TimeoutError."""
+    if ASKED_BY not in process.caught:
+        raise NoAnswer("it cannot be asked: it runs with -I, -E or -S, or not in its main thread")
+    before = max((number for number, _ in _answers(process.folder, deadline)), default=0)
+    asked_at = float("-inf")
+    while True:
+        new = [descriptor for number, descriptor in _answers(process.folder, deadline) if number > before]
+        if new:
+            said = content(process.folder, new[0], MOST_SAID_BYTES)
+            if said.endswith(_END) or said == _END[1:]:
+                return said
+            if len(said) >= MOST_SAID_BYTES:
+                raise NoAnswer("its answer is too large")
+        elif time.monotonic() - asked_at >= _AGAIN_S:
+            process.signal(ASKED_BY)
+            asked_at = time.monotonic()
+        time.sleep(_POLL_S)
+
+
+def _answers(folder: int, deadline: float) -> Iterator[tuple[int, int]]:
+    """Yield the numbers of the answers that a process has open, with the numbers of their descriptors."""
+    for link, descriptor in open_files(folder, deadline):
+        if (answer := _ANSWER_FILE.fullmatch(link)) is not None:
+            yield int(answer[1]), descriptor
+
+
+def read(raw: bytes) -> HeapProfile:
+    """Return the profile that a Python process wrote. Raises ValueError."""
+    lines = raw.decode().split("\n")
+    if len(lines) > _MOST_LINES:
+        raise ValueError(f"more than {_MOST_LINES:,} lines")
+    frames: list[Frame] = []
+    held: list[tuple[tuple[Frame, ...], int]] = []
+    rest = 0
+    for line in lines:
+        match line.split("\t"):
+            case ["N", name, file, number, is_library]:
+                frames.append(Frame(name, file, _number(number) or None, is_library == "1"))
+            case ["S", size, calls]:
+                numbers = [_number(call) for call in calls.split(",", MOST_FRAMES)[:MOST_FRAMES]]
+                if max(numbers) >= len(frames):
+                    raise ValueError("a stack names a frame that is not in the profile")
+                held.append((tuple(frames[call] for call in numbers), _number(size)))
+            case ["R", size]:
+                rest = _number(size)
+            case ["X", said]:
+                raise ValueError(said[:300])
+            case ["E"] | [""]:
+                pass
+            case _:
+                raise ValueError("a line that is none of a profile")
+    return HeapProfile.of(ProfiledBy.TRACEMALLOC, held, rest)
+
+
+def _number(text: str) -> int:
+    if not (text.isdecimal() and len(text) <= 15):
+        raise ValueError("a number that is none")
+    return int(text)
+
+
+def prepared(inputs: TrialInputs, seen: Seen) -> TrialInputs:
+    """Return `inputs` with which Python starts tracemalloc. Other programs do not notice."""
+    return with_python_module(inputs, seen.image_variables.get("PYTHONPATH"), _IN_CONTAINER, IN_PYTHON)
+
+
+TRACEMALLOC = Profiler(
+    Runtime.CPYTHON,
+    frozenset({RuntimeKind.PYTHON}),
+    capture,
+    read,
+    prepare=prepared,
+    is_inside=False,
+)

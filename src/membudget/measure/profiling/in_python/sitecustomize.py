@@ -1,0 +1,158 @@
+"""Lets a Python process say which lines hold its memory, when it gets SIGRTMAX - 1.
+
+membudget puts this file first in PYTHONPATH of a profiled trial's container. It runs in the service's own Python, from
+3.8 on, and imports nothing that Python does not bring along. Each answer is the content of an anonymous file that stays
+open (memfd_create(2)), so nothing has to be writable. Its name has the number of the answer, and its last line is "E".
+"""
+
+import _signal  # type: ignore[import-not-found]
+import os
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import CodeType
+
+    Place = tuple[str, int]
+    """A file, and a line in it."""
+    Calls = Sequence[Place]
+_FRAMES = 25
+"""How many calls are kept of each piece of memory."""
+_MOST_STACKS = 400
+_LONGEST_NAME = 200
+_own = os.path.abspath(__file__)
+_number = 0
+_last = -1
+
+
+def _answer(*_unused: object) -> None:
+    global _number, _last
+    if _last >= 0:
+        try:
+            os.close(_last)
+        except OSError:
+            pass  # the service closes all files when it starts a daemon
+    _number += 1
+    _last = os.memfd_create("membudget-profile-%d" % _number)
+    try:
+        said = _profile()
+    except Exception as error:
+        said = "X\t%s\n" % _text("%s: %s" % (type(error).__name__, error))
+    data = (said + "E\n").encode()
+    while data:
+        data = data[os.write(_last, data) :]
+
+
+def _profile() -> str:
+    """Return lines: N frame, S bytes and frames from the innermost outwards, R bytes of all other stacks."""
+    import _tracemalloc
+
+    traces = _tracemalloc._get_traces()
+    # By the identity of the calls: equal ones are nearly always one object, and to hash them takes long.
+    sizes: dict[int, int] = {}
+    for trace in traces:
+        sizes[id(trace[2])] = sizes.get(id(trace[2]), 0) + trace[1]
+    all_calls = {id(trace[2]): trace[2] for trace in traces}
+    del traces
+    sums: dict[Calls, int] = {}
+    for number, calls in all_calls.items():
+        sums[calls] = sums.get(calls, 0) + sizes[number]
+    largest = sorted(((size, calls) for calls, size in sums.items() if calls[0][0] != _own), reverse=True)
+    rest = sum(size for size, _ in largest[_MOST_STACKS:])
+    kept = largest[:_MOST_STACKS]
+    names = _names({place for _, calls in kept for place in calls})
+    library = os.path.dirname(os.__file__)
+    numbers: dict[Place, int] = {}
+    lines = []
+    for size, calls in kept:
+        calls = [place for at, place in enumerate(calls) if at == 0 or place != calls[at - 1]]
+        for place in calls:
+            if place not in numbers:
+                numbers[place] = len(numbers)
+                file, line = place
+                name = names.get(place, "<module>")
+                lines.append("N\t%s\t%s\t%d\t%d\n" % (_text(name), _text(file), line, _is_library(file, library)))
+        lines.append("S\t%d\t%s\n" % (size, ",".join(str(numbers[place]) for place in calls)))
+    lines.append("R\t%d\n" % rest)
+    return "".join(lines)
+
+
+def _names(places: "set[Place]") -> "dict[Place, str]":
+    """Return the names of the functions at these places, as far as the functions still exist.
+
+    tracemalloc keeps files and lines. The functions are found among all that the garbage collector knows, with those
+    inside of them.
+    """
+    import gc
+
+    files = {file for file, _ in places}
+    codes: dict[CodeType, str] = {}
+    left = [
+        (one.__code__, one.__qualname__)
+        for one in gc.get_objects()
+        if type(one) is type(_names) and one.__code__.co_filename in files
+    ]
+    while left:
+        code, name = left.pop()
+        if code in codes:
+            continue
+        codes[code] = getattr(code, "co_qualname", name)
+        left += [
+            (inner, "%s.<locals>.%s" % (name, inner.co_name)) for inner in code.co_consts if type(inner) is type(code)
+        ]
+    found: dict[Place, tuple[int, str]] = {}
+    for code, name in codes.items():
+        for line in _lines(code):
+            place = (code.co_filename, line)
+            if place in places and (place not in found or found[place][0] < code.co_firstlineno):
+                found[place] = (code.co_firstlineno, name)
+    return {place: _outside_of_comprehensions(name) for place, (_, name) in found.items()}
+
+
+def _outside_of_comprehensions(name: str) -> str:
+    while name.endswith((".<locals>.<listcomp>", ".<locals>.<setcomp>", ".<locals>.<dictcomp>", ".<locals>.<genexpr>")):
+        name = name.rpartition(".<locals>.")[0]
+    return name
+
+
+def _lines(code: "CodeType") -> "set[int]":
+    """Return the lines of a function."""
+    if hasattr(code, "co_lines"):  # 3.10
+        return {line for _, _, line in code.co_lines() if line}
+    import dis
+
+    return {line for _, line in dis.findlinestarts(code) if line}
+
+
+def _is_library(file: str, library: str) -> bool:
+    return file.startswith((library, "<frozen")) or "site-packages" in file or "dist-packages" in file
+
+
+def _text(said: str) -> str:
+    """Return the end of a text without tabs, newlines and other controls."""
+    return "".join(letter if letter.isprintable() else "?" for letter in said[-_LONGEST_NAME:])
+
+
+def _run_the_one_that_this_hides() -> None:
+    """Run the image's own `sitecustomize`, as if this one did not exist."""
+    import _frozen_importlib
+    import _frozen_importlib_external
+
+    own = os.path.dirname(__file__)
+    sys.path[:] = [folder for folder in sys.path if folder != own]
+    found = _frozen_importlib_external.PathFinder.find_spec("sitecustomize")
+    if found is not None and found.loader is not None:
+        module = _frozen_importlib.module_from_spec(found)
+        sys.modules["sitecustomize"] = module
+        found.loader.exec_module(module)
+
+
+try:
+    _signal.signal(_signal.SIGRTMAX - 1, _answer)
+    import _tracemalloc
+
+    _tracemalloc.start(_FRAMES)
+except Exception:
+    pass  # not the main thread: this process cannot be asked
+_run_the_one_that_this_hides()
