@@ -28,7 +28,10 @@ class Profiler:
     kinds: frozenset[RuntimeKind]
     """What it is for. The profiler without kinds is for everything else."""
     capture: Ask
-    """Returns a bounded text summary. It runs in a child beside each process, and uses the standard library only."""
+    """Returns a bounded text summary of who holds the memory of one process.
+
+    It runs in a child beside each process, which has little memory and time, and uses the standard library only.
+    """
     read: Callable[[bytes], HeapProfile]
     """Reads the summary, which hostile code may have written. Raises ValueError."""
     prepare: Callable[[TrialInputs, Seen], TrialInputs] | None = None
