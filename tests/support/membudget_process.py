@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import processes
+from tests.support import forked
 from tests.support.started import started
 
 _NOT_OURS = ("GITHUB_", "INPUT_", "MEMBUDGET_", "RUNNER_")
@@ -39,12 +40,20 @@ def start(
     inherited = {key: value for key, value in os.environ.items() if not key.startswith(_NOT_OURS)}
     if arguments[:1] == ("check",) and "MEMBUDGET_CACHE_DIR" not in (environ or {}):
         arguments += ("--no-cache",)
+    whole = {**inherited, **(environ or {})}
+    if forked.is_possible(whole):
+        return started(forked.Forked(arguments, folder, whole))
+    return start_program(*arguments, folder=folder, environ=whole)
+
+
+def start_program(*arguments: str, folder: Path | None, environ: Mapping[str, str]) -> subprocess.Popen[str]:
+    """The same by a program of its own, which imports membudget, with this environment and no other."""
     with processes.default_signals():
         return started(
             subprocess.Popen(
                 [sys.executable, "-m", "membudget", *arguments],
                 cwd=folder,
-                env={**inherited, **(environ or {})},
+                env=environ,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
