@@ -257,11 +257,17 @@ def test_the_same_again_is_not_written_again_and_something_else_is() -> None:
 @pytest.mark.thorough
 def test_the_longest_comment_has_room_for_its_history() -> None:
     commenter = Commenter()
-    many = report(*(_named(OVER, f"{'i' * 50}{number}") for number in range(MOST_IMAGES)))
-    for number in range(1, 8):
-        published(many, commenter, run=run_number(number))
-    assert all(len(body) <= LONGEST_COMMENT for body in commenter.bodies)
-    assert "The last 5 runs" in commenter.bodies[-1]
+    few, many = (
+        report(*(_named(OVER, f"{'i' * 50}{number}") for number in range(count))) for count in (20, MOST_IMAGES)
+    )
+    for number in range(1, past_runs.MOST_RUNS + 1):
+        published(few, commenter, run=run_number(number))
+    published(many, commenter, run=run_number(past_runs.MOST_RUNS + 1))
+    last = commenter.bodies[-1]
+    assert LONGEST_COMMENT - 2000 < len(last) <= LONGEST_COMMENT
+    assert "The last 5 runs" in last
+    kept = past_runs.decode(last.split("\n")[1])
+    assert [len(one.result) for one in kept] == [past_runs.LONGEST_RESULT] * past_runs.MOST_RUNS
 
 
 @pytest.mark.parametrize(
