@@ -46,6 +46,8 @@ class FakeTools:
         """Without programs: it renders nothing."""
         self.answers: dict[str, Callable[[Runtime], Runtime]] = {}
         """What a runtime answers, by "name side"."""
+        self.files: tuple[str, ...] = ()
+        """The files of every commit."""
         self.keeps = False
         """Whether it keeps those of this run."""
 
@@ -60,6 +62,14 @@ class FakeTools:
         self.done.append(f"check out {commit.subject}")
         yield Path(commit.sha)
         self.done.append(f"remove {commit.subject}")
+
+    def paths(self, commit: Commit) -> Sequence[str]:
+        """What the test says."""
+        return self.files
+
+    def diff(self, base: Commit, head: Commit, path: str) -> str:
+        """The first fifty lines of each file are new."""
+        return "@@ -0,0 +1,50 @@"
 
     def inputs(self, name: str, spec: ImageSpec, checkout: Path) -> TrialInputs:
         """None but the CPUs."""

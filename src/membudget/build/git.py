@@ -186,6 +186,12 @@ class GitRepository:
         listed = self._run("ls-tree", "-r", "--full-tree", "--name-only", "-z", commit.sha)
         return tuple(name for name in listed.split("\0") if name)
 
+    def diff(self, base: Commit, head: Commit, path: str) -> str:
+        """Return the unified diff of one file, as pull requests show it: with three lines around each change."""
+        options = ("--no-color", "--no-ext-diff", "--no-textconv", "--no-renames", "--unified=3")
+        arguments = ("--literal-pathspecs", "diff", *options, base.sha, head.sha, "--", path)
+        return self._bytes(*arguments, folder=self.top).decode(errors="replace")
+
     def content_of(self, commit: Commit, paths: Sequence[str]) -> tuple[str, ...]:
         """Return identifiers of files and folders in a commit: type, mode and object ID. "." is the whole tree.
 

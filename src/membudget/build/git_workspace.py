@@ -114,7 +114,7 @@ class Workspace:
     """Checkouts below one temporary folder."""
 
     def __init__(self, repository: GitRepository, folder: Path) -> None:
-        self._repository = repository
+        self.repository = repository
         self._folder = folder
         self._missing: dict[Path, tuple[str, ...]] = {}
 
@@ -122,7 +122,7 @@ class Workspace:
     def checkout(self, commit: Commit) -> Iterator[Path]:
         """Check out `commit` and the submodules that the clone has. The checkout is removed when the context ends."""
         folder = self._folder / commit.sha[:12]
-        with self._repository.checkout(commit, folder), submodules(self._repository, commit, folder) as missing:
+        with self.repository.checkout(commit, folder), submodules(self.repository, commit, folder) as missing:
             self._missing[folder] = missing
             yield folder
 

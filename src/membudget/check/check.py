@@ -20,6 +20,7 @@ from membudget.build.revision import Commit, NoBase, Side
 from membudget.check.building import BuildTools, Built, Order, Pair, Subject, build_all, own_runs, paired
 from membudget.check.manifest_source import Renderer
 from membudget.check.manifests import changed_images, checked_manifests
+from membudget.check.profile_sources import SourceTree, with_sources
 from membudget.check.runtimes import Asker, with_runtimes
 from membudget.check.trials import Outage, TrialTools, measure_pair
 from membudget.core.errors import brief
@@ -85,7 +86,7 @@ class CheckRequest:
         return {name: rules.spec for name, rules in self.rules.images.items()}
 
 
-class Tools(TrialTools, BuildTools, Asker, Protocol):
+class Tools(TrialTools, BuildTools, Asker, SourceTree, Protocol):
     """The tools that a check needs."""
 
     def checkout(self, commit: Commit) -> AbstractContextManager[Path]:
@@ -145,6 +146,8 @@ def run(request: CheckRequest, tools: Tools, progress: Progress, version: str) -
             asks = bool(request.rules.runtime_rules.switched_on)
             measure = partial(_measured, tools=tools, progress=progress, outage=outage, asks_runtimes=asks)
             images = tuple(side_by_side(measure, subjects, tools.jobs, tools.cancel))
+    base = request.base if isinstance(request.base, Commit) else None
+    images = with_sources(images, request.head_images, (base, request.head), tools)
     report = Report(
         schema_version=SCHEMA_VERSION,
         membudget_version=version,

@@ -51,6 +51,7 @@ from membudget.measure.trial import Trial, TrialInputs, TrialSpec
 from membudget.report.report import Environment
 
 _MOST_BUILDS = 4
+_LARGEST_SOURCE = 2_000_000
 
 Measuring = tuple[Engine, TrialPool, LayerCache]
 Building = tuple[Workspace, Builder, RunId]
@@ -242,6 +243,17 @@ class CheckTools(MeasuringTools):
     def checkout(self, commit: Commit) -> AbstractContextManager[Path]:
         """Return a clean checkout of a commit as a context manager."""
         return self._workspace.checkout(commit)
+
+    def paths(self, commit: Commit) -> Sequence[str]:
+        """Return the paths of all files of a commit."""
+        return self._workspace.repository.paths(commit)
+
+    def diff(self, base: Commit, head: Commit, path: str) -> str:
+        """Return the unified diff of one file. Empty if it is larger than a source file."""
+        repository = self._workspace.repository
+        sides = [repository.file_at(commit, path, _LARGEST_SOURCE) for commit in (base, head)]
+        is_large = sides[1] is None or (sides[0] is None and repository.has_entry(base, path))
+        return "" if is_large else repository.diff(base, head, path)
 
     def inputs(self, name: str, spec: ImageSpec, checkout: Path) -> TrialInputs:
         """Return the inputs of an image's container, and what its compose file or its manifest runs beside it.

@@ -1,6 +1,7 @@
 """What is said of the head commit: a state, which can block a merge, and annotations of files.
 
-Annotations are at the budget that was exceeded, and at the lines of the Dockerfile that made an image grow.
+Annotations are at the budget that was exceeded, at the lines of the Dockerfile that made an image grow, and at the
+lines of the diff that hold more memory.
 """
 
 from collections.abc import Iterator, Sequence
@@ -22,7 +23,9 @@ from membudget.judge.whole import Gap, GroupJudgement, Judgement
 from membudget.publish.pull_request import NotPosted, Place, Posted
 from membudget.report.accepting import accept_image
 from membudget.report.allowances import GAPS_NEXT_STEP, allowances, gap_finding
+from membudget.report.explanations import memory_is_in_trouble
 from membudget.report.findings import FindingKind
+from membudget.report.growth_words import grown_lines
 from membudget.report.image_findings import cause_findings, changed_layers, size_is_in_trouble
 from membudget.report.manifest_words import LABELS, fault_words, finding_words
 from membudget.report.report import JudgedReport
@@ -58,9 +61,15 @@ def annotations(result: JudgedReport, lines: KeyLines | None = None) -> list[Ann
         if not image.verdict.passes and size_is_in_trouble(image)
         for remark in _of_dockerfile(measured[image.name])
     ]
+    grown = [
+        remark
+        for image in result.judgement.images
+        if not image.verdict.passes and memory_is_in_trouble(image)
+        for remark in _of_code(measured[image.name])
+    ]
     missing = [_of_gap(gap, lines) for gap in result.judgement.gaps]
     missing += _of_manifests(result.judgement.manifests)
-    return [*whole, *missing, *_of_allowances(result, lines), *dockerfiles, *rows]
+    return [*whole, *missing, *_of_allowances(result, lines), *grown, *dockerfiles, *rows]
 
 
 def _of_image(image: ImageJudgement, result: JudgedReport, lines: KeyLines | None) -> Annotation:
@@ -127,6 +136,12 @@ def _of_dockerfile(image: ImageMeasurement) -> Iterator[Annotation]:
         if image.dockerfile is not None and change.dockerfile_lines is not None and change.delta_bytes > 0:
             place = Place(image.dockerfile, *change.dockerfile_lines)
             yield Annotation(f"{image.name}: image size", finding.as_text(), place)
+
+
+def _of_code(image: ImageMeasurement) -> Iterator[Annotation]:
+    """Yield what the code at lines of the diff holds more than before."""
+    for source, finding in grown_lines(image):
+        yield Annotation(f"{image.name}: memory", finding.as_text(), Place(source.path, source.line, source.line))
 
 
 def _place(lines: KeyLines | None, candidates: tuple[Names, ...]) -> Place | None:

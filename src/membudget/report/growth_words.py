@@ -8,7 +8,7 @@ from membudget.core.untrusted_text import Part, Quoted
 from membudget.judge.growth import Growth, Site, Whole, growth_of, whole_of
 from membudget.judge.image import ImageJudgement
 from membudget.judge.measurement import ImageMeasurement, SideMeasurement
-from membudget.measure.profiling.heap_profile import Frame, PairProfile, ProfiledBy, ProfiledSide
+from membudget.measure.profiling.heap_profile import Frame, PairProfile, ProfiledBy, ProfiledSide, SourceLine
 from membudget.report.findings import Finding, FindingKind
 from membudget.report.row_words import Parts, joined
 
@@ -48,6 +48,20 @@ def profiling_findings(image: ImageMeasurement) -> Iterator[Finding]:
         for name, side, profiled in (("base", image.base, pair.base), ("head", image.head, pair.head)):
             if side is not None and profiled is not None:
                 yield from _cost(name, side, profiled)
+
+
+def grown_lines(image: ImageMeasurement) -> Iterator[tuple[SourceLine, Finding]]:
+    """Yield the lines of the diff that hold more memory than before, with how much more."""
+    pair = image.profile
+    growth = growth_of(pair) if pair is not None else None
+    if pair is None or growth is None or not growth.is_growth:
+        return
+    for site in growth.named:
+        source = pair.source_of(site.frame)
+        if source is not None and source.is_in_diff:
+            held = f" holds {format_size(site.head_bytes)}, {format_size_delta(site.delta_bytes)} since the base"
+            by = f", by {PROFILERS[growth.profiled_by]}"
+            yield source, Finding((Quoted(site.frame.name or source.path), held + by), FindingKind.GREW)
 
 
 def place_text(frame: Frame, pair: PairProfile) -> str:

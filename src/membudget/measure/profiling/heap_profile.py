@@ -15,7 +15,7 @@ MOST_FRAMES = 40
 """The most frames of a stack, from the innermost outwards."""
 LONGEST_NAME = 200
 _LONGEST_REASON = 300
-_LONGEST_PATH = 1000
+LONGEST_PATH = 1000
 MOST_SOURCES = 20
 _MOST_BYTES = 1 << 50
 
@@ -162,7 +162,7 @@ class SourceLine(Stored):
     file: _Name
     """The file as the frame names it."""
     line: _Line
-    path: Annotated[str, Field(max_length=_LONGEST_PATH)]
+    path: Annotated[str, Field(max_length=LONGEST_PATH)]
     """The path of the same file in the repository."""
     is_in_diff: bool
     """Whether the diff from base to head shows the line."""

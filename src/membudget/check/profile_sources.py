@@ -1,0 +1,112 @@
+"""Finds the places of a profile in the repository: in which file they are, and whether the diff shows the line."""
+
+import posixpath
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from pathlib import PurePosixPath
+from typing import Protocol
+
+from membudget.budgets.entries import ImageSpec
+from membudget.build.revision import Commit
+from membudget.core.errors import EnvironmentFault
+from membudget.judge.growth import growth_of
+from membudget.judge.measurement import ImageMeasurement
+from membudget.measure.profiling.heap_profile import LONGEST_PATH, MOST_SOURCES, PairProfile, SourceLine
+
+_HUNK = re.compile(r"^@@ -\d{1,9}(?:,\d{1,9})? \+(\d{1,9})(?:,(\d{1,9}))? @@", re.MULTILINE | re.ASCII)
+
+
+class SourceTree(Protocol):
+    """The files of commits."""
+
+    def paths(self, commit: Commit) -> Sequence[str]:
+        """Return the paths of all files of a commit. Raises EnvironmentFault."""
+
+    def diff(self, base: Commit, head: Commit, path: str) -> str:
+        """Return the unified diff of one file. Raises EnvironmentFault."""
+
+
+def with_sources(
+    images: Sequence[ImageMeasurement],
+    specs: Mapping[str, ImageSpec],
+    commits: tuple[Commit | None, Commit],
+    tree: SourceTree,
+) -> tuple[ImageMeasurement, ...]:
+    """Return the measurements with the places of their profiles in the repository. `commits` are base and head."""
+    known = _Known(*commits, tree)
+    return tuple(known.placed(image, specs.get(image.name)) for image in images)
+
+
+def repository_path(file: str, paths: Sequence[str], folder: str) -> str | None:
+    """Return which of `paths` is the same file as one in the image: the one with the longest equal end below `folder`.
+
+    None if there is none, or if there are several.
+    """
+    wanted = _parts(file)
+    below = "" if folder in ("", ".") else f"{folder}/"
+    lengths = {path: _equal_end(wanted, _parts(path)) for path in paths if path.startswith(below)}
+    longest = max(lengths.values(), default=0)
+    best = [path for path, length in lengths.items() if length == longest]
+    return best[0] if longest and len(best) == 1 and len(best[0]) <= LONGEST_PATH else None
+
+
+def shown_lines(diff: str) -> tuple[tuple[int, int], ...]:
+    """Return the first and the last line of each part of the new file that a unified diff shows."""
+    hunks = ((int(found[1]), int(found[2] or 1)) for found in _HUNK.finditer(diff))
+    return tuple((first, first + count - 1) for first, count in hunks if count)
+
+
+class _Known:
+    """What the repository says, asked only if there is a profile."""
+
+    def __init__(self, base: Commit | None, head: Commit, tree: SourceTree) -> None:
+        self._base, self._head, self._tree = base, head, tree
+        self._shown: dict[str, Sequence[tuple[int, int]]] = {}
+
+    def placed(self, image: ImageMeasurement, spec: ImageSpec | None) -> ImageMeasurement:
+        if image.profile is None:
+            return image
+        folder = posixpath.normpath(spec.build.context) if spec is not None and spec.build.bake is None else "."
+        try:
+            sources = tuple(self._sources(image.profile, folder))
+        except EnvironmentFault:
+            return image  # places are known by their paths in the image
+        return replace(image, profile=replace(image.profile, sources=sources[:MOST_SOURCES]))
+
+    def _sources(self, pair: PairProfile, folder: str) -> Iterator[SourceLine]:
+        growth = growth_of(pair)
+        for site in growth.named if growth is not None else ():
+            frame = site.frame
+            if frame.file is None or frame.line is None or frame.is_library:
+                continue
+            path = repository_path(frame.file, self._paths, folder)
+            if path is not None:
+                is_in_diff = any(first <= frame.line <= last for first, last in self._lines(path))
+                yield SourceLine(frame.file, frame.line, path, is_in_diff)
+
+    @cached_property
+    def _paths(self) -> Sequence[str]:
+        return self._tree.paths(self._head)
+
+    def _lines(self, path: str) -> Sequence[tuple[int, int]]:
+        if self._base is None:
+            return ()
+        if path not in self._shown:
+            self._shown[path] = shown_lines(self._tree.diff(self._base, self._head, path))
+        return self._shown[path]
+
+
+def _parts(path: str) -> tuple[str, ...]:
+    return PurePosixPath(path.removeprefix("file://")).parts[::-1]
+
+
+def _equal_end(one: Sequence[str], other: Sequence[str]) -> int:
+    """Return how many parts at the end of two paths are equal. Both begin with their last part."""
+    count = 0
+    for mine, its in zip(one, other, strict=False):
+        if mine != its:
+            break
+        count += 1
+    return count
