@@ -19,11 +19,13 @@ _CONTEXTS = {
 class RuntimeImages:
     """Builds images when they are asked for, and removes the variants."""
 
+    prefix: str = "runtime"
+    """The beginning of names: modules of tests may run at the same time."""
     variants: list[str] = field(default_factory=list)
 
     def built(self, name: str) -> str:
         """Return the reference of a benchmark's service."""
-        reference = f"membudget-test/runtime-{name}"  # apart from the images of other tests
+        reference = f"membudget-test/{self.prefix}-{name}"  # apart from the images of other tests
         _build(reference, str(_BENCHMARKS / _CONTEXTS[name]), environ=second_engine.builder_environ())
         second_engine.copy(reference)
         return reference
@@ -33,7 +35,7 @@ class RuntimeImages:
 
         It is built where it runs: what it shares with the benchmark's is not copied again.
         """
-        reference = f"membudget-test/runtime-{name}-{len(self.variants)}"
+        reference = f"membudget-test/{self.prefix}-{name}-{len(self.variants)}"
         dockerfile = "\n".join((f"FROM {self.built(name)}", *lines, ""))
         _build(reference, "-", dockerfile=dockerfile)
         self.variants.append(reference)

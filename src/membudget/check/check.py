@@ -23,6 +23,7 @@ from membudget.check.manifests import changed_images, checked_manifests
 from membudget.check.profile_sources import SourceTree, with_sources
 from membudget.check.runtimes import Asker, with_runtimes
 from membudget.check.trials import Outage, TrialTools, measure_pair
+from membudget.check.written_settings import SettingFiles
 from membudget.core.errors import brief
 from membudget.core.progress import Progress, Running, Stage
 from membudget.core.sharding import Shard
@@ -143,8 +144,8 @@ def run(request: CheckRequest, tools: Tools, progress: Progress, version: str) -
         ]
         to_run = [subject.pair.name for subject in subjects if subject.images]
         with progress.stage(Stage.MEASURING, to_run, tools.live):
-            asks = bool(request.rules.runtime_rules.switched_on)
-            measure = partial(_measured, tools=tools, progress=progress, outage=outage, asks_runtimes=asks)
+            files = _setting_files(request, checkouts[Side.HEAD], tools.renderer)
+            measure = partial(_measured, tools=tools, progress=progress, outage=outage, files=files)
             images = tuple(side_by_side(measure, subjects, tools.jobs, tools.cancel))
     base = request.base if isinstance(request.base, Commit) else None
     images = with_sources(images, request.head_images, (base, request.head), tools)
@@ -183,11 +184,11 @@ def _with_proposals(result: JudgedReport, budgets: BudgetsText | None) -> Judged
 
 
 def _measured(
-    subject: Subject, tools: Tools, progress: Progress, outage: Outage, *, asks_runtimes: bool
+    subject: Subject, tools: Tools, progress: Progress, outage: Outage, files: SettingFiles | None
 ) -> ImageMeasurement:
     """Measure a pair, ask the runtimes in it, and look up what its sides were fitted to."""
     found, spec = measure_pair(subject, tools, progress, outage), subject.pair.head
-    found = with_runtimes(subject, found, tools, asks=asks_runtimes)
+    found = with_runtimes(subject, found, tools, asks=files is not None, files=files)
     if spec is None or found.is_unchanged:
         return found
 
@@ -198,6 +199,14 @@ def _measured(
         return replace(measured, fitted=tools.fitted(subject.trial_spec(image, spec), spec))
 
     return replace(found, base=with_fit(Side.BASE, found.base), head=with_fit(Side.HEAD, found.head))
+
+
+def _setting_files(request: CheckRequest, checkout: Path, renderer: Renderer) -> SettingFiles | None:
+    """Return the files that set something for the head's containers. None if no rule for runtimes is on."""
+    if not request.rules.runtime_rules.switched_on:
+        return None
+    text = request.budgets_text
+    return SettingFiles(checkout, renderer, (text.file, text.text) if text is not None else None)
 
 
 def _manifests(request: CheckRequest, checkouts: Mapping[Side, Path], renderer: Renderer) -> CheckedManifests | None:

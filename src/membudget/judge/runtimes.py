@@ -49,6 +49,7 @@ _WORKERS = {
 }
 """How servers write the number of their workers."""
 _GO_SIZE = re.compile(r"(\d{1,15})(B|KiB|MiB|GiB|TiB)?")
+_NAME_ENDS = re.compile(r"[= ]")
 WORK_MEM = "work_mem"
 """PostgreSQL's setting for the memory of each connection."""
 _GO_UNITS = {"": 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
@@ -83,7 +84,7 @@ class RuntimeFinding:
     @property
     def fitting_name(self) -> str:
         """The name of the fitting setting, such as "work_mem". Empty if there is none."""
-        return (self.fitting or "").partition("=")[0]
+        return _NAME_ENDS.split(self.fitting or "", maxsplit=1)[0]
 
     @property
     def place(self) -> SettingPlace | None:
@@ -159,7 +160,8 @@ class _Known:
             return
         largest = max(workers)
         # `others_bytes` is all that the container held but its largest process, which may be a worker or not.
-        rest = max(0, self.runtime.held_bytes + self.runtime.others_bytes - sum(workers))
+        whole, known = self.runtime.container_bytes, self.runtime.held_bytes + self.runtime.others_bytes
+        rest = max(0, (whole if whole is not None else known) - sum(workers))
         if rest + largest * (len(workers) + 1) <= self._limit or largest == 0:
             return
         fits = (int((1 - MARGIN) * self._limit) - rest) // largest - 1
@@ -251,7 +253,7 @@ class _Known:
         return absolute or self.runtime.setting("-XX:MaxRAMPercentage=")
 
     def _of_ceiling(self, rule: RuntimeRule, ceiling: int, beside: int | None, setting: str | None) -> RuntimeFinding:
-        return self._finding(rule, ceiling, beside, setting, self._fitting(beside or 0, setting))
+        return self._finding(rule, ceiling, beside, setting, self._fitting(self.runtime.at_most_beside_bytes, setting))
 
     def _fitting(self, beside: int, setting: str | None) -> str | None:
         """Return the largest heap that fits beside what was measured, written as the setting is written now."""

@@ -26,8 +26,7 @@ from membudget.measure.profiling.capturing import NO_CAPTURE, Capture, HeapCaptu
 from membudget.measure.profiling.heap_profile import ProfiledSide
 from membudget.measure.profiling.order import Profiling, profiled
 from membudget.measure.repeats import read_during_kill, until_seen
-from membudget.measure.runtimes.asking import Asking, options_for, with_variables_of
-from membudget.measure.runtimes.questions import question
+from membudget.measure.runtimes.asking import asked
 from membudget.measure.runtimes.runtime import Runtime
 from membudget.measure.schedule import TrialLedger, cpu_list
 from membudget.measure.trial import PhaseName, SidecarUse, Trial, TrialSpec, WorkloadResult
@@ -113,17 +112,10 @@ class TrialRunner:
 
         Raises EnvironmentFault if the engine fails.
         """
-        runtime = with_variables_of(
-            runtime, self._containers.environment(spec.image_id), spec.inputs.environment, spec.inputs.secrets
-        )
-        asking = question(runtime)
-        if asking is None:
-            return runtime
         if self._cancelled:
             raise EnvironmentFault("the run was cancelled")
         cpuset = cpu_list(cpus or tuple(range(self._info.cpus)), spec.inputs.cpus, self._info.cpus)
-        places = [options_for(spec, asking, command, cpuset) for command in asking.commands]
-        return Asking(self._containers, spec.inputs.secrets, began=self._note_container).asked(runtime, asking, places)
+        return asked(self._containers, spec, runtime, cpuset, self._note_container)
 
     def profile(
         self, spec: TrialSpec, order: Profiling, ledger: TrialLedger, cpus: tuple[int, ...] | None = None

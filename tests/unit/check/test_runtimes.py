@@ -107,14 +107,13 @@ def test_an_engine_that_is_lost_meanwhile_is_a_reason() -> None:
     assert found.head.runtimes[0].unanswered == "it stopped"
 
 
-def test_an_image_with_a_compose_file_is_not_asked() -> None:
+def test_an_image_with_a_compose_file_is_asked_with_its_pod() -> None:
     asker = Answers()
     pod = PodPlan("api", (), {}, {}, {})
     found = with_runtimes(subject(TrialInputs(pod=pod)), measured(trial()), asker, asks=True)
-    assert asker.asked == []
+    assert [spec.inputs.pod for spec in asker.asked] == [pod]
     assert found.head is not None
-    assert found.head.runtimes[0].unanswered is not None
-    assert "compose" in found.head.runtimes[0].unanswered
+    assert found.head.runtimes[0].answer is not None
 
 
 def test_settings_are_found_in_the_last_stage_of_the_dockerfile() -> None:

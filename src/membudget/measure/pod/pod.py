@@ -289,14 +289,14 @@ class ComposePod:
                 folder = Path(scratch, str(number))
                 folder.mkdir()
                 for file in files:
-                    _write(folder / file.path, file)
+                    write_file(folder / file.path, file)
                 folder.chmod(_ANYBODY)
                 # The engine sets the mode of a folder by its name, and not by ".".
                 self._containers.copy_in(self._ids[sandbox.name], folder, "/", path.lstrip("/"))
             for name, service in self._plan.services.items():
                 for target, file in service.files:
                     single = Path(scratch, "single")
-                    _write(single, file)
+                    write_file(single, file)
                     self._containers.copy_in(self._ids[name], single, "/", target.lstrip("/"))
                     single.unlink()
 
@@ -309,7 +309,8 @@ class ComposePod:
             self._containers.copy_in(self._ids[self._plan.measured], folder, target)
 
 
-def _write(path: Path, file: PodFile) -> None:
+def write_file(path: Path, file: PodFile) -> None:
+    """Write a file of a manifest, with its mode."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(b64decode(file.content) if file.is_base64 else file.content.encode())
     path.chmod(file.mode)

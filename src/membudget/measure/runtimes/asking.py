@@ -8,14 +8,16 @@ import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from membudget.core.errors import EnvironmentFault, shortened
 from membudget.engine.containers import CannotStart, Containers
 from membudget.engine.options import ContainerOptions, ExecOptions
 from membudget.engine.stream import FramedStream
 from membudget.measure.outcome import one_line
+from membudget.measure.pod.alone import alone, fill
 from membudget.measure.probe.clues import kept_variables
-from membudget.measure.runtimes.questions import Question, read_answer
+from membudget.measure.runtimes.questions import Question, question, read_answer
 from membudget.measure.runtimes.runtime import LONGEST_REASON, Runtime, RuntimeKind
 from membudget.measure.trial import TrialSpec
 
@@ -47,24 +49,29 @@ def with_variables_of(
 
 def options_for(spec: TrialSpec, question: Question, command: tuple[str, ...], cpuset: str | None) -> ContainerOptions:
     """Return the options of the container that answers to one command, or in which the service starts that answers."""
-    inputs = spec.inputs
+    start = alone(spec)
     return ContainerOptions(
         image=spec.image_id,
         name="question",
         role="trial",
-        entrypoint=None if question.is_inside else command[:1],
-        command=spec.workload.start.command if question.is_inside else command[1:],
+        entrypoint=start.entrypoint if question.is_inside else command[:1],
+        command=start.command if question.is_inside else command[1:],
         memory_bytes=spec.limit_bytes,
         cpuset=cpuset,
-        environment={**inputs.environment, **question.variables},
-        user=inputs.user,
-        read_only=inputs.read_only,
-        tmpfs=inputs.tmpfs,
-        volumes=tuple(inputs.volumes),
+        environment={**start.environment, **question.variables},
+        user=start.user,
+        workdir=start.workdir,
+        read_only=start.read_only,
+        tmpfs=spec.inputs.tmpfs,
+        volumes=start.volumes,
     )
 
 
 def _nobody_cancels(container_id: str | None) -> None:
+    del container_id
+
+
+def _nothing_to_fill(container_id: str) -> None:
     del container_id
 
 
@@ -79,6 +86,8 @@ class Asking:
     """How long each command may take."""
     began: Callable[[str | None], None] = _nobody_cancels
     """Called with the ID of a container once it exists, and with None once it is gone."""
+    fill: Callable[[str], None] = _nothing_to_fill
+    """Copies into a container what the service gets of files. Raises EnvironmentFault."""
 
     def asked(self, runtime: Runtime, question: Question, places: Sequence[ContainerOptions]) -> Runtime:
         """Return the runtime with its answer, or with the reason why there is none.
@@ -108,6 +117,7 @@ class Asking:
         container_id = self.containers.create(options)
         try:
             self.began(container_id)
+            self.fill(container_id)
             stream = self.containers.attach(container_id)
             with contextlib.closing(stream):
                 self.containers.start(container_id)
@@ -130,6 +140,7 @@ class Asking:
         container_id = self.containers.create(options)
         try:
             self.began(container_id)
+            self.fill(container_id)
             self.containers.start(container_id)
             while time.monotonic() < deadline:
                 if not self.containers.state(container_id).running:
@@ -158,3 +169,24 @@ class Asking:
         except OSError as error:
             raise EnvironmentFault(f"the connection to a container broke: {error.strerror or error}") from None
         return output.decode(errors="replace")
+
+
+def asked(
+    containers: Containers,
+    spec: TrialSpec,
+    runtime: Runtime,
+    cpuset: str | None,
+    began: Callable[[str | None], None] = _nobody_cancels,
+) -> Runtime:
+    """Return a runtime of a trial with its answer on its memory, or with the reason why there is none.
+
+    `began` is that of `Asking`. Raises EnvironmentFault if the engine fails.
+    """
+    inputs = spec.inputs
+    runtime = with_variables_of(runtime, containers.environment(spec.image_id), alone(spec).environment, inputs.secrets)
+    asking = question(runtime)
+    if asking is None:
+        return runtime
+    places = [options_for(spec, asking, command, cpuset) for command in asking.commands]
+    given = partial(fill, containers, inputs=inputs)
+    return Asking(containers, inputs.secrets, began=began, fill=given).asked(runtime, asking, places)

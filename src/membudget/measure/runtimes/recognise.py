@@ -67,20 +67,14 @@ def _recognised(snapshot: Snapshot) -> Iterator[Runtime]:
         if kind is not None and process.clues is not None and process.clues.executable is not None:
             groups.setdefault((kind, process.clues.executable), []).append(process)
     whole = sum(map(_own, snapshot.processes))
-    is_exact = snapshot.process_count == 1 or all(map(_is_exact, snapshot.processes))
     for (kind, executable), processes in sorted(groups.items(), key=lambda item: -_held(item[1])):
         largest = max(processes, key=_own)
         found = _runtime(kind, executable, processes, largest, max(0, whole - _own(largest)))
-        yield replace(found, counts_pages_once=is_exact)
+        yield replace(found, container_bytes=snapshot.seen_bytes)
 
 
 def _held(processes: Sequence[ProcessUse]) -> int:
     return sum(map(_own, processes))
-
-
-def _is_exact(process: ProcessUse) -> bool:
-    """Return whether pages that several processes share count once in what is known of a process."""
-    return process.held_anon_bytes is not None or (process.clues is not None and process.clues.map is not None)
 
 
 def _own(process: ProcessUse) -> int:
@@ -98,6 +92,7 @@ def _runtime(
     told = next((one.clues for one in processes if one.clues is not None and one.clues.settings), clues)
     known = clues.map
     server = _server(kind, processes)
+    workers = _workers(processes) if server is not None else None
     return Runtime(
         kind=kind,
         executable=executable,
@@ -113,7 +108,8 @@ def _runtime(
         arenas=known.arenas if known is not None else 0,
         arena_bytes=known.arena_bytes if known is not None else 0,
         threads=clues.threads,
-        workers=_workers(processes) if server is not None else (),
+        workers=workers or (),
+        counts_pages_once=workers is not None,
     )
 
 
@@ -159,8 +155,29 @@ def _program_word(word: str) -> str:
     return PurePosixPath(re.split(r"[:\s]", word, maxsplit=1)[0]).name
 
 
-def _workers(processes: Sequence[ProcessUse]) -> tuple[int, ...]:
-    """Return what each worker holds: each process whose parent runs the same program and has no parent like that."""
-    known = {process.pid for process in processes}
-    forked = [one for one in processes if one.clues is not None and one.clues.parent in known]
-    return tuple(sorted(map(_own, forked), reverse=True))[:MOST_WORKERS]
+def _workers(processes: Sequence[ProcessUse]) -> tuple[int, ...] | None:
+    """Return what each worker holds: each process whose parent runs the same program and has no parent like that.
+
+    None if that is not known of all of them.
+    """
+    known = {process.pid: process for process in processes}
+    forked = [(one, known.get(one.clues.parent)) for one in processes if one.clues is not None and one.clues.parent]
+    sizes = _sizes([(one, parent) for one, parent in forked if parent is not None])
+    return tuple(sorted(sizes, reverse=True))[:MOST_WORKERS] if sizes is not None else None
+
+
+def _sizes(workers: Sequence[tuple[ProcessUse, ProcessUse]]) -> list[int] | None:
+    """Return what workers hold without what they share, given with their parents. None if that is not known."""
+    if all(one.held_anon_bytes is not None for one, _ in workers):
+        return [one.unreclaimable_bytes for one, _ in workers]
+    last = [one.clues.map.held_bytes if one.clues is not None and one.clues.map is not None else None
+            for one, _ in workers]  # fmt: skip
+    now = [one.anon_bytes for one, _ in workers if one.anon_bytes is not None]
+    parents = [parent.anon_bytes for _, parent in workers if parent.anon_bytes is not None]
+    if len(now) < len(workers) or not parents:
+        kept = [held for held in last if held is not None]
+        return kept if len(kept) == len(last) else None
+    # Near the limit, no memory map is read, and the last one may be from before a worker grew. But a worker shares no
+    # more pages with its parent than its parent has, and no more than it had beside its own.
+    shared = min([*parents, *(max(0, anon - held) for anon, held in zip(now, last, strict=True) if held is not None)])
+    return [max(0, anon - shared) for anon in now]

@@ -11,6 +11,7 @@ from membudget.measure.probe.process_use import Area
 
 MOST_RUNTIMES = 10
 MOST_WORKERS = 40
+MOST_PLACES = 30
 LONGEST_REASON = 300
 _MOST_BYTES = 1 << 62
 
@@ -133,10 +134,12 @@ class Runtime(Stored):
     """The anonymous and shared memory of each worker that a server forked."""
     counts_pages_once: bool = False
     """Whether a page that several workers share counts once in `workers`. Otherwise, it counts in each of them."""
+    container_bytes: _Bytes | None = None
+    """RSS of the container at that look, in which each page counts once. None in older reports."""
     answer: Answer | None = None
     unanswered: Annotated[str, Field(max_length=LONGEST_REASON)] | None = None
     """Why it was not asked, or gave no answer. None if it answered, or if there is nothing to ask."""
-    places: Annotated[dict[_Word, SettingPlace], Field(max_length=10)] = field(default_factory=dict)
+    places: Annotated[dict[_Word, SettingPlace], Field(max_length=MOST_PLACES)] = field(default_factory=dict)
     """Where settings are written, by the beginning of the setting. "" is where the program is started."""
 
     @property
@@ -159,6 +162,12 @@ class Runtime(Stored):
         if self.answer.idle_beside_bytes is None:
             return None
         return max(self.answer.idle_beside_bytes, self.held_bytes - self.answer.ceiling_bytes) + self.others_bytes
+
+    @property
+    def at_most_beside_bytes(self) -> int:
+        """What the container holds beside the runtime's heap, at most: all of it, if the heap's part is not known."""
+        beside = self.beside_bytes
+        return beside if beside is not None else self.held_bytes + self.others_bytes
 
     def setting(self, *beginnings: str) -> str | None:
         """Return the word that sets something: the last one of the command line, or else one of a variable."""

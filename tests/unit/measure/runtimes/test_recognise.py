@@ -116,9 +116,24 @@ def test_a_brief_look_counts_what_the_last_memory_maps_showed() -> None:
     (found,) = seen(brief(20, 6, 1), brief(40, 26, 7), brief(40, 24, 8), rss=112)
     assert found.workers == (26 * MIB, 24 * MIB)
     assert (found.held_bytes, found.others_bytes, found.counts_pages_once) == (26 * MIB, 30 * MIB, True)
-    unknown = replace(brief(20, 6, 9), clues=None)
+    unknown = brief(40, 26, 9)
+    unknown = replace(unknown, clues=replace(unknown.clues, map=None))  # type: ignore[type-var]
     (found,) = seen(brief(20, 6, 1), brief(40, 26, 7), unknown, rss=112)
     assert not found.counts_pages_once
+
+
+def test_near_the_limit_workers_hold_at_least_what_their_parent_has_not() -> None:
+    """The last memory maps are from before the workers grew."""
+
+    def grown(anon: float, pid: int) -> ProcessUse:
+        known = process(clues("/usr/bin/python3.11", held=8, parent=1 if pid > 1 else 0), rss=anon + 10, pid=pid,
+                        arguments=("gunicorn",))  # fmt: skip
+        anon_bytes = round(anon * MIB)
+        return replace(known, held_anon_bytes=None, held_shmem_bytes=None, pss_bytes=None, anon_bytes=anon_bytes)
+
+    (found,) = seen(grown(15, 1), grown(50, 7), grown(48, 8), rss=90)
+    assert found.workers == (35 * MIB, 33 * MIB)
+    assert (found.counts_pages_once, found.container_bytes) == (True, 90 * MIB)
 
 
 @pytest.mark.parametrize(
