@@ -21,7 +21,7 @@ from tests.fakes.fitted import report as fit_report
 from tests.support.browser import complaints, prefer, requests, running_browser, show
 from tests.support.busy_report import busy_report
 from tests.support.hostile_report import HOSTILE, hostile_report
-from tests.unit.report.outcomes import fitted
+from tests.unit.report.outcomes import fitted, profiled
 from tests.unit.report.reports import REPORTS
 
 pytestmark = pytest.mark.browser
@@ -105,10 +105,10 @@ def everything_pressed(browser: Chrome) -> None:
     are_built = "return [...document.querySelectorAll('.image .body')].every((one) => one.childNodes.length)"
     wait_for(browser, lambda: browser.execute_script(are_built))
     browser.execute_script("for (const one of [...document.querySelectorAll('button')]) one.click()")
-    browser.execute_script("for (const one of [...document.querySelectorAll('.tile')]) one.focus()")
+    browser.execute_script("for (const one of [...document.querySelectorAll('.tile, .flame')]) one.focus()")
 
 
-@pytest.mark.parametrize("make", [*REPORTS.values(), busy_report, hostile_report, fitted])
+@pytest.mark.parametrize("make", [*REPORTS.values(), busy_report, hostile_report, fitted, profiled])
 def test_nothing_is_asked_for_and_nothing_goes_wrong(
     browser: Chrome, opened: Callable[[Report], str], make: Callable[[], Report]
 ) -> None:
@@ -341,3 +341,73 @@ def test_the_page_of_a_fit_shows_the_same_curve(browser: Chrome, tmp_path: Path)
     assert "limit 512.0 MiB, right of the picture" in one(section, ".legend").text
     everything_pressed(browser)
     assert complaints(browser) == []
+
+
+def the_flames(browser: Chrome, name: str = "api") -> WebElement:
+    """What of an image draws the code that holds memory, in sight."""
+    section = one(image(browser, name), ".profile")
+    browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", section)
+    return section
+
+
+def flames_of(section: WebElement) -> dict[str, WebElement]:
+    """The drawn calls, by what is said of them."""
+    cells = section.find_elements(By.CSS_SELECTOR, ".flame")
+    return {cell.get_attribute("title") or "?": cell for cell in cells}
+
+
+def width_of(section: WebElement, function: str) -> float:
+    return next((cell.rect["width"] for said, cell in flames_of(section).items() if f" {function}: " in said), 0)
+
+
+def test_flames_are_as_wide_as_what_they_hold_and_coloured_by_growth(
+    browser: Chrome, opened: Callable[[Report], str]
+) -> None:
+    opened(profiled())
+    section = the_flames(browser)
+    both = flames_of(section)
+    index = next(said for said in both if "search.py:41 build_index: " in said)
+    assert index.endswith("2.5 MiB → 43.7 MiB (+41.2 MiB)")
+    assert "grown" in (both[index].get_attribute("class") or "")
+    library = next(cell for said, cell in both.items() if said.endswith(", a library"))
+    assert {"same", "library"} <= set((library.get_attribute("class") or "").split())
+    button(section, "head").click()
+    of_head = width_of(section, "build_index")
+    button(section, "base").click()
+    assert width_of(section, "build_index") < of_head / 2
+    assert width_of(section, "raw_decode") > width_of(section, "build_index")
+
+
+def test_flames_answer_to_mouse_and_keyboard(browser: Chrome, opened: Callable[[Report], str]) -> None:
+    opened(profiled())
+    section = the_flames(browser)
+    told, trail = one(section, ".told"), ".trail button"
+    cell = next(cell for said, cell in flames_of(section).items() if "load_books: " in said)
+    ActionChains(browser).move_to_element(cell).perform()
+    wait_for(browser, lambda: "load_books: " in told.text)
+    cell.click()
+    assert [text.rpartition(" ")[2] for text in texts(section, trail)] == ["code", "<module>", "load_books"]
+    first = browser.switch_to.active_element
+    assert first.rect["width"] == one(section, ".flames").rect["width"], "what is open is as wide as the picture"
+    first.send_keys(Keys.ARROW_DOWN)
+    assert "build_index: " in told.text
+    browser.switch_to.active_element.send_keys(Keys.ARROW_RIGHT)
+    assert "raw_decode: " in told.text
+    browser.switch_to.active_element.send_keys(Keys.ARROW_UP)
+    assert "load_books: " in told.text
+    browser.switch_to.active_element.send_keys(Keys.ARROW_DOWN)
+    browser.switch_to.active_element.send_keys(Keys.ENTER)
+    assert len(texts(section, trail)) == 4
+    for _ in range(3):
+        browser.switch_to.active_element.send_keys(Keys.BACKSPACE)
+    assert texts(section, trail) == ["all code"]
+
+
+def test_flames_without_a_base_have_one_view_and_no_colours_of_growth(
+    browser: Chrome, opened: Callable[[Report], str]
+) -> None:
+    opened(profiled())
+    section = the_flames(browser, "web")
+    assert section.find_elements(By.CSS_SELECTOR, ".choice") == []
+    assert section.find_elements(By.CSS_SELECTOR, ".grown, .shrunk") == []
+    assert one(image(browser, "search"), ".body").find_elements(By.CSS_SELECTOR, ".profile") == []

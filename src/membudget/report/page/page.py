@@ -35,6 +35,7 @@ from membudget.report.headline import verdict_line
 from membudget.report.image_findings import cause_findings, hint_findings
 from membudget.report.page.contents_data import contents
 from membudget.report.page.fitted_data import fitted_data
+from membudget.report.page.profile_data import profile_data
 from membudget.report.page.timeline_data import figures, lines, sides
 from membudget.report.report import JudgedReport, Report, RevisionReport
 from membudget.report.story import story
@@ -156,6 +157,7 @@ _SCRIPTS = (
     "fitted.js",
     "scatter.js",
     "treemap.js",
+    "flames.js",
     "image.js",
     "overview.js",
 )
@@ -268,6 +270,7 @@ def _image(
         "phaseHeadings": PHASE_HEADINGS[1:],
         "phases": [[in_plain_text(cell) for cell in row[1:]] for row in phase_rows([image])],
         "contents": contents(image, level.listed),
+        "profile": profile_data(image, 4 * level.listed),
     }  # fmt: skip
 
 

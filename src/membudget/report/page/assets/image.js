@@ -25,6 +25,7 @@ const parts = (image) => [
   SIDES.map((side) => image.sides[side]?.failure && element("p", { class: "worse" }, `${side}: `, sentence(image.sides[side].failure))),
   sentences(image.found, "found"),
   timeline(image),
+  flames(image),
   fitted(image),
   image.phases.length ? sortedTable("Phases", image.phaseHeadings, image.phases, { numeric: [1, 2, 3, 4, 5], open: false }) : null,
   processes(image),
