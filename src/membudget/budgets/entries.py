@@ -32,6 +32,7 @@ from membudget.budgets.fields import (
 from membudget.budgets.fit import FitSettings, FitThresholds
 from membudget.budgets.kubernetes import KubernetesSettings
 from membudget.budgets.manifests import ManifestEntry, ManifestRules, Manifests
+from membudget.budgets.memory_rules import MemoryRules
 from membudget.budgets.metric_budgets import NO_OOM_KILLS, MetricBudgets, OfSize, PhaseBudgets, set_keys
 from membudget.budgets.runtimes import RuntimeRules
 from membudget.budgets.workload import Workload
@@ -249,6 +250,7 @@ class Budgets:
     manifests: tuple[ManifestEntry, ...] = ()
     manifest_rules: ManifestRules = ManifestRules()
     runtime_rules: RuntimeRules = RuntimeRules()
+    memory_rules: MemoryRules = MemoryRules()
 
     def canonical(self) -> str:
         """Return a text that is the same for the same budgets."""
@@ -259,6 +261,7 @@ class Budgets:
             "manifests": [one.model_dump(mode="json") for one in self.manifests],
             "manifest_rules": self.manifest_rules.model_dump(mode="json"),
             "runtime_rules": self.runtime_rules.model_dump(mode="json"),
+            "memory_rules": self.memory_rules.model_dump(mode="json"),
         }
         return json.dumps(tables, sort_keys=True)
 
@@ -287,6 +290,8 @@ class BudgetsFile(FileModel):
     """The rules that the manifests are held to, each with what happens if it is broken."""
     runtime_rules: RuntimeRules = RuntimeRules()
     """The rules that the settings of runtimes are held to, each with whether it is told if it is broken."""
+    memory_rules: MemoryRules = MemoryRules()
+    """The rules that the use of memory is held to, each with whether it is told if it is broken."""
 
     @property
     def members(self) -> int:
@@ -306,7 +311,8 @@ class BudgetsFile(FileModel):
             name: image.with_defaults(self.defaults, budgets.get(name, none), self.cost)
             for name, image in self.images.items()
         }
-        return Budgets(images, groups, self.exceptions, self.manifests, self.manifest_rules, self.runtime_rules)
+        rules = self.manifest_rules, self.runtime_rules, self.memory_rules
+        return Budgets(images, groups, self.exceptions, self.manifests, *rules)
 
 
 def build_paths(image: ImageSpec) -> tuple[str, ...] | None:

@@ -27,6 +27,7 @@ from membudget.budgets.loosening import (
     removed_image,
 )
 from membudget.budgets.manifests import ManifestEntry, ManifestRules, removed_entries
+from membudget.budgets.memory_rules import MemoryRules
 from membudget.budgets.metric_budgets import PhaseBudgets
 from membudget.budgets.rules import (
     NO_BUDGET,
@@ -63,6 +64,8 @@ class Rules:
     manifest_rules: ManifestRules = ManifestRules()
     runtime_rules: RuntimeRules = RuntimeRules()
     """Always the head's, because they never change a verdict."""
+    memory_rules: MemoryRules = MemoryRules()
+    """Likewise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +90,7 @@ def rules(head: Budgets, base: Budgets, approval: Approval, contents: Contents =
             head.manifests,
             head.manifest_rules,
             head.runtime_rules,
+            head.memory_rules,
         )
     exceptions = tuple(_guarded_exceptions(head, base)) if base.images else head.exceptions
     return Rules(
@@ -97,6 +101,7 @@ def rules(head: Budgets, base: Budgets, approval: Approval, contents: Contents =
         head.manifests,
         head.manifest_rules.strictest(base.manifest_rules) if base.manifests else head.manifest_rules,
         head.runtime_rules,
+        head.memory_rules,
     )
 
 

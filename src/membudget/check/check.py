@@ -169,6 +169,7 @@ def run(request: CheckRequest, tools: Tools, progress: Progress, version: str) -
         notes=(*map(brief, (*request.notes, *request.base_notes)), *outage.notes),
         manifests=manifests,
         runtime_rules=tuple(sorted(request.rules.runtime_rules.switched_on)),
+        memory_rules=tuple(sorted(request.rules.memory_rules.switched_on)),
         base_problem=brief(request.base_problem) if request.base_problem is not None else None,
         verdict=Verdict.INCONCLUSIVE,
     )

@@ -20,6 +20,7 @@ from membudget.judge.image import ImageJudgement, judge_image
 from membudget.judge.manifest_rules import judge_manifests
 from membudget.judge.manifests import CheckedManifests, ManifestJudgement
 from membudget.judge.measurement import ImageMeasurement, Presence, SideMeasurement
+from membudget.judge.memory_rules import MemoryFinding
 from membudget.judge.metric import Inconclusive, Row, Verdict, gravest, judge_metric, worst
 from membudget.judge.reasons import Excuse, GrowthNotJudged, NotMeasured
 from membudget.judge.rows import growth_excuse
@@ -144,6 +145,8 @@ class Judgement:
     manifests: ManifestJudgement = ManifestJudgement()
     runtimes: tuple[RuntimeFinding, ...] = ()
     """What is wrong with the settings of runtimes. It never changes the verdict."""
+    memory: tuple[MemoryFinding, ...] = ()
+    """What memory is used for without need. It never changes the verdict."""
 
     @property
     def has_warnings(self) -> bool:

@@ -249,6 +249,7 @@ class TrialRunner:
             load=tuple(one.result for one in workload.served),
             ran_inside=ran_inside(spec, ending),
             assumed=exercised.workload.assumed(exercised.result),
+            file_pages=report.file_pages,
             sidecars=tuple(
                 SidecarUse.of(sidecar.name, own, version, runs_to_end=sidecar.runs_to_end)
                 for sidecar, own in zip(pod.sidecars, beside, strict=True)

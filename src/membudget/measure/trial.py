@@ -16,6 +16,7 @@ from membudget.measure.assumed import Assumed, AutoEnd, UnsetVariables
 from membudget.measure.certificate import Certificate, OomDoubt, count_oom_kills
 from membudget.measure.load import LoadResult
 from membudget.measure.pod_plan import PodPlan
+from membudget.measure.probe.file_pages import FilePages
 from membudget.measure.probe.messages import Depth, HostSettings, KilledProcess, ProbeReport, Series
 from membudget.measure.probe.process_use import Snapshot
 
@@ -227,6 +228,8 @@ class Trial(Stored):
     """The sidecars, which ran beside the container and are also measured."""
     assumed: Assumed | None = None
     """None if the budgets file says everything."""
+    file_pages: FilePages | None = None
+    """What the page cache was made of. None if unknown, and in older reports."""
 
     @property
     def judgeable(self) -> bool:

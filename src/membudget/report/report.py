@@ -13,12 +13,14 @@ from membudget.budgets.editing import LineEdit
 from membudget.budgets.entries import MOST_IMAGES
 from membudget.budgets.fields import ImageName
 from membudget.budgets.loosening import DEFAULT_LABEL, Approval, Loosening
+from membudget.budgets.memory_rules import MemoryRule
 from membudget.budgets.runtimes import RuntimeRule
 from membudget.core.files import Stored
 from membudget.core.metrics import IMAGE_METRICS, Metric, MetricValue
 from membudget.core.sharding import Shard
 from membudget.judge.manifests import CheckedManifests
 from membudget.judge.measurement import FailureStage, ImageMeasurement, SideMeasurement
+from membudget.judge.memory_rules import judge_memory
 from membudget.judge.metric import Inconclusive, Verdict, worst
 from membudget.judge.whole import Coverage, GroupMeasurement, Judgement, judge
 from membudget.measure.trial import Trial
@@ -144,6 +146,8 @@ class Report(ReportModel):
     """What the manifests of both commits deploy. None if the budgets file names none, and in older reports."""
     runtime_rules: Annotated[tuple[RuntimeRule, ...], Field(max_length=len(RuntimeRule))] = ()
     """The rules for runtimes that are switched on. None in older reports."""
+    memory_rules: Annotated[tuple[MemoryRule, ...], Field(max_length=len(MemoryRule))] = ()
+    """The rules for the use of memory that are switched on. None in older reports."""
     notes: tuple[str, ...] = ()
     """Notes about the whole check."""
     verdict: Verdict
@@ -172,6 +176,7 @@ class Report(ReportModel):
 
     def _judgement(self) -> Judgement:
         judged = judge(self.images, self.groups, self.coverage, self.manifests, self.runtime_rules)
+        judged = replace(judged, memory=judge_memory(self.images, self.memory_rules))
         if self.looser.unapproved:
             return replace(judged, verdict=Verdict.FAIL, inconclusive=None)
         if self.lacks_base_rules:

@@ -44,6 +44,7 @@ from membudget.report.fit_words import FITTED_TITLE, fitted_blocks
 from membudget.report.growth_words import growth_findings, profiling_findings
 from membudget.report.image_findings import cause_findings, hint_findings, size_is_in_trouble
 from membudget.report.manifest_story import changes_section, manifest_problems
+from membudget.report.memory_words import memory_section
 from membudget.report.report import JudgedReport
 from membudget.report.row_words import Parts, broken_in_short, joined
 from membudget.report.runtime_words import runtime_items, runtime_problems
@@ -93,6 +94,7 @@ def story(result: JudgedReport) -> tuple[Section, ...]:
         *([Section(Keep.LEGEND, (_LEGEND,))] if has_pictures(urgent) else []),
         Section(Keep.WHY, (*_outcomes(result, measured), Items(tuple(_also(result.judgement, measured)), "Also"))),
         cost_step(result.report.images),
+        memory_section(result.judgement.memory),
         changes_section(result.judgement.manifests),
         _exceptions(result),
         *_logs(result.judgement, measured),

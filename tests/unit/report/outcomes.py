@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from membudget.budgets.cost import CostSettings
 from membudget.budgets.fit import LastFit
+from membudget.budgets.memory_rules import MemoryRule
 from membudget.budgets.rules import EffectiveBudget, WarnLevels
 from membudget.budgets.runtimes import RuntimeRule
 from membudget.contents.diff import Detail, ImageDiff, LayerChange
@@ -14,6 +15,7 @@ from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB
 from membudget.judge.fitted import FittedImage
 from membudget.judge.measurement import Failure, FailureStage, ImageMeasurement, Presence, SideMeasurement
+from membudget.measure.probe.file_pages import FilePages
 from membudget.measure.probe.messages import KilledProcess, Series
 from membudget.measure.probe.process_use import Snapshot
 from membudget.measure.profiling.heap_profile import PairProfile
@@ -25,6 +27,7 @@ from tests.fakes.fitted import fitted_image, pressed
 from tests.fakes.limited_services import self_sizing
 from tests.support import builders, manifests, profiles
 from tests.support.builders import budgets, image, process, report, side, snapshot
+from tests.support.memory_use import with_sidecars
 from tests.support.runtimes import jvm, node
 from tests.unit.report.reports import with_a_missed_spike
 
@@ -273,6 +276,18 @@ def profiled() -> Report:
     )
 
 
+def savings() -> Report:
+    """Its figures are fine, but memory could be saved."""
+    made = [fine("api", 61.2), fine("worker", 38.4)]
+    pages = FilePages(212 * MIB, round(117.3 * MIB), 0)
+    heads = (replace(_head(made[0]), trials=tuple(replace(one, file_pages=pages) for one in _head(made[0]).trials)),
+             replace(_head(made[1]), trials=(with_sidecars(71.4, 38.4, "log-shipper"),)))  # fmt: skip
+    where = CostSettings(replicas=12).deployment
+    images = [replace(image, head=head, deployment=where) for image, head in zip(made, heads, strict=True)]
+    rules = tuple(rule for rule in MemoryRule if rule is not MemoryRule.MEMORY_RETURNED)
+    return report(*images).model_copy(update={"memory_rules": rules})
+
+
 def within_budget() -> Report:
     """Better than before."""
     api = image("api", base=served(61.2), head=served(52.9), allowed=BUDGETS, limit=256)
@@ -294,5 +309,6 @@ OUTCOMES = {
     "deployed": deployed,
     "runtimes": runtimes,
     "profiled": profiled,
+    "savings": savings,
     "within-budget": within_budget,
 }

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from membudget.core.files import Stored
+from membudget.measure.probe.file_pages import FilePages
 from membudget.measure.probe.process_use import Snapshot
 
 
@@ -233,3 +234,5 @@ class ProbeReport:
     """Whether OOM kills were counted after the last phase had ended."""
     origin_ns: int | None = None
     """The start of the series on CLOCK_MONOTONIC. None if the series uses a clock that is not shared."""
+    file_pages: FilePages | None = None
+    """What the page cache was made of. None if the kernel does not tell."""

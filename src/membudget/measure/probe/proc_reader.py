@@ -326,4 +326,5 @@ def _with_kinds(snapshot: Snapshot, maps: Sequence[MemoryMap]) -> Snapshot:
         kinds=dict(kinds),
         files=tuple(FileUse(path, pss) for path, pss in files.most_common(_MOST_FILES)),
         dirty_bytes=sum(memory.dirty_file for memory in maps),
+        huge_bytes=sum(memory.huge for memory in maps) if maps else None,
     )

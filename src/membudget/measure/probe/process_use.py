@@ -162,6 +162,10 @@ class Snapshot(Stored):
     """How much memory was released before the last process was read."""
     others_anon_bytes: int = 0
     """Anonymous memory of the processes that are not listed. 0 in older reports."""
+    huge_bytes: int | None = None
+    """Anonymous memory in transparent huge pages. Pages that processes share count in each. None if no memory map was
+    read, and in older reports.
+    """
 
     @property
     def anonymous_bytes(self) -> int:

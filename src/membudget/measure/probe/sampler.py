@@ -21,6 +21,7 @@ from membudget.measure.probe.cgroup import (
     keep_newest,
     reading_of,
 )
+from membudget.measure.probe.file_pages import FilePageWatch
 from membudget.measure.probe.machine import LogReader, host_settings
 from membudget.measure.probe.messages import (
     Depth,
@@ -80,6 +81,7 @@ class Sampler:
         self._looks = 0
         self._longest_gap_ns = 0
         self._leaf_values: dict[str, Reading] = {}
+        self._file_pages = FilePageWatch(order.version)
         self._pids: set[int] = set()
         """The IDs of all processes seen so far. The kernel's log may report a kill without its cgroup."""
         self._listed_ns = 0
@@ -170,6 +172,7 @@ class Sampler:
             count_is_final=self._count_is_final,
             settings=self._settings,
             origin_ns=self._origin_ns,
+            file_pages=self._file_pages.found,
         )
         self.close()
         return report
@@ -221,6 +224,8 @@ class Sampler:
         except _ReadingError:
             return
         self._series.append((now_ns - self._origin_ns) // 1000, reading)
+        if self._is_judged:
+            self._file_pages.note(stat, usage)
         at_rest = now_ns - self._last_sample_ns >= _RESTING_SAMPLE_NS
         self._last_sample_ns = now_ns
         self._sampled_usage = self._seen_whole(leaf, stat, usage)
@@ -232,9 +237,14 @@ class Sampler:
             self._note_pids(leaf)
         self._consider(leaf, reading.rss_bytes, now_ns)
 
+    @property
+    def _is_judged(self) -> bool:
+        """Whether peaks count now."""
+        return self._phase is None or self._phase[0] not in self._order.unjudged
+
     def _consider(self, leaf: LeafFiles, rss_bytes: int, now_ns: int) -> None:
         """Have the processes looked at if that is worth it. Before the first phase, the container does not run."""
-        if self._phase is None or self._phase[0] not in self._order.unjudged:
+        if self._is_judged:
             self._snapshots.consider(leaf.folder, rss_bytes, now_ns)
 
     def _seen_whole(self, leaf: LeafFiles, stat: bytes, usage: int) -> int:

@@ -16,7 +16,7 @@ from membudget.measure.probe.process_use import Area
 _KIB = 1024
 _LINE = re.compile(
     rb"^(?:([0-9a-f]+)-([0-9a-f]+) (\S{4}) [0-9a-f]+ (\S+) \d+ *(.*)"
-    rb"|(Rss|Pss|Shared_Dirty|Private_Clean|Private_Dirty|Anonymous): +(\d+) kB)$",
+    rb"|(Rss|Pss|Shared_Dirty|Private_Clean|Private_Dirty|Anonymous|AnonHugePages): +(\d+) kB)$",
     re.MULTILINE,
 )
 """The first line of a mapping, or one of the values that the probe uses. Scanning the whole file with one expression is
@@ -42,6 +42,8 @@ class MemoryMap:
     pss: int = 0
     private: int = 0
     dirty_file: int = 0
+    huge: int = 0
+    """Anonymous memory in transparent huge pages. A page counts in each process that shares it."""
     shmem_rss: int = 0
     """Shared memory and tmpfs, with whole pages even if other processes have them too, as in `status`."""
     kinds: Counter[str] = field(default_factory=Counter)
@@ -80,6 +82,7 @@ def parse_smaps(data: bytes, tmpfs: AbstractSet[bytes] = frozenset()) -> MemoryM
         before = _note_area(total, where, name, rss, before)
         total.rss += rss
         total.pss += pss
+        total.huge += values["AnonHugePages"] * _KIB
         total.private += (values["Private_Clean"] + values["Private_Dirty"]) * _KIB
         kind = "shared_memory" if device in tmpfs else _kind(name)
         own = min(pss, values["Anonymous"] * _KIB)

@@ -4,6 +4,7 @@ from pydantic import BaseModel, ConfigDict
 
 from membudget.budgets.editing import LineEdit
 from membudget.budgets.manifests import ManifestRule
+from membudget.budgets.memory_rules import MemoryRule
 from membudget.budgets.rules import EffectiveBudget
 from membudget.budgets.runtimes import RuntimeRule
 from membudget.core.definition import Better
@@ -14,6 +15,7 @@ from membudget.judge.evidence import TrialsAtLimit, TrialsOver
 from membudget.judge.image import ImageJudgement, Status
 from membudget.judge.manifests import ManifestFinding
 from membudget.judge.measurement import ImageMeasurement
+from membudget.judge.memory_rules import MemoryFinding
 from membudget.judge.metric import Inconclusive, Row, Verdict
 from membudget.judge.runtimes import RuntimeFinding
 from membudget.judge.whole import Gap
@@ -22,6 +24,7 @@ from membudget.report.accepting import exception_lines, keys_of_image, proposal_
 from membudget.report.formats.judged_growth import JudgedGrowth
 from membudget.report.headline import verdict_line
 from membudget.report.manifest_words import fault_words, finding_words
+from membudget.report.memory_words import finding_words as memory_finding_words
 from membudget.report.report import Comparison, JudgedReport, Report
 from membudget.report.row_words import key_of, row_reason
 from membudget.report.runtime_words import finding_words as runtime_finding_words
@@ -206,6 +209,35 @@ class JudgedRuntime(_Model):
         )
 
 
+class JudgedMemory(_Model):
+    """A rule for the use of memory that an image breaks. It never changes the verdict."""
+
+    rule: MemoryRule
+    image: str
+    found_bytes: int
+    """The memory that the rule is about, in the trial with the least."""
+    of_bytes: int
+    """The whole that it is a part of."""
+    saved_bytes: int | None
+    """How much less a pod could need at most. None if that is not known."""
+    saved_month: str | None
+    """What that memory costs a month, as a decimal number. None without `[cost]`."""
+    reason: str
+
+    @classmethod
+    def of(cls, finding: MemoryFinding) -> "JudgedMemory":
+        """Return the JSON model of a finding."""
+        return cls(
+            rule=finding.rule,
+            image=finding.image,
+            found_bytes=finding.used.found_bytes,
+            of_bytes=finding.used.of_bytes,
+            saved_bytes=finding.used.saved_bytes,
+            saved_month=str(finding.month) if finding.month is not None else None,
+            reason=raw(memory_finding_words(finding)),
+        )
+
+
 class JudgedDocument(_Model):
     """The judgement of a report. It was judged by the membudget that printed it."""
 
@@ -222,6 +254,8 @@ class JudgedDocument(_Model):
     """Why manifests could not be read."""
     runtimes: tuple[JudgedRuntime, ...]
     """The rules that settings of runtimes break. They never change the verdict."""
+    memory: tuple[JudgedMemory, ...]
+    """The rules for the use of memory that images break. They never change the verdict."""
     missing_shards: tuple[int, ...]
     gaps: tuple[Gap, ...]
     """The gaps in coverage: images, shards, and parts that were left out."""
@@ -250,6 +284,7 @@ def render(result: JudgedReport) -> str:
         manifests=tuple(map(JudgedManifest.of, result.judgement.manifests.findings)),
         unread_manifests=tuple(raw(fault_words(fault)) for fault in result.judgement.manifests.faults),
         runtimes=tuple(map(JudgedRuntime.of, result.judgement.runtimes)),
+        memory=tuple(map(JudgedMemory.of, result.judgement.memory)),
         missing_shards=result.report.coverage.missing_shards,
         gaps=result.judgement.gaps,
         unapproved=tuple(f"{one.subject}.{one.key}" for one in result.report.looser.unapproved),

@@ -9,6 +9,7 @@ import pytest
 
 from membudget.core.quantities import MIB
 from membudget.measure.probe import sampler as cgroup_sampler
+from membudget.measure.probe.file_pages import FilePages
 from membudget.measure.probe.messages import Follow, KernelLog, ProbeReport
 from membudget.measure.probe.pace import Sample
 from membudget.measure.probe.readings import MemoryReading
@@ -46,13 +47,18 @@ class Tree:
             self.write(self.parent, "cpuacct.usage", "85000000\n")
 
     def hold(
-        self, rss_mib: int, mark: int | None = None, charged_mib: int | None = None, kernel: str = "kernel"
-    ) -> None:
+        self, rss_mib: int, mark: int | None = None, charged_mib: int | None = None, kernel: str = "kernel",
+        file_mib: int = 0,
+    ) -> None:  # fmt: skip
         prefix = "" if self.version == 2 else "total_"
         stat = {
             "anon" if self.version == 2 else "total_rss": rss_mib * MIB,
-            f"{prefix}shmem": 0, f"{prefix}inactive_file": 0, f"{prefix}swap": 8192,
+            f"{prefix}shmem": 0, f"{prefix}inactive_file": file_mib * MIB, f"{prefix}swap": 8192,
             "file" if self.version == 2 else "total_cache": 0, kernel: MIB, "sock": 0,
+            **dict.fromkeys(
+                ("file_mapped", "file_dirty", "file_writeback") if self.version == 2 else
+                ("total_mapped_file", "total_dirty", "total_writeback"), 0,
+            ),
             f"{prefix}workingset_refault_anon": 1, f"{prefix}workingset_refault_file": 2,
         }  # fmt: skip
         self.write(self.leaf, "memory.stat", "".join(f"{key} {value}\n" for key, value in stat.items()))
@@ -104,6 +110,16 @@ def test_what_it_saw_and_what_the_kernel_kept(tree: Tree, snapshots: SnapshotPro
     assert report.stalled_us.value == (5000 if tree.version == 2 else None)
     assert report.effort is not None
     assert report.effort.largest_usage_bytes == 61 * MIB
+
+
+def test_page_cache_of_phases_that_do_not_count_is_left_out(tree: Tree, snapshots: SnapshotProcess) -> None:
+    tree.start()
+    sampler = Sampler(replace(tree.order, unjudged=("warm-up",)), snapshots)
+    for name, file_mib in (("warm-up", 80), ("steady", 10), ("warm-up", 90)):
+        tree.hold(20, charged_mib=30 + file_mib, file_mib=file_mib)
+        sampler.begin_phase(name)
+        sampler.look()
+    assert sampler.report().file_pages == FilePages(40 * MIB, 10 * MIB, 0)
 
 
 def test_a_look_at_memory_that_rests_reads_no_more_than_the_usage(

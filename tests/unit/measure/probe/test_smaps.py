@@ -66,6 +66,14 @@ def anonymous(start: int, end: int, rss_kib: int, permissions: str = "rw-p", nam
     return (first + f"Rss: {rss_kib} kB\nPss: {rss_kib} kB\nAnonymous: {rss_kib} kB\n").encode()
 
 
+def test_huge_pages_are_added_up() -> None:
+    plain, huge = anonymous(0x7F0000000000, 0x7F0001000000, 16384), b"AnonHugePages: 8192 kB\n"
+    memory = parse_smaps(plain + huge + anonymous(0x7F0002000000, 0x7F0003000000, 16384) + huge)
+    assert memory.huge == 16384 * KIB
+    assert memory.rss == 32768 * KIB
+    assert parse_smaps(plain).huge == 0
+
+
 ARENA = 0x7F5C00000000
 
 
