@@ -20,6 +20,7 @@ from membudget.judge.measurement import ImageMeasurement, SideMeasurement
 from membudget.judge.whole import Coverage, GroupMeasurement
 from membudget.measure.listening import AnyPort, IpAddress
 from membudget.measure.probe.messages import Series
+from membudget.measure.profiling.heap_profile import Frame, HeapProfile, ProfiledBy
 from membudget.report.report import Environment, Report, RevisionReport
 from tests.support import builders
 
@@ -119,8 +120,14 @@ def _series(draw: st.DrawFn) -> Series:
     return Series(*(draw(column) for _ in dataclasses.fields(Series)))
 
 
+def _profiles() -> st.SearchStrategy[HeapProfile]:
+    held = st.lists(st.tuples(st.lists(_of(Frame), max_size=3).map(tuple), st.integers(0, _LARGEST)), max_size=3)
+    return st.builds(HeapProfile.of, st.sampled_from(ProfiledBy), held)
+
+
 _SPECIAL: dict[Any, Callable[[], st.SearchStrategy[Any]]] = {
     Series: _series,
+    HeapProfile: _profiles,
     Tolerance: lambda: st.builds(Tolerance, st.floats(0, 1000), st.integers(0, _LARGEST)),
     SideMeasurement: lambda: _built(SideMeasurement, metrics=_metrics()),
 }

@@ -25,11 +25,10 @@ from membudget.publish.strict_json import Reading, impossible_parts, parse_model
 from membudget.report.report import LARGEST_REPORT_BYTES, Report, restated
 from membudget.report.timeline import downsample
 
-_FEWEST_STACKS = 40
 _NAMES = TypeAdapter(list[ImageName])
 _UNKNOWN_THEN = "the version of membudget that measured does not know it"
 _LEFT_OUT = "left out of this report, which would have been too large"
-_NOTE = "the report would have been too large: processes, logs and contents of images are left out"
+_NOTE = "the report would have been too large: processes, logs, heap profiles and contents of images are left out"
 
 
 def write_report(report: Report, path: Path) -> None:
@@ -58,12 +57,13 @@ def _ever_smaller(report: Report) -> Iterator[tuple[Report, bool]]:
     """Yield smaller and smaller reports, and whether to omit line breaks and default values from their text."""
     yield report, False
     yield report, True
-    report = _without_most_stacks(report)
-    yield report, True
+    for profiles in (_with_stacks(100), _with_stacks(20)):
+        report = _each_profile(report, profiles)
+        yield report, True
     for trials in (_thinner(500), _thinner(100), _thinner(20)):
         report = _each_trial(report, trials)
         yield report, True
-    report = _each_trial(_without_contents(report), _without_details)
+    report = _each_trial(_without_contents(_each_profile(report, _without_profile)), _without_details)
     yield report, True
     yield _each_trial(report, _thinner(4)), True
 
@@ -91,17 +91,25 @@ def _without_contents(report: Report) -> Report:
     return report.model_copy(update={"images": tuple(images), "notes": (*report.notes, _NOTE)})
 
 
-def _without_most_stacks(report: Report) -> Report:
-    """Leave out what only the page shows of profiles. The places that hold most stay."""
+def _each_profile(report: Report, of: Callable[[ProfiledSide], ProfiledSide]) -> Report:
     images = (
-        replace(image, profile=image.profile.with_each_side(_with_large_stacks)) if image.profile is not None else image
+        replace(image, profile=image.profile.with_each_side(of)) if image.profile is not None else image
         for image in report.images
     )
     return report.model_copy(update={"images": tuple(images)})
 
 
-def _with_large_stacks(side: ProfiledSide) -> ProfiledSide:
-    return replace(side, profile=side.profile.largest(_FEWEST_STACKS)) if side.profile is not None else side
+def _with_stacks(most: int) -> Callable[[ProfiledSide], ProfiledSide]:
+    """Return a function that leaves out what only the page shows of a profile. The places that hold most stay."""
+
+    def cut(side: ProfiledSide) -> ProfiledSide:
+        return replace(side, profile=side.profile.largest(most)) if side.profile is not None else side
+
+    return cut
+
+
+def _without_profile(side: ProfiledSide) -> ProfiledSide:
+    return replace(side, profile=None, reason=_LEFT_OUT) if side.profile is not None else side
 
 
 def _each_trial(report: Report, of: Callable[[Trial], Trial]) -> Report:

@@ -11,6 +11,14 @@ from membudget.budgets.entries import MOST_IMAGES
 from membudget.core.errors import ConfigurationError, EnvironmentFault
 from membudget.core.sharding import MOST_SHARDS
 from membudget.measure.probe.messages import Series
+from membudget.measure.profiling.heap_profile import (
+    MOST_FRAMES,
+    Frame,
+    HeapProfile,
+    PairProfile,
+    ProfiledBy,
+    ProfiledSide,
+)
 from membudget.publish.report_file import fitting, parse_report, read_report, read_reports, write_report
 from membudget.report.report import LARGEST_REPORT_BYTES, Report
 from tests.support import builders
@@ -92,6 +100,29 @@ def test_as_many_images_as_there_may_be_are_written_and_read(tmp_path: Path) -> 
     assert [image.name for image in read.images] == [image.name for image in made.images]
     assert read.judged().judgement.verdict == made.judged().judgement.verdict
     assert len((tmp_path / "report.json").read_text().splitlines()) == 1
+
+
+def _profiled(images: int) -> Report:
+    """As many images with profiles as large as they may be."""
+    calls = [tuple(Frame("n" * 200, f"/{stack}/{depth}", 1) for depth in range(MOST_FRAMES)) for stack in range(400)]
+    profile = HeapProfile.of(ProfiledBy.PPROF, [(stack, 1000 - number) for number, stack in enumerate(calls)])
+    pair = PairProfile(ProfiledSide(profile), ProfiledSide(profile))
+    measured = builders.image(base=builders.side(builders.trial(40)), head=builders.side(builders.trial(40)))
+    return builders.report(*(replace(measured, name=f"image{number}", profile=pair) for number in range(images)))
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize(("images", "stacks"), [(1, 400), (4, 100), (12, 20), (60, 0)])
+def test_profiles_are_cut_before_a_report_gets_too_large(images: int, stacks: int, tmp_path: Path) -> None:
+    made = _profiled(images)
+    write_report(made, tmp_path / "report.json")
+    read = read_report(tmp_path / "report.json")
+    assert read.judged().judgement == made.judged().judgement
+    pair = read.images[-1].profile
+    assert pair is not None
+    assert pair.head is not None
+    assert pair.head.profile is None if not stacks else pair.head.profile and len(pair.head.profile.stacks) == stacks
+    assert (pair.head.reason is None) == bool(stacks)
 
 
 @pytest.mark.thorough

@@ -140,6 +140,11 @@ def _encodable(text: str) -> str:
     return text.encode(errors="replace").decode()
 
 
+def _whole_characters(text: str) -> str:
+    """Return the text without halves of characters, which would get longer when the report is written."""
+    return text.encode(errors="replace").decode()
+
+
 @dataclass(frozen=True, slots=True)
 class ProfiledSide(Stored):
     """The profiled trial of one side, which is never judged: a profile, or the reason why there is none."""

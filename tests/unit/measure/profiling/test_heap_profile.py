@@ -57,3 +57,9 @@ def test_each_side_that_exists_is_changed() -> None:
     assert PairProfile(None, one).with_each_side(lambda side: ProfiledSide(None, f"{side.reason}!")) == PairProfile(
         None, ProfiledSide(None, "it hangs!")
     )
+
+
+def test_half_a_character_is_no_text() -> None:
+    held = [((Frame("f\ud800", "/app/\udfffx.py", 1),), 9)]
+    (frame,) = HeapProfile.of(ProfiledBy.MEMRAY, held).frames
+    assert frame == Frame("f?", "/app/?x.py", 1)
