@@ -56,6 +56,16 @@ def build_catalog(runtime: str) -> str:
     return reference
 
 
+def build_profiled(service: str) -> str:
+    """A service that keeps GROWTH_MIB more in one function, one of tests/support/images/profiled."""
+    reference = f"membudget-test/profile-{service}"
+    command = ["docker", "buildx", "build", "--load", "--quiet", "--provenance=false", "--tag", reference]
+    folder = _FOLDER / "profiled" / service
+    subprocess.run([*command, str(folder)], env=second_engine.builder_environ(), check=True, stdout=subprocess.DEVNULL)
+    second_engine.copy(reference)
+    return reference
+
+
 def _build(target: str, **arguments: str) -> str:
     reference = f"membudget-test/{target}"
     command = ["docker", "buildx", "build", "--load", "--quiet", "--provenance=false", "--target", target]

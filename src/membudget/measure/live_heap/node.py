@@ -9,12 +9,13 @@ import json
 import re
 import signal
 import time
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 
 from membudget.measure.listening import parse_listening
 from membudget.measure.live_heap.confined import NoAnswer
 from membudget.measure.live_heap.runtimes import RunningRuntime, read_file
-from membudget.measure.live_heap.websocket import Connection
+from membudget.measure.live_heap.websocket import LONGEST_MESSAGE_BYTES, Connection
 
 _USUAL_PORT = 9229
 _ROUNDS = 3
@@ -24,9 +25,13 @@ _PAUSE_S = 0.1
 _LISTENING_S = 5.0
 """How long Node may take to listen. If it listened before, nothing changes."""
 _POLL_S = 0.02
+_MOST_EVENTS = 1000
 _SOCKET_PATH = re.compile(r"ws://[^/\s]+(/[0-9a-f-]{36})")
 _USED = "[process.pid, process.memoryUsage().heapUsed, process.memoryUsage().external]"
 """The heap in use, and the memory of buffers outside of it that its objects own."""
+
+Event = dict[str, object]
+"""A message of the inspector: an event, or a result."""
 
 
 def live_bytes(process: RunningRuntime, deadline: float) -> int:
@@ -34,24 +39,11 @@ def live_bytes(process: RunningRuntime, deadline: float) -> int:
 
     Raises NoAnswer, OSError, and TimeoutError at the deadline.
     """
-    if signal.SIGUSR1 not in process.caught:
-        raise NoAnswer("it does not handle SIGUSR1, by which Node is asked (--disable-sigusr1, or no Node)")
-    port = _inspector_port(process, deadline)
-    with closing(Connection(port, deadline)) as connection:
-        listed = connection.get("/json/list").decode(errors="replace")
-    path = _SOCKET_PATH.search(listed)
-    if path is None:
-        raise NoAnswer("its inspector names no debugger's address")
-    with closing(Connection(port, deadline)) as connection:
-        connection.upgrade(path[1])
-        debugger = _Debugger(connection)
+    with debugger(process, deadline) as asked:
         for _ in range(_ROUNDS):
-            debugger.call("HeapProfiler.collectGarbage")
+            asked.call("HeapProfiler.collectGarbage")
             time.sleep(_PAUSE_S)
-        used = used_bytes(debugger.call("Runtime.evaluate", expression=_USED, returnByValue=True), process.pid)
-        # Another process of Node in this container would want the same port.
-        debugger.tell("Runtime.evaluate", expression="process._debugEnd()")
-    return used
+        return used_bytes(asked.call("Runtime.evaluate", expression=_USED, returnByValue=True), process.pid)
 
 
 def used_bytes(result: object, pid: int) -> int:
@@ -64,30 +56,73 @@ def used_bytes(result: object, pid: int) -> int:
     raise NoAnswer("its inspector did not say how much memory it uses")
 
 
-class _Debugger:
+class Debugger:
     """Calls methods of the inspector, one after another."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._number = 0
+        self._events: list[Event] = []
 
     def call(self, method: str, **parameters: object) -> object:
         """Return the method's result. Raises NoAnswer."""
         self.tell(method, **parameters)
         while True:
-            try:
-                said = json.loads(self._connection.receive())
-            except (ValueError, RecursionError):
-                raise NoAnswer("its inspector sent something that is not JSON") from None
-            if isinstance(said, dict) and said.get("id") == self._number:
+            said = self._next()
+            if said.get("id") == self._number:
                 if "result" not in said:
                     raise NoAnswer(f"its inspector refused {method}")
                 return said["result"]
+            if "method" in said and len(self._events) < _MOST_EVENTS:
+                self._events.append(said)
 
     def tell(self, method: str, **parameters: object) -> None:
         """Call a method without waiting for its result."""
         self._number += 1
         self._connection.send(json.dumps({"id": self._number, "method": method, "params": parameters}))
+
+    def events(self) -> list[Event]:
+        """Return the events that came before the last result, and forget them."""
+        events, self._events = self._events, []
+        return events
+
+    def next_event(self) -> Event:
+        """Wait for an event and return it. Raises NoAnswer."""
+        if self._events:
+            return self._events.pop(0)
+        while "method" not in (said := self._next()):
+            pass
+        return said
+
+    def _next(self) -> Event:
+        try:
+            said = json.loads(self._connection.receive())
+        except (ValueError, RecursionError):
+            raise NoAnswer("its inspector sent something that is not JSON") from None
+        return said if isinstance(said, dict) else {}
+
+
+@contextmanager
+def debugger(
+    process: RunningRuntime, deadline: float, longest_message_bytes: int = LONGEST_MESSAGE_BYTES
+) -> Iterator[Debugger]:
+    """Provide a connection to a Node's inspector, and close the inspector in the end. Runs confined beside Node.
+
+    Another process of Node in this container would want the same port. Raises NoAnswer, OSError, and TimeoutError.
+    """
+    if signal.SIGUSR1 not in process.caught:
+        raise NoAnswer("it does not handle SIGUSR1, by which Node is asked (--disable-sigusr1, or no Node)")
+    port = _inspector_port(process, deadline)
+    with closing(Connection(port, deadline)) as connection:
+        listed = connection.get("/json/list").decode(errors="replace")
+    path = _SOCKET_PATH.search(listed)
+    if path is None:
+        raise NoAnswer("its inspector names no debugger's address")
+    with closing(Connection(port, deadline, longest_message_bytes)) as connection:
+        connection.upgrade(path[1])
+        asked = Debugger(connection)
+        yield asked
+        asked.tell("Runtime.evaluate", expression="process._debugEnd()")
 
 
 def _inspector_port(process: RunningRuntime, deadline: float) -> int:

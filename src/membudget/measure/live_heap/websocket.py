@@ -12,7 +12,8 @@ import time
 from membudget.measure.live_heap.confined import NoAnswer
 
 _LONGEST_HEAD_BYTES = 1 << 14
-_LONGEST_MESSAGE_BYTES = 1 << 20
+LONGEST_MESSAGE_BYTES = 1 << 20
+"""The longest message, unless a connection says otherwise."""
 _MOST_FRAMES = 10_000
 """The most frames that are read on one connection. The other end could send empty ones for ever."""
 _CONTINUED, _TEXT, _CLOSE, _PING, _PONG = 0x0, 0x1, 0x8, 0x9, 0xA
@@ -22,8 +23,9 @@ _LENGTH = re.compile(rb"^content-length: *(\d{1,7})\r?$", re.IGNORECASE | re.MUL
 class Connection:
     """A TCP connection to a port on loopback, with a deadline on `time.monotonic`."""
 
-    def __init__(self, port: int, deadline: float) -> None:
+    def __init__(self, port: int, deadline: float, longest_message_bytes: int = LONGEST_MESSAGE_BYTES) -> None:
         self._deadline = deadline
+        self._longest_bytes = longest_message_bytes
         self._data = b""
         self._frames = 0
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
@@ -69,8 +71,8 @@ class Connection:
                 raise NoAnswer("its inspector closed the connection")
             elif code in (_TEXT, _CONTINUED):
                 message += payload
-                if len(message) > _LONGEST_MESSAGE_BYTES:
-                    raise NoAnswer("its inspector sent a message of more than 1 MiB")
+                if len(message) > self._longest_bytes:
+                    raise NoAnswer(f"its inspector sent a message of more than {self._longest_bytes >> 20} MiB")
                 if is_last:
                     return message
 
@@ -91,8 +93,9 @@ class Connection:
             (size,) = struct.unpack("!H", self._take(2))
         elif size == 127:
             (size,) = struct.unpack("!Q", self._take(8))
-        if second & 0x80 or size > _LONGEST_MESSAGE_BYTES:
-            raise NoAnswer("its inspector sent a message that is none, or of more than 1 MiB")
+        if second & 0x80 or size > self._longest_bytes:
+            largest = f"{self._longest_bytes >> 20} MiB"
+            raise NoAnswer(f"its inspector sent a message that is none, or of more than {largest}")
         return bool(first & 0x80), first & 0xF, self._take(size)
 
     def _head(self) -> bytes:

@@ -75,7 +75,7 @@ def parse_smaps(data: bytes, tmpfs: AbstractSet[bytes] = frozenset()) -> MemoryM
     total = MemoryMap()
     before: Area | None = None
     """An anonymous mapping where an arena may begin, if it is the last mapping."""
-    for where, device, name, values in _mappings(data):
+    for where, device, name, values in mappings(data):
         if name in _KERNELS_OWN:
             continue
         rss, pss = values["Rss"] * _KIB, values["Pss"] * _KIB
@@ -84,7 +84,7 @@ def parse_smaps(data: bytes, tmpfs: AbstractSet[bytes] = frozenset()) -> MemoryM
         total.pss += pss
         total.huge += values["AnonHugePages"] * _KIB
         total.private += (values["Private_Clean"] + values["Private_Dirty"]) * _KIB
-        kind = "shared_memory" if device in tmpfs else _kind(name)
+        kind = "shared_memory" if device in tmpfs else kind_of(name)
         own = min(pss, values["Anonymous"] * _KIB)
         if kind == "shared_memory":  # what was written to a private mapping of it is anonymous
             total.shmem_rss += max(0, rss - values["Anonymous"] * _KIB)
@@ -98,7 +98,7 @@ def parse_smaps(data: bytes, tmpfs: AbstractSet[bytes] = frozenset()) -> MemoryM
         # file.
         total.kinds["anonymous"] += own
         total.kinds["file"] += pss - own
-        total.files[_text(name)] += pss - own
+        total.files[path_of(name)] += pss - own
         total.dirty_file += max(0, (values["Private_Dirty"] + values["Shared_Dirty"]) * _KIB - own)
     total.paths = frozenset(total.files)
     total.areas = sorted(total.areas, key=lambda area: area.rss_bytes, reverse=True)[:_MOST_AREAS]
@@ -107,13 +107,15 @@ def parse_smaps(data: bytes, tmpfs: AbstractSet[bytes] = frozenset()) -> MemoryM
     return total
 
 
-class _Where(NamedTuple):
+class Where(NamedTuple):
+    """A mapping's place, as the kernel writes it."""
+
     start: bytes
     end: bytes
     permissions: bytes
 
 
-def _note_area(total: MemoryMap, where: _Where, name: bytes, rss: int, before: Area | None) -> Area | None:
+def _note_area(total: MemoryMap, where: Where, name: bytes, rss: int, before: Area | None) -> Area | None:
     """Note a large anonymous mapping, or the rest of an arena. Return the mapping if an arena may begin there."""
     if name and not name.startswith((b"[heap", b"[anon")):
         return None
@@ -131,14 +133,14 @@ def _note_area(total: MemoryMap, where: _Where, name: bytes, rss: int, before: A
     return None
 
 
-def _area(where: _Where, rss: int) -> Area:
+def _area(where: Where, rss: int) -> Area:
     start = int(where.start, 16)
     return Area(start, int(where.end, 16) - start, rss)
 
 
-def _mappings(data: bytes) -> Iterator[tuple[_Where, bytes, bytes, Counter[str]]]:
+def mappings(data: bytes) -> Iterator[tuple[Where, bytes, bytes, Counter[str]]]:
     """Yield each mapping's place, its device, its name, and its values in KiB."""
-    begun: tuple[_Where, bytes, bytes] | None = None
+    begun: tuple[Where, bytes, bytes] | None = None
     values: Counter[str] = Counter()
     for start, end, permissions, device, name, key, kib in _LINE.findall(data):
         if not device:
@@ -146,7 +148,7 @@ def _mappings(data: bytes) -> Iterator[tuple[_Where, bytes, bytes, Counter[str]]
             continue
         if begun is not None:
             yield *begun, values
-        begun, values = (_Where(start, end, permissions), device, name), Counter()
+        begun, values = (Where(start, end, permissions), device, name), Counter()
     if begun is not None:
         yield *begun, values
 
@@ -157,7 +159,8 @@ def tmpfs_devices(mountinfo: bytes) -> frozenset[bytes]:
     return frozenset(b"%02x:%02x" % (int(numbers[1]), int(numbers[2])) for numbers in found)
 
 
-def _kind(name: bytes) -> str:
+def kind_of(name: bytes) -> str:
+    """Return the kind of a mapping by its name."""
     if name == b"[heap]":
         return "heap"
     if name.startswith(b"[stack"):
@@ -167,7 +170,7 @@ def _kind(name: bytes) -> str:
     return "file" if name.startswith(b"/") else "anonymous"
 
 
-def _text(name: bytes) -> str:
+def path_of(name: bytes) -> str:
     """Return the path without the kernel's escapes for newlines."""
     plain = _ESCAPED.sub(lambda found: bytes([int(found[1], 8) & 0xFF]), name.removesuffix(b" (deleted)"))
     return plain.decode(errors="replace").replace("\0", "")[:300]

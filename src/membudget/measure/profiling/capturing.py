@@ -46,6 +46,8 @@ _MORE = 1.06
 moment may be less than what it would have seen at the peak.
 """
 _MOST_TIMES = 8
+_REST = 3
+"""How many times as long as the last profile took the next one waits, so that the service has time for its work."""
 _PIECE, _DONE = TypeAdapter(Piece), TypeAdapter(Done)
 _NOT_NEAR = "the container ended before its memory came near the judged peak, so nothing was profiled"
 _NOT_RUNNING = "the container had ended before it could be profiled"
@@ -114,6 +116,8 @@ class HeapCapture:
         self._next_bytes = order.trigger_bytes * _NEAR if order.trigger_bytes is not None else None
         """The RSS at which the next profile is taken. None: only at the end."""
         self._times = 0
+        self._next_s = float("-inf")
+        """When the next profile may be taken, on `time.monotonic`."""
         self._at_end_s = 0.0
         self._over, self._asked, self._answered = threading.Event(), threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
@@ -196,7 +200,10 @@ class HeapCapture:
                 self._asked.clear()
                 self._answered.set()
             elif self._is_due(rss):
+                begun_s = time.monotonic()
                 self._take(placed, rss)
+                ended_s = time.monotonic()
+                self._next_s = ended_s + _REST * (ended_s - begun_s)
                 after = self._rss_now()
                 self._next_bytes = _MORE * max(rss or 0, after or 0)
                 self._times += 1
@@ -204,7 +211,7 @@ class HeapCapture:
     def _is_due(self, rss: int | None) -> bool:
         if rss is None or self._next_bytes is None or self._order.is_of_settled or self._times >= _MOST_TIMES:
             return False
-        return rss >= self._next_bytes
+        return rss >= self._next_bytes and time.monotonic() >= self._next_s
 
     def _take(self, placed: PlacedDriver, rss: int | None) -> None:
         """Take a profile of all processes, and keep it if it holds the most so far."""

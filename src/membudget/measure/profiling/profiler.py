@@ -1,7 +1,8 @@
 """A profiler: how the processes of one runtime are started and asked, and how their answers are read."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from membudget.measure.live_heap.confined import Ask
 from membudget.measure.live_heap.messages import Runtime
@@ -40,3 +41,17 @@ class Profiler:
     """Whether `capture` runs where the process is, as its user. Otherwise it runs outside, and may read more of the
     process's folder in /proc.
     """
+
+
+IN_CONTAINER = "/.membudget-profile"
+"""Where our module is in the container."""
+
+
+def preloaded(inputs: TrialInputs, seen: Seen, variable: str, words: str, folder: Path) -> TrialInputs:
+    """Return `inputs` with `folder` in the container, and `words` at the end of what `variable` has already."""
+    given = inputs.environment.get(variable, seen.image_variables.get(variable, ""))
+    return replace(
+        inputs,
+        environment={**inputs.environment, variable: f"{given} {words}".lstrip()},
+        volumes={**inputs.volumes, IN_CONTAINER: folder},
+    )

@@ -2,10 +2,13 @@
 
 from membudget.measure.live_heap.messages import Runtime
 from membudget.measure.profiling.cpython import TRACEMALLOC
+from membudget.measure.profiling.mappings import SMAPS
+from membudget.measure.profiling.node import V8_SAMPLING
 from membudget.measure.profiling.profiler import Profiler
+from membudget.measure.profiling.ruby import OBJECT_SPACE
 from membudget.measure.runtimes.runtime import RuntimeKind
 
-PROFILERS: tuple[Profiler, ...] = (TRACEMALLOC,)
+PROFILERS: tuple[Profiler, ...] = (TRACEMALLOC, V8_SAMPLING, OBJECT_SPACE, SMAPS)
 
 
 def profiler_of(kind: RuntimeKind | None, *, has_pod: bool) -> Profiler | None:

@@ -160,6 +160,26 @@ def test_near_the_judged_peak_the_profile_that_holds_the_most_counts() -> None:
     assert side.rss_bytes == round(_PEAK * 1.2)
 
 
+def test_a_service_has_time_for_its_work_between_two_profiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(capturing, "_REST", 1e12)
+    rss, looks = [_PEAK], threading.Semaphore(0)
+
+    def seen() -> int:
+        looks.release()
+        return rss[0]
+
+    program = _Program([_said("a 5"), Done()], [_said("a 9"), Done()])
+    capture = _capture(program, seen)
+    with capture.watching("c1"):
+        assert program.asked.acquire(timeout=30)
+        rss[0] *= 2
+        for _ in range(5):
+            assert looks.acquire(timeout=30)
+        assert not program.asked.acquire(blocking=False)
+        capture.workload_ended()
+    assert _side(capture).profile == _read(b"a 9")
+
+
 def test_an_answer_in_pieces_is_joined() -> None:
     whole = b64encode(b"a 5\nb 7").decode()
     pieces: list[Piece | Done | str] = [Piece(1, whole[:4], is_last=False), Piece(1, whole[4:]), Done()]
