@@ -20,6 +20,8 @@ MOST_SITES = 5
 _LEAST_BYTES = 256 * KIB
 _LEAST_SHARE = 0.01
 """Two profiles of the same code differ by as much. Less is not growth."""
+_LEAST_NAMED = 0.03
+"""The part of the largest place from which another one is named."""
 _JUDGED = (Metric.PEAK_RSS, Metric.SETTLED_RSS, Metric.LIVE_HEAP)
 """The metrics whose growth a profile explains."""
 
@@ -77,7 +79,7 @@ class Growth:
         """The places to name, at most `MOST_SITES`: those that grew most, or hold most if nothing grew."""
         size = _growth if self.is_growth else _held_by_head
         largest = sorted(self.sites, key=size, reverse=True)[:MOST_SITES]
-        return tuple(site for site in largest if size(site) >= max(1, _LEAST_SHARE * size(largest[0])))
+        return tuple(site for site in largest if size(site) >= max(1, _LEAST_NAMED * size(largest[0])))
 
     @property
     def freed_bytes(self) -> int:
@@ -102,9 +104,7 @@ class Whole:
     """The figure that the named places explain a share of."""
 
     metric: Metric | None
-    """The metric that was judged. None for the profiled trials' own figures."""
-    is_rss: bool
-    """Whether it is RSS that was measured. Otherwise, it is what the profiles have."""
+    """The metric that was judged. None for all memory in the profiles."""
     size_bytes: int
     """The growth of the figure, or the figure itself if nothing grew."""
 
@@ -141,23 +141,21 @@ def compared(base: HeapProfile, head: HeapProfile) -> Growth:
     return Growth(head.profiled_by, ordered, base.rest_bytes, head.rest_bytes, is_compared=True)
 
 
-def whole_of(growth: Growth, pair: PairProfile, judged: ImageJudgement) -> Whole:
+def whole_of(growth: Growth, judged: ImageJudgement) -> Whole:
     """Return the figure to take a share of.
 
     It is the growth of a judged metric: of one whose budget is broken, else of peak RSS. If the limit cut that off, or
-    if nothing grew in it, it is the growth of RSS between the profiled trials, whose limit is higher. If that is not
-    known, it is the growth of the profiles.
+    if it did not grow, it is the growth of the profiles, which are taken under a higher limit. The profiled trials' own
+    RSS is no such figure, because it has the memory of the profiler in it.
     """
+    row = _broken_or_peak(judged.rows)
     if growth.is_growth:
-        row = _broken_or_peak(judged.rows)
         if row is not None and row.delta is not None and row.delta > 0:
-            return Whole(row.metric, True, row.delta)
-        rss = [side.rss_bytes if side is not None else None for side in (pair.base, pair.head)]
-        if rss[0] is not None and rss[1] is not None and rss[1] > rss[0]:
-            return Whole(None, True, rss[1] - rss[0])
-        return Whole(None, False, growth.delta_bytes)
-    rss_bytes = pair.head.rss_bytes if pair.head is not None else None
-    return Whole(None, rss_bytes is not None, rss_bytes if rss_bytes is not None else growth.head_bytes)
+            return Whole(row.metric, row.delta)
+        return Whole(None, growth.delta_bytes)
+    if row is not None and row.head.value:
+        return Whole(row.metric, row.head.value)
+    return Whole(None, growth.head_bytes)
 
 
 def _broken_or_peak(rows: Iterable[Row]) -> Row | None:

@@ -37,7 +37,7 @@ def growth_findings(image: ImageMeasurement, judged: ImageJudgement) -> Iterator
     elif not growth.named:
         parts = (f"what grew is not known: the profile by {PROFILERS[growth.profiled_by]} is empty",)
     else:
-        parts = (*_named(growth, pair), *_share(growth, whole_of(growth, pair, judged)), *_base(growth, pair))
+        parts = (*_named(growth, pair), *_share(growth, whole_of(growth, judged)), *_base(growth, pair))
     yield Finding(parts, FindingKind.GREW)
 
 
@@ -103,7 +103,7 @@ def _place(frame: Frame, pair: PairProfile) -> Parts:
 def _share(growth: Growth, whole: Whole) -> Iterator[Part]:
     percent = format_percent(round(100 * whole.share_of(growth.explained_bytes)))
     if not growth.is_growth:
-        yield f"; that is {percent} of {'the RSS at that time' if whole.is_rss else 'the profile'}"
+        yield f"; that is {percent} of {_metric(whole, 'the profile')} ({format_size(whole.size_bytes)})"
         return
     gained = sum(site.delta_bytes for site in growth.named)
     freed = growth.freed_bytes
@@ -113,10 +113,11 @@ def _share(growth: Growth, whole: Whole) -> Iterator[Part]:
 
 
 def _growth_words(whole: Whole) -> str:
-    size = format_size_delta(whole.size_bytes)
-    if whole.metric is not None:
-        return f"the growth of {whole.metric.definition.label} ({size})"
-    return f"the growth of RSS between the profiled trials ({size})" if whole.is_rss else f"all growth ({size})"
+    return f"the growth of {_metric(whole, 'the profiles')} ({format_size_delta(whole.size_bytes)})"
+
+
+def _metric(whole: Whole, other: str) -> str:
+    return whole.metric.definition.label if whole.metric is not None else other
 
 
 def _base(growth: Growth, pair: PairProfile) -> Iterator[Part]:

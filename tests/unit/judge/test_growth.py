@@ -6,11 +6,12 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from membudget.core.metrics import Metric, MetricValue
+from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB
-from membudget.judge.growth import MOST_SITES, Growth, compared, growth_of, whole_of
-from membudget.judge.image import judge_image
+from membudget.judge.growth import MOST_SITES, Growth, Whole, compared, growth_of, whole_of
+from membudget.judge.image import ImageJudgement, judge_image
 from membudget.measure.profiling.heap_profile import Frame, HeapProfile, PairProfile, ProfiledBy, ProfiledSide
+from membudget.measure.trial import Trial
 from tests.support.builders import budgets, image, side, trial
 
 _MAIN = Frame("main", "/app/shop/__main__.py", 9)
@@ -28,8 +29,8 @@ def profile(*held: tuple[Frame | tuple[Frame, ...], float], by: ProfiledBy = Pro
     )
 
 
-def pair(base: HeapProfile | None, head: HeapProfile | None, **more: int) -> PairProfile:
-    return PairProfile(ProfiledSide(base, None if base else "no wheel"), ProfiledSide(head, None, **more))
+def pair(base: HeapProfile | None, head: HeapProfile | None) -> PairProfile:
+    return PairProfile(ProfiledSide(base, None if base else "no wheel"), ProfiledSide(head))
 
 
 def grown(growth: Growth) -> list[tuple[str, int | None, float]]:
@@ -104,31 +105,36 @@ def test_empty_profiles_hold_nothing() -> None:
     assert (growth.named, growth.delta_bytes, growth.explained_bytes, growth.is_growth) == ((), 0, 0, False)
 
 
+def judged(base: float, head: Trial) -> ImageJudgement:
+    return judge_image(image(base=side(trial(base)), head=side(head), allowed=budgets(rss_growth=(5, 2))))
+
+
 def test_the_share_is_of_the_judged_growth() -> None:
-    held = pair(profile((at("load"), 10)), profile((at("load"), 46)))
-    growth = growth_of(held)
-    assert growth is not None
-    judged = judge_image(image(base=side(trial(40)), head=side(trial(80)), allowed=budgets(rss_growth=(5, 2))))
-    whole = whole_of(growth, held, judged)
-    assert (whole.metric, whole.size_bytes) == (Metric.PEAK_RSS, 40 * MIB)
+    growth = compared(profile((at("load"), 10)), profile((at("load"), 46)))
+    whole = whole_of(growth, judged(40, trial(80)))
+    assert whole == Whole(Metric.PEAK_RSS, 40 * MIB)
     assert whole.share_of(growth.explained_bytes) == 0.9
 
 
-def test_the_share_is_of_the_profiled_growth_if_the_limit_cut_the_judged_one_off() -> None:
+def test_the_share_is_of_the_profiles_if_the_limit_cut_the_judged_growth_off_or_there_is_none() -> None:
+    growth = compared(profile((at("load"), 10)), profile((at("load"), 46)))
     cut = trial(64)
-    cut.metrics[Metric.PEAK_RSS] = MetricValue.of(Metric.PEAK_RSS, 64 * MIB, "cut off", at_most=90 * MIB)
-    judged = judge_image(image(base=side(trial(40)), head=side(cut), allowed=budgets(rss_growth=(5, 2))))
-    held = pair(profile((at("load"), 10)), profile((at("load"), 46)))
-    growth = growth_of(held)
-    assert growth is not None
-    assert whole_of(growth, held, judged).metric is (None if judged.rows[1].head.is_lower_bound else Metric.PEAK_RSS)
-    base, head = held.base, held.head
-    assert base is not None
-    assert head is not None
-    told = PairProfile(replace(base, rss_bytes=40 * MIB), replace(head, rss_bytes=85 * MIB))
-    killed = judge_image(image(base=side(trial(40)), head=side(trial(40)), allowed=budgets(rss_growth=(5, 2))))
-    assert whole_of(growth, told, killed).size_bytes == 45 * MIB
-    assert whole_of(growth, held, killed).size_bytes == 36 * MIB
+    value = cut.metrics[Metric.PEAK_RSS]
+    cut.metrics[Metric.PEAK_RSS] = replace(value, is_lower_bound=True)
+    for found in (judged(40, cut), judged(40, trial(40)), judged(40, trial(None))):
+        assert whole_of(growth, found) == Whole(None, 36 * MIB)
+
+
+def test_what_holds_memory_is_a_share_of_the_judged_figure() -> None:
+    growth = compared(profile((at("load"), 30)), profile((at("load"), 30)))
+    assert whole_of(growth, judged(40, trial(40))) == Whole(Metric.PEAK_RSS, 40 * MIB)
+    assert whole_of(growth, judged(40, trial(None))) == Whole(None, 30 * MIB)
+    assert Whole(None, 0).share_of(3) == 0
+
+
+def test_places_that_hardly_count_are_not_named() -> None:
+    growth = compared(profile(), profile((at("load"), 40), (at("cache"), 1.1), (at("main"), 2)))
+    assert grown(growth) == [("load", 1, 40), ("main", 1, 2)]
 
 
 _frames = st.builds(
