@@ -72,6 +72,18 @@ class TestOfProcesses:
 
     pytestmark = starts_processes
 
+    def test_other_threads_wait_for_an_answer_and_not_longer(self) -> None:
+        program = """
+import os, signal, sitecustomize, sys
+before, during = sys.getswitchinterval(), []
+sitecustomize._profile = lambda: during.append(sys.getswitchinterval()) or ""
+os.kill(os.getpid(), signal.SIGRTMAX - 1)
+print(during[0] > 100 * before, sys.getswitchinterval() == before)
+"""
+        environ = {**os.environ, "PYTHONPATH": str(IN_PYTHON), "PYTHONDONTWRITEBYTECODE": "1"}
+        done = subprocess.run([sys.executable, "-c", program], env=environ, capture_output=True, text=True, check=True)
+        assert done.stdout == "True True\n"
+
     def test_the_line_that_holds_the_most_is_first_with_its_function(self, tmp_path: Path) -> None:
         service = tmp_path / "search.py"
         service.write_text(SEARCH + READY)
