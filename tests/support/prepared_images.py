@@ -48,20 +48,17 @@ def build_light_helper(own_image: str) -> str:
 
 def build_catalog(runtime: str) -> str:
     """A service that keeps 400 times KEPT_BYTES, in one of the runtimes of benchmarks/catalogs."""
-    reference = f"membudget-test/catalog-{runtime}"
-    command = ["docker", "buildx", "build", "--load", "--quiet", "--provenance=false", "--tag", reference]
-    folder = str(_CATALOGS / runtime)
-    subprocess.run([*command, folder], env=second_engine.builder_environ(), check=True, stdout=subprocess.DEVNULL)
-    second_engine.copy(reference)
-    return reference
+    return _built_folder(f"membudget-test/catalog-{runtime}", _CATALOGS / runtime)
 
 
 def build_profiled(service: str) -> str:
     """A service that keeps GROWTH_MIB more in one function, one of tests/support/images/profiled."""
-    reference = f"membudget-test/profile-{service}"
-    command = ["docker", "buildx", "build", "--load", "--quiet", "--provenance=false", "--tag", reference]
-    folder = _FOLDER / "profiled" / service
-    subprocess.run([*command, str(folder)], env=second_engine.builder_environ(), check=True, stdout=subprocess.DEVNULL)
+    return _built_folder(f"membudget-test/profile-{service}", _FOLDER / "profiled" / service)
+
+
+def _built_folder(reference: str, folder: Path) -> str:
+    command = ["docker", "buildx", "build", "--load", "--quiet", "--provenance=false", "--tag", reference, str(folder)]
+    subprocess.run(command, env=second_engine.builder_environ(), check=True, stdout=subprocess.DEVNULL)
     second_engine.copy(reference)
     return reference
 

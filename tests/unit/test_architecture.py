@@ -39,7 +39,6 @@ def test_the_image_says_the_version_it_holds() -> None:
 
 SHORT = {
     "__main__": "python -m membudget",
-    "profilers": "imports each profiler, which imports what a profiler is",
     "version": "read by the image and by tools",
 }
 """Modules below 40 lines, and why."""

@@ -16,6 +16,7 @@ PROFILERS = {
     ProfiledBy.MEMRAY: "memray",
     ProfiledBy.TRACEMALLOC: "tracemalloc",
     ProfiledBy.CLASS_HISTOGRAM: "the JVM's class histogram",
+    ProfiledBy.FLIGHT_RECORDER: "the JVM's flight recorder",
     ProfiledBy.V8_SAMPLING: "V8's heap profiler",
     ProfiledBy.PPROF: "pprof",
     ProfiledBy.OBJECT_SPACE: "Ruby's ObjectSpace",

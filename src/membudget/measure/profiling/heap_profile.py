@@ -30,6 +30,7 @@ class ProfiledBy(StrEnum):
     MEMRAY = "memray"
     TRACEMALLOC = "tracemalloc"
     CLASS_HISTOGRAM = "class_histogram"
+    FLIGHT_RECORDER = "flight_recorder"
     V8_SAMPLING = "v8_sampling"
     PPROF = "pprof"
     OBJECT_SPACE = "object_space"

@@ -1,14 +1,28 @@
 """The profilers that there are, each for one runtime."""
 
+from dataclasses import replace
+
 from membudget.measure.live_heap.messages import Runtime
 from membudget.measure.profiling.cpython import TRACEMALLOC
+from membudget.measure.profiling.go_profile import PPROF
+from membudget.measure.profiling.jvm_profile import FLIGHT_RECORDER
 from membudget.measure.profiling.mappings import SMAPS
 from membudget.measure.profiling.node import V8_SAMPLING
 from membudget.measure.profiling.profiler import Profiler
 from membudget.measure.profiling.ruby import OBJECT_SPACE
 from membudget.measure.runtimes.runtime import RuntimeKind
 
-PROFILERS: tuple[Profiler, ...] = (TRACEMALLOC, V8_SAMPLING, OBJECT_SPACE, SMAPS)
+PROFILERS: tuple[Profiler, ...] = (
+    TRACEMALLOC,
+    FLIGHT_RECORDER,
+    replace(FLIGHT_RECORDER, prepare=None),  # by class alone
+    V8_SAMPLING,
+    PPROF,
+    replace(PPROF, prepare=None),  # with Go's own, lower rate of samples
+    OBJECT_SPACE,
+    SMAPS,
+)
+"""Of two for the same kind, the second is for containers in which nothing can be prepared."""
 
 
 def profiler_of(kind: RuntimeKind | None, *, has_pod: bool) -> Profiler | None:

@@ -1,0 +1,217 @@
+"""Heap profiles of JVM and Go services with 40 MiB more in one function, and of programs that only pretend."""
+
+from dataclasses import replace
+
+import pytest
+
+from membudget.budgets.workload_parts import HttpRequests
+from membudget.core.quantities import MIB
+from membudget.engine.connection import Engine
+from membudget.measure.profiling import capturing
+from membudget.measure.profiling.heap_profile import (
+    LONGEST_NAME,
+    MOST_FRAMES,
+    Frame,
+    HeapProfile,
+    ProfiledBy,
+    ProfiledSide,
+)
+from membudget.measure.runtimes.runtime import RuntimeKind
+from tests.support.prepared_images import PreparedImages, build_profiled
+from tests.support.profiled import growth, profiled
+from tests.support.trials import Trials, http
+
+LOAD = http(HttpRequests(path="/", count=300, concurrency=4))
+GROWTH = 40 * MIB
+IN_JVM = Frame("Shop.buildArrays", "Shop.java", 19)
+IN_GO = Frame("main.buildIndex", "/build/main.go", 25)
+SERVICE = """
+import http.server, os, signal, socket, sys, threading, time
+HEADING = b"heap profile: 1: 1 [1: 1] @ heap/2\\n"
+STACK = b"1: 1048576 [1: 1048576] @ 0x1\\n"
+CALL = b"#\\t0x1\\t%s+0x1\\t/build/main.go:7\\n"
+class Fine(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200); self.end_headers()
+        if self.path == "/debug/pprof/cmdline":
+            self.wfile.write(open("/proc/self/cmdline", "rb").read())
+        elif self.path.startswith("/debug/pprof/heap"):
+            try:
+                heap(self.wfile.write)
+            except OSError:
+                pass
+    def log_message(self, *_): pass
+def heap(write): pass
+def answer(connection): pass
+"""
+LISTENS = """
+path = f"/tmp/.java_pid{os.getpid()}"
+server = socket.socket(socket.AF_UNIX); server.bind(path); server.listen()
+def accept():
+    while True:
+        connection, _ = server.accept()
+        connection.recv(100)
+        try:
+            answer(connection)
+        except OSError:
+            pass
+        connection.close()
+threading.Thread(target=accept, daemon=True).start()
+"""
+SERVES = """
+http.server.ThreadingHTTPServer(("127.0.0.1", 8080), Fine).serve_forever()
+"""
+FLOODS = """
+def heap(write):
+    write(HEADING)
+    while True: write((STACK + CALL % b"main.f") * 10_000)
+def answer(connection):
+    connection.sendall(b"0\\n")
+    while True: connection.sendall(b"   1:   1   1  [B\\n" * 10_000)
+"""
+HANGS = "def heap(write): time.sleep(3600)\ndef answer(connection): time.sleep(3600)\n"
+TALKS = """
+def heap(write): write(HEADING + STACK + CALL % b"main.\\x1b[2J")
+def answer(connection): connection.sendall(b"0\\n   1:   1   1048576  a.\\x1b[2J\\n")
+"""
+DEEP = "def heap(write): write(HEADING + STACK); write(CALL % (b'f' * 1000) * 20_000)\n"
+LINKED = """
+def answer(connection):
+    connection.sendall(b"0\\n   1:   1   1048576  [B\\n")
+    os.path.exists(FILE) or os.symlink("/proc/kcore", FILE)
+FILE = f"/tmp/.membudget-{os.getpid()}.jfr"
+"""
+BROKEN = """
+def answer(connection):
+    connection.sendall(b"0\\n   1:   1   1048576  [B\\n")
+    open(f"/tmp/.membudget-{os.getpid()}.jfr", "wb").write(b"FLR\\0" + b"\\xff" * 1000)
+"""
+
+
+@pytest.fixture(scope="module")
+def jvm(engine: Engine) -> str:
+    return build_profiled("jvm")
+
+
+@pytest.fixture(scope="module")
+def go(engine: Engine) -> str:
+    return build_profiled("go")
+
+
+def of_jvm(trials: Trials, image: str, index: str, mib: int, trigger_bytes: int | None = None) -> ProfiledSide:
+    variables = {"INDEX_KIND": index, "GROWTH_MIB": str(mib), "JAVA_TOOL_OPTIONS": "-Dshop=1"}
+    executable = "/usr/lib/jvm/java-17-openjdk-amd64/bin/java"
+    return profiled(
+        trials,
+        image,
+        RuntimeKind.JVM,
+        executable=executable,
+        workload=LOAD,
+        variables=variables,
+        trigger_bytes=trigger_bytes,
+    )
+
+
+def of_go(trials: Trials, image: str, mib: int) -> ProfiledSide:
+    variables = {"GROWTH_MIB": str(mib)}
+    return profiled(trials, image, RuntimeKind.GO, executable="/shop", workload=LOAD, variables=variables)
+
+
+@pytest.mark.parametrize(
+    ("index", "place"),
+    [
+        ("arrays", IN_JVM),
+        ("entries", Frame("Shop.buildEntries", "Shop.java", 26)),
+        ("buffers", Frame("JVM Other", is_library=True)),
+    ],
+)
+def test_growth_of_a_jvm_is_found_where_it_was_allocated(from_host: Trials, jvm: str, index: str, place: Frame) -> None:
+    base, head = of_jvm(from_host, jvm, index, 0), of_jvm(from_host, jvm, index, 40)
+    more = growth(base, head)
+    assert more.profiled_by is ProfiledBy.FLIGHT_RECORDER
+    assert more.named[0].frame == place
+    assert more.named[0].delta_bytes == pytest.approx(GROWTH, rel=0.25)
+
+
+def test_growth_of_a_go_program_is_found_where_it_was_allocated(from_host: Trials, go: str) -> None:
+    first, *_ = growth(of_go(from_host, go, 0), of_go(from_host, go, 40)).named
+    assert first.frame == IN_GO
+    assert first.delta_bytes == pytest.approx(GROWTH, rel=0.25)
+
+
+def test_a_helper_container_finds_the_same(from_container: Trials, jvm: str, go: str) -> None:
+    assert largest(of_jvm(from_container, jvm, "arrays", 40)) == IN_JVM
+    assert largest(of_go(from_container, go, 40)) == IN_GO
+
+
+def test_a_jvm_is_profiled_near_the_judged_peak(from_host: Trials, jvm: str) -> None:
+    assert largest(of_jvm(from_host, jvm, "arrays", 40, trigger_bytes=90 * MIB)) == IN_JVM
+
+
+def largest(side: ProfiledSide) -> Frame:
+    """The place of the service's own code that holds most."""
+    assert side.profile is not None, side.reason
+    held = growth(replace(side, profile=HeapProfile(side.profile.profiled_by, (), ())), side)
+    return next(site.frame for site in held.sites if not site.frame.is_library)
+
+
+def test_a_go_program_without_pprof_is_told_what_to_import(from_host: Trials, images: PreparedImages) -> None:
+    side = pretended(from_host, images, "Fine.do_GET = lambda self: self.send_error(404)\n", RuntimeKind.GO)
+    assert side.profile is None
+    assert 'import _ "net/http/pprof"' in str(side.reason)
+
+
+def pretended(trials: Trials, images: PreparedImages, program: str, kind: RuntimeKind) -> ProfiledSide:
+    """Profile a service in Python whose executable is called otherwise."""
+    name = {RuntimeKind.JVM: "java", RuntimeKind.GO: "shop"}[kind]
+    listens = LISTENS if kind is RuntimeKind.JVM else ""
+    variables = {"NAME": name, "PROGRAM": SERVICE + program + listens + SERVES}
+    executable = f"/usr/bin/{name}"
+    return profiled(trials, images.pretender, kind, executable=executable, workload=http(), variables=variables)
+
+
+@pytest.mark.parametrize(
+    ("kind", "program", "reason"),
+    [
+        (RuntimeKind.GO, FLOODS, "longer than 64 MiB"),
+        (RuntimeKind.GO, HANGS, "did not answer in time"),
+        (RuntimeKind.GO, "", "no heap profile as text"),
+        (RuntimeKind.JVM, FLOODS, "longer than 32 MiB"),
+        (RuntimeKind.JVM, HANGS, "did not answer in time"),
+        (RuntimeKind.JVM, "", "refused"),
+        (RuntimeKind.JVM, "def answer(connection): connection.sendall(b'0\\nx')\n", "has no class"),
+    ],
+)
+def test_a_program_that_pretends_to_be_a_runtime_has_a_reason(
+    from_host: Trials,
+    images: PreparedImages,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    kind: RuntimeKind,
+    program: str,
+    reason: str,
+) -> None:
+    monkeypatch.setattr(capturing, "_EACH_S", 5.0)
+    side = pretended(from_host, images, program, kind)
+    assert side.profile is None
+    assert reason in str(side.reason)
+
+
+@pytest.mark.parametrize(
+    ("kind", "program"),
+    [
+        (RuntimeKind.GO, TALKS),
+        (RuntimeKind.GO, DEEP),
+        (RuntimeKind.JVM, TALKS),
+        (RuntimeKind.JVM, LINKED),
+        (RuntimeKind.JVM, BROKEN),
+    ],
+)
+def test_a_hostile_profile_is_bounded(
+    from_host: Trials, images: PreparedImages, kind: RuntimeKind, program: str
+) -> None:
+    side = pretended(from_host, images, program, kind)
+    assert side.profile is not None, side.reason
+    assert all(len(frame.name) <= LONGEST_NAME for frame in side.profile.frames)
+    assert all(len(stack.frames) <= MOST_FRAMES for stack in side.profile.stacks)
+    assert side.profile.held_bytes == MIB
