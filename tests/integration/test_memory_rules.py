@@ -11,7 +11,7 @@ from membudget.budgets.memory_rules import MemoryRule
 from membudget.budgets.workload_parts import HttpRequests
 from membudget.core.quantities import MIB
 from membudget.engine.compose import Compose
-from membudget.judge.memory_rules import MemoryFinding, judge_memory
+from membudget.judge.memory_rules import MemoryFinding, Used, judge_memory
 from membudget.measure.pod.compose_file import read_pod
 from membudget.measure.trial import Outcome, Trial, TrialInputs
 from tests.support import builders
@@ -40,6 +40,21 @@ def of_program(
     return found(trials.run(image, command("python3", "-c", "\n".join((*lines, REST))), limit_mib=limit_mib), limit_mib)
 
 
+def broken_by(trials: Trials, image: str, lines: Iterable[str], rule: MemoryRule, *others: MemoryRule) -> Used:
+    """The memory in question, of a program that breaks one rule.
+
+    On a busy machine, the look at the processes may come too late, memory may be too scattered for huge pages, and
+    writes of others may flush this one's. Then the rule is silent, and the program is run again.
+    """
+    program = tuple(lines)
+    for _ in range(6):
+        broken = of_program(trials, image, program)
+        assert set(broken) <= {rule, *others}
+        if rule in broken:
+            break
+    return broken[rule].used
+
+
 WRITE = (
     "import os",
     "file = os.open('/tmp/log', os.O_CREAT | os.O_RDWR)",
@@ -51,9 +66,7 @@ DROP = ("    os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)",)
 
 
 def test_page_cache(from_host: Trials, images: PreparedImages) -> None:
-    broken = of_program(from_host, images.service, (*WRITE, *FLUSH))
-    assert set(broken) == {MemoryRule.PAGE_CACHE}
-    used = broken[MemoryRule.PAGE_CACHE].used
+    used = broken_by(from_host, images.service, (*WRITE, *FLUSH), MemoryRule.PAGE_CACHE)
     assert 70 * MIB < used.found_bytes < 90 * MIB
     assert used.saved_bytes == used.found_bytes
     tight = used.rest_bytes // MIB + 12
@@ -62,12 +75,8 @@ def test_page_cache(from_host: Trials, images: PreparedImages) -> None:
 
 
 def test_dirty_pages(from_host: Trials, images: PreparedImages) -> None:
-    for _ in range(5):  # others' writes on this machine may flush these at any time
-        broken = of_program(from_host, images.service, WRITE)
-        assert set(broken) <= {MemoryRule.DIRTY_PAGES, MemoryRule.PAGE_CACHE}
-        if MemoryRule.DIRTY_PAGES in broken:
-            break
-    assert 25 * MIB < broken[MemoryRule.DIRTY_PAGES].used.found_bytes < 90 * MIB
+    used = broken_by(from_host, images.service, WRITE, MemoryRule.DIRTY_PAGES, MemoryRule.PAGE_CACHE)
+    assert 25 * MIB < used.found_bytes < 90 * MIB
     assert of_program(from_host, images.service, (*WRITE, *FLUSH, *DROP)) == {}
 
 
@@ -87,9 +96,7 @@ END = ("import time", "time.sleep(0.4)", "for child in children:", "    os.kill(
 
 
 def test_shared_pages(from_host: Trials, images: PreparedImages) -> None:
-    broken = of_program(from_host, images.service, (*FORK, *END))
-    assert set(broken) == {MemoryRule.SHARED_PAGES}
-    used = broken[MemoryRule.SHARED_PAGES].used
+    used = broken_by(from_host, images.service, (*FORK, *END), MemoryRule.SHARED_PAGES)
     assert used.count == 4
     assert used.of_bytes > 160 * MIB
     assert 40 * MIB < used.rest_bytes < 80 * MIB
@@ -108,12 +115,11 @@ def huge(advice: str) -> tuple[str, ...]:
 
 
 def test_huge_pages(from_host: Trials, images: PreparedImages) -> None:
-    broken = of_program(from_host, images.service, huge("MADV_HUGEPAGE"))
     setting = Path("/sys/kernel/mm/transparent_hugepage/enabled")
     if not setting.exists() or "[never]" in setting.read_text():
         skip_for_want_of("the machine gives no huge pages")
-    assert set(broken) == {MemoryRule.HUGE_PAGES}
-    assert 50 * MIB < broken[MemoryRule.HUGE_PAGES].used.found_bytes <= 66 * MIB
+    used = broken_by(from_host, images.service, huge("MADV_HUGEPAGE"), MemoryRule.HUGE_PAGES)
+    assert 35 * MIB < used.found_bytes <= 66 * MIB
     assert of_program(from_host, images.service, huge("MADV_NOHUGEPAGE")) == {}
 
 
@@ -196,3 +202,82 @@ def test_a_check_tells_it_with_its_price(repository: Repository, images: Prepare
     assert off.exit_code == 0, off.stderr
     assert "Memory that could be saved" not in off.stdout
     assert json.loads(run("report", "--format", "json", folder=repository.folder).stdout)["memory"] == []
+
+
+BODIES = """
+import http.server
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        way, mib = self.path.strip("/").split("/")
+        size = int(mib) << 20
+        self.begin(size)
+        for piece in [b"x" * size] if way == "whole" else (bytes(1 << 16) for _ in range(size >> 16)):
+            self.wfile.write(piece)
+
+    def do_POST(self):
+        left = int(self.headers["Content-Length"])
+        while left:
+            left -= len(self.rfile.read(left if self.path == "/whole" else min(left, 1 << 16)))
+        self.begin(0)
+
+    def begin(self, size):
+        self.send_response(200)
+        self.send_header("Content-Length", str(size))
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+http.server.ThreadingHTTPServer(("127.0.0.1", 8080), Handler).serve_forever()
+"""
+"""A service that holds bodies whole at one path, and streams them at the other."""
+SENDS = """\
+version = 1
+
+[defaults]
+limit = "256MiB"
+trials = 2
+settle = "0s"
+
+[images.responses]
+build = { context = "api" }
+workload = { kind = "http", port = 8080, requests = [{ path = "/whole/4", count = 4, concurrency = 2 }] }
+larger_bodies = { "/whole/4" = { path = "/whole/40" } }
+
+[images.uploads]
+build = { context = "api" }
+workload = { kind = "http", port = 8080, requests = [
+  { path = "/whole", method = "POST", body_size = "4MiB", count = 4, concurrency = 2 }] }
+larger_bodies = { "/whole" = { body_size = "40MiB" } }
+
+[images.streams]
+build = { context = "api" }
+workload = { kind = "http", port = 8080, requests = [
+  { path = "/pieces", method = "POST", body_size = "4MiB", count = 4, concurrency = 2 },
+  { path = "/pieces/4", count = 4, concurrency = 2 }] }
+larger_bodies = { "/pieces" = { body_size = "40MiB" }, "/pieces/4" = { path = "/pieces/40" } }
+
+[images.lost]
+build = { context = "api" }
+workload = { kind = "http", port = 8080, requests = [{ path = "/whole/4", count = 4 }] }
+larger_bodies = { "/whole/4" = { path = "/nowhere" } }
+"""
+
+
+def test_bodies_that_are_held_whole(repository: Repository, images: PreparedImages) -> None:
+    dockerfile = f"FROM {images.service}\nCMD {json.dumps(['python3', '-c', BODIES])}\n"
+    repository.commit("First", {"budgets.toml": SENDS, "api/Dockerfile": dockerfile})
+    done = run("check", folder=repository.folder)
+    assert done.exit_code == 0, done.stdout + done.stderr
+    judged = json.loads(run("report", "--format", "json", folder=repository.folder).stdout)
+    found = {finding["image"]: finding for finding in judged["memory"] if finding["rule"] == "buffered_bodies"}
+    assert set(found) == {"responses", "uploads"}
+    for image, body in (("responses", "GET /whole/40: with responses"), ("uploads", "POST /whole: with bodies")):
+        assert found[image]["reason"].startswith(f"{image}: {body} of 40.0 MiB instead of 4.0 MiB")
+        assert 20 * MIB < found[image]["found_bytes"] < 90 * MIB
+    whole = run("report", "-v", folder=repository.folder).stdout
+    assert "larger bodies (POST /pieces" in whole
+    assert "lost: larger bodies were not measured (" in whole

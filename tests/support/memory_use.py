@@ -6,6 +6,7 @@ from membudget.budgets.cost import CostSettings, Deployment
 from membudget.budgets.memory_rules import MemoryRule
 from membudget.core.metrics import Metric, MetricValue
 from membudget.core.quantities import MIB
+from membudget.judge.larger_bodies import BodySize, LargerBodies
 from membudget.judge.measurement import ImageMeasurement
 from membudget.judge.memory_rules import MemoryFinding, judge_memory
 from membudget.measure.probe.file_pages import FilePages
@@ -77,6 +78,15 @@ BREAKING: dict[MemoryRule, Trial] = {
     MemoryRule.HUGE_PAGES: with_huge_pages(),
 }
 """A trial for each rule that breaks this rule only. The documentation shows what is said of them."""
+LARGER = LargerBodies((BodySize("POST /upload", False, 4 * MIB, 40 * MIB),), (132 * MIB, 135 * MIB))
+"""What breaks the rule for bodies, after trials of 60 MiB."""
+
+
+def broken(rule: MemoryRule, where: Deployment | None = None) -> tuple[MemoryFinding, ...]:
+    """What is found if this rule is broken."""
+    if rule is MemoryRule.BUFFERED_BODIES:
+        return judge_memory([replace(image_of(plain(), where=where), larger=LARGER)], tuple(MemoryRule))
+    return found(BREAKING[rule], where=where)
 
 
 def image_of(*trials: Trial, limit: float = LIMIT_MIB, where: Deployment | None = None) -> ImageMeasurement:

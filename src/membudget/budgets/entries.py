@@ -31,6 +31,7 @@ from membudget.budgets.fields import (
 )
 from membudget.budgets.fit import FitSettings, FitThresholds
 from membudget.budgets.kubernetes import KubernetesSettings
+from membudget.budgets.larger_bodies import LargerRequests
 from membudget.budgets.manifests import ManifestEntry, ManifestRules, Manifests
 from membudget.budgets.memory_rules import MemoryRules
 from membudget.budgets.metric_budgets import NO_OOM_KILLS, MetricBudgets, OfSize, PhaseBudgets, set_keys
@@ -198,6 +199,10 @@ class ImageSpec(FileModel):
     """
     workload: Workload = AutoWorkload()
     """What exercises the container. If absent, a one-shot runs to its end, and a service that is ready is left idle."""
+    larger_bodies: LargerRequests = {}
+    """Requests with larger bodies or responses, by the path in the workload. The head is run with them after the judged
+    trials, to see whether it holds whole bodies in memory.
+    """
     budgets: MetricBudgets = MetricBudgets()
     """Budgets of the image, by metric."""
     fit: FitSettings = FitSettings()

@@ -16,6 +16,7 @@ class MemoryRule(StrEnum):
     MEMORY_KEPT = "memory_kept"
     MEMORY_RETURNED = "memory_returned"
     HUGE_PAGES = "huge_pages"
+    BUFFERED_BODIES = "buffered_bodies"
 
 
 class MemoryRules(FileModel):
@@ -38,6 +39,8 @@ class MemoryRules(FileModel):
     """After the load, the container returns half of its peak RSS or more."""
     huge_pages: Switch = "warn"
     """Transparent huge pages hold half of the RSS or more."""
+    buffered_bodies: Switch = "warn"
+    """The peak RSS grows with the bodies of requests or responses (`larger_bodies`)."""
 
     @property
     def switched_on(self) -> frozenset[MemoryRule]:

@@ -13,6 +13,7 @@ from membudget.budgets.lines import Keys
 from membudget.budgets.metric_budgets import MetricBudgets
 from membudget.budgets.rules import effective
 from membudget.budgets.salvage import Salvaged
+from membudget.budgets.workload import HttpWorkload
 from membudget.budgets.workload_parts import Requests
 from membudget.core.definition import Aggregation
 from membudget.core.errors import shortened
@@ -34,7 +35,7 @@ def impossible(image: ImageSpec, name: str, salvaged: Salvaged) -> list[Fault]:
     table: Keys = ("images", name)
     faults = _senseless_every(image, table, salvaged)
     if not salvaged.doubts("images", name, "workload"):
-        faults += _unreachable(image, table) + _without_requests(image, table)
+        faults += _unreachable(image, table) + _without_requests(image, table) + _not_larger(image, table)
     if image.compose is not None and image.kubernetes is not None:
         faults.append(Fault((*table, "kubernetes"), "does not go with compose", None, "one of the two", is_of_key=True))
     if not salvaged.doubts("images", name, "compose") and not salvaged.doubts("images", name, "kubernetes"):
@@ -224,6 +225,24 @@ def _without_requests(image: ImageSpec, table: Keys) -> list[Fault]:
         for metric in OF_REQUESTS
         if effective(image.budgets.of(metric), image.limit).is_set
     ]
+
+
+def _not_larger(image: ImageSpec, table: Keys) -> list[Fault]:
+    """Return the faults of larger bodies whose request the workload does not send, or whose own body is not smaller."""
+    groups = image.workload.requests if isinstance(image.workload, HttpWorkload) else ()
+    faults, paths = [], [group.path for group in groups]
+    for path, larger in image.larger_bodies.items():
+        keys = (*table, "larger_bodies", path)
+        if path not in paths:
+            allowed = shortened(", ".join(paths), _LONGEST_LIST) or 'a workload of kind "http" with this path'
+            faults.append(Fault(keys, "names a path that the workload does not request", path, allowed, is_of_key=True))
+        elif larger.body_size is not None:
+            own = [group.body_size for group in groups if group.path == path]
+            if any(size is None or size >= larger.body_size for size in own):
+                allowed = "more than the `body_size` of this path in the workload, which must be set"
+                found = format_size(larger.body_size)
+                faults.append(Fault((*keys, "body_size"), "is not larger than the request's own", found, allowed))
+    return faults
 
 
 def _without_sidecars(image: ImageSpec, table: Keys) -> list[Fault]:

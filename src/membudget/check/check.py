@@ -16,8 +16,10 @@ from membudget.budgets.entries import ImageSpec
 from membudget.budgets.exceptions import expired, in_force
 from membudget.budgets.guard import Rules
 from membudget.budgets.loosening import DEFAULT_LABEL, Approval
+from membudget.budgets.memory_rules import MemoryRule
 from membudget.build.revision import Commit, NoBase, Side
 from membudget.check.building import BuildTools, Built, Order, Pair, Subject, build_all, own_runs, paired
+from membudget.check.larger_bodies import with_larger_trials
 from membudget.check.manifest_source import Renderer
 from membudget.check.manifests import changed_images, checked_manifests
 from membudget.check.profile_sources import SourceTree, with_sources
@@ -144,8 +146,8 @@ def run(request: CheckRequest, tools: Tools, progress: Progress, version: str) -
         ]
         to_run = [subject.pair.name for subject in subjects if subject.images]
         with progress.stage(Stage.MEASURING, to_run, tools.live):
-            files = _setting_files(request, checkouts[Side.HEAD], tools.renderer)
-            measure = partial(_measured, tools=tools, progress=progress, outage=outage, files=files)
+            wanted = _wanted(request, checkouts[Side.HEAD], tools.renderer)
+            measure = partial(_measured, tools=tools, progress=progress, outage=outage, wanted=wanted)
             images = tuple(side_by_side(measure, subjects, tools.jobs, tools.cancel))
     base = request.base if isinstance(request.base, Commit) else None
     images = with_sources(images, request.head_images, (base, request.head), tools)
@@ -184,12 +186,27 @@ def _with_proposals(result: JudgedReport, budgets: BudgetsText | None) -> Judged
     return replace(result, report=result.report.model_copy(update=update))
 
 
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What rules have to know beyond the trials."""
+
+    files: SettingFiles | None
+    """Where settings of runtimes are looked for. None if no rule for runtimes is on."""
+    larger_bodies: bool
+    """Whether larger bodies are sent."""
+
+
 def _measured(
-    subject: Subject, tools: Tools, progress: Progress, outage: Outage, files: SettingFiles | None
+    subject: Subject,
+    tools: Tools,
+    progress: Progress,
+    outage: Outage,
+    wanted: _Wanted,
 ) -> ImageMeasurement:
-    """Measure a pair, ask the runtimes in it, and look up what its sides were fitted to."""
+    """Measure a pair, ask the runtimes in it, send larger bodies, and look up what its sides were fitted to."""
     found, spec = measure_pair(subject, tools, progress, outage), subject.pair.head
-    found = with_runtimes(subject, found, tools, asks=files is not None, files=files)
+    found = with_runtimes(subject, found, tools, asks=wanted.files is not None, files=wanted.files)
+    found = with_larger_trials(subject, found, tools, progress, asks=wanted.larger_bodies)
     if spec is None or found.is_unchanged:
         return found
 
@@ -200,6 +217,11 @@ def _measured(
         return replace(measured, fitted=tools.fitted(subject.trial_spec(image, spec), spec))
 
     return replace(found, base=with_fit(Side.BASE, found.base), head=with_fit(Side.HEAD, found.head))
+
+
+def _wanted(request: CheckRequest, checkout: Path, renderer: Renderer) -> _Wanted:
+    is_on = MemoryRule.BUFFERED_BODIES in request.rules.memory_rules.switched_on
+    return _Wanted(_setting_files(request, checkout, renderer), larger_bodies=is_on)
 
 
 def _setting_files(request: CheckRequest, checkout: Path, renderer: Renderer) -> SettingFiles | None:

@@ -30,6 +30,8 @@ class Doing(StrEnum):
     """A trial that narrows down which limit works."""
     PROVE = "prove"
     """A trial that has to prove that a limit works."""
+    LARGER = "larger"
+    """A trial with larger bodies, which is not judged."""
     TRY = "try"
     """A run that finds out how an image can be run."""
 

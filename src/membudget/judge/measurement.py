@@ -19,6 +19,7 @@ from membudget.core.errors import brief
 from membudget.core.files import Stored
 from membudget.core.metrics import IMAGE_METRICS, Metric, MetricValue
 from membudget.judge.fitted import FittedImage
+from membudget.judge.larger_bodies import LargerBodies
 from membudget.measure.assumed import AutoEnd
 from membudget.measure.probe.messages import HostSettings
 from membudget.measure.profiling.heap_profile import PairProfile
@@ -159,6 +160,8 @@ class ImageMeasurement(Stored):
     """What `membudget fit` last found. None if the image was never fitted, and in older reports."""
     deployment: Deployment | None = None
     """Where it is deployed, and what memory costs there. None without `[cost]`, and in older reports."""
+    larger: LargerBodies | None = None
+    """What larger bodies did. None without `larger_bodies`, and in older reports."""
     profile: PairProfile | None = None
     """Which code held the memory on both sides. None if nobody asked, and in older reports."""
 

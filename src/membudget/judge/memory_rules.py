@@ -13,6 +13,7 @@ from membudget.budgets.memory_rules import MemoryRule
 from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB
 from membudget.judge.cost import costs
+from membudget.judge.larger_bodies import HELD_SHARE
 from membudget.judge.measurement import ImageMeasurement, Presence
 from membudget.measure.trial import Outcome, PhaseName, Trial
 
@@ -39,13 +40,19 @@ class Used:
     saved_bytes: int | None = None
     """How much less the pod could need at most. None if no trial shows it."""
     rest_bytes: int = 0
-    """What is left for the program: with page cache, the peak working set; with kept memory, the settled RSS."""
+    """What is left for the program: with page cache, the peak working set; with kept memory, the settled RSS; with
+    bodies, by how much one of them grew.
+    """
     subject: str | None = None
-    """The largest sidecar. It is text from outside. None for other rules."""
+    """The largest sidecar, or the request. It is text from outside. None for other rules."""
     count: int = 0
     """How many processes or sidecars it is about."""
     setting: str | None = None
     """The machine's setting that causes it. None if no setting does. It is text from outside."""
+    bodies: tuple[int, int] | None = None
+    """The size of a body in the judged trials, and in those with larger bodies. None for other rules."""
+    is_response: bool = False
+    """Whether it is about bodies of responses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +85,29 @@ def _of_image(image: ImageMeasurement) -> Iterator[MemoryFinding]:
         least = min(known, key=lambda used: used.found_bytes)
         if all(_is_broken(rule, used, limit) for used in known):
             yield MemoryFinding(rule, image.name, least, limit, image.deployment, _month(image, least))
+    buffered = _buffered(image)
+    if buffered is not None:
+        month = _month(image, buffered)
+        yield MemoryFinding(MemoryRule.BUFFERED_BODIES, image.name, buffered, limit, image.deployment, month)
+
+
+def _buffered(image: ImageMeasurement) -> Used | None:
+    """Return by how much larger bodies raised the peak RSS, if that shows that whole bodies were held.
+
+    The smallest peak with larger bodies is compared with the largest of the judged trials, so that noise shows nothing.
+    """
+    larger = image.larger
+    grown = larger.largest if larger is not None else None
+    peaks = [value for trial in image.trials if (value := _value(trial, Metric.PEAK_RSS)) is not None]
+    if larger is None or grown is None or not larger.peaks or not peaks:
+        return None
+    more, extra = min(larger.peaks) - max(peaks), grown.more_bytes
+    used = Used(
+        more, min(larger.peaks), more * grown.before_bytes // extra, extra, grown.what,
+        bodies=(grown.before_bytes, grown.after_bytes), is_response=grown.is_response,
+    )  # fmt: skip
+    is_held = more >= HELD_SHARE * extra
+    return used if is_held and _is_broken(MemoryRule.BUFFERED_BODIES, used, image.limit_bytes) else None
 
 
 def _is_broken(rule: MemoryRule, used: Used, limit: int) -> bool:

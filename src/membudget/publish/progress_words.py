@@ -30,8 +30,9 @@ def step_words(step: Step) -> str:
             what = "trial to confirm cached results"
         case Doing.SEARCH:
             what = f"search {step.number} of up to {step.most}"
-        case Doing.PROVE:
-            what = f"confirming {step.number} of {step.most}"
+        case Doing.PROVE | Doing.LARGER:
+            doing = "confirming" if step.doing is Doing.PROVE else "larger bodies"
+            what = f"{doing} {step.number} of {step.most}"
         case Doing.TRY:
             what = f"run {step.number}"
         case Doing.TRIAL if step.is_extra:

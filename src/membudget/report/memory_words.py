@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from membudget.budgets.memory_rules import MemoryRule
 from membudget.core.quantities import format_percent, format_size
 from membudget.core.untrusted_text import Quoted
+from membudget.judge.measurement import ImageMeasurement
 from membudget.judge.memory_rules import MemoryFinding
 from membudget.report.costs import money
 from membudget.report.findings import Finding
@@ -20,6 +21,7 @@ _STEPS = {
     MemoryRule.MEMORY_KEPT: "bound caches and pools, or have the allocator return free memory",
     MemoryRule.MEMORY_RETURNED: "handle less at once: smaller batches, fewer requests, streams",
     MemoryRule.HUGE_PAGES: "measure on a machine that is set as in production",
+    MemoryRule.BUFFERED_BODIES: "read and write bodies in pieces (stream them)",
 }
 """What to do."""
 
@@ -50,6 +52,8 @@ def _what(finding: MemoryFinding) -> Parts:
             words = f"the load added {of} of RSS, and {found} of that were still held after the settle time"
         case MemoryRule.MEMORY_RETURNED:
             words = f"{found} of the peak RSS of {of} were returned after the load. Only the peak needs them"
+        case MemoryRule.BUFFERED_BODIES:
+            return _bodies(finding)
         case MemoryRule.HUGE_PAGES:
             return (f"{found} of the RSS of {of} were in transparent huge pages", *_huge(used.setting))
     return (words,)
@@ -66,10 +70,37 @@ def _huge(setting: str | None) -> Parts:
     return (*why, ". Such a page counts whole if one byte of it is used, so RSS depends on the machine")
 
 
+def _bodies(finding: MemoryFinding) -> Parts:
+    used = finding.used
+    before, after = map(format_size, used.bodies or (0, 0))
+    tenths = 10 * used.found_bytes // max(1, used.rest_bytes)
+    held = f"{tenths // 10}.{tenths % 10}"
+    kind = "responses" if used.is_response else "bodies"
+    grew = f": with {kind} of {after} instead of {before}, the peak RSS was {format_size(used.found_bytes)} larger"
+    return (Quoted(used.subject or ""), grew, f", as if {held} of them were held whole at once")
+
+
 def _price(finding: MemoryFinding) -> Parts:
     if finding.month is None or finding.where is None:
         return ()
     return (f". That saves up to {money(finding.month, finding.where)} a month",)
+
+
+def larger_items(image: ImageMeasurement) -> Iterator[Item]:
+    """Yield what trials with larger bodies found, or why they found nothing."""
+    larger = image.larger
+    if larger is None:
+        return
+    if larger.reason is not None:
+        parts: Parts = (": larger bodies were not measured (", Quoted(larger.reason), ")")
+    elif larger.largest is None or not larger.peaks:
+        parts = (": larger bodies were not measured (no body of a request or a response was larger)",)
+    else:
+        one = larger.largest
+        sizes = f"{format_size(one.after_bytes)} instead of {format_size(one.before_bytes)}"
+        peaks = ", ".join(map(format_size, larger.peaks))
+        parts = (": larger bodies (", Quoted(one.what), f", {sizes}): peak RSS {peaks}")
+    yield Item(Finding((Quoted(image.name), *parts)), about=image.name)
 
 
 def memory_section(findings: Sequence[MemoryFinding]) -> Section:

@@ -44,7 +44,7 @@ from membudget.report.fit_words import FITTED_TITLE, fitted_blocks
 from membudget.report.growth_words import growth_findings, profiling_findings
 from membudget.report.image_findings import cause_findings, hint_findings, size_is_in_trouble
 from membudget.report.manifest_story import changes_section, manifest_problems
-from membudget.report.memory_words import memory_section
+from membudget.report.memory_words import larger_items, memory_section
 from membudget.report.report import JudgedReport
 from membudget.report.row_words import Parts, broken_in_short, joined
 from membudget.report.runtime_words import runtime_items, runtime_problems
@@ -292,7 +292,7 @@ def _used(result: JudgedReport, measured: dict[str, ImageMeasurement]) -> Iterat
             items += [_of(image, finding) for finding in soak_finding(image, judged) if not finding.is_grave]
         items += [_of(image, finding) for finding in (*port_finding(image.trials), *circumstances(image.trials))]
         items += [_of(image, finding) for finding in profiling_findings(image)]
-        items += runtime_items(image)
+        items += [*runtime_items(image), *larger_items(image)]
     items += map(Item, noise(result.judgement))
     for names, labels, reason in not_measured(result.report.images):
         parts: list[Part] = []

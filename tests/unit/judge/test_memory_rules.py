@@ -11,14 +11,19 @@ from membudget.budgets.cost import CostSettings
 from membudget.budgets.memory_rules import MemoryRule
 from membudget.core.metrics import Metric, MetricValue
 from membudget.core.quantities import MIB
+from membudget.core.untrusted_text import raw
+from membudget.judge.larger_bodies import BodySize, LargerBodies
 from membudget.judge.measurement import Presence
 from membudget.judge.memory_rules import judge_memory
 from membudget.measure.probe.messages import Series
 from membudget.measure.trial import Outcome, Trial
+from membudget.report.memory_words import finding_words
 from tests.support import builders
 from tests.support.memory_use import (
     BREAKING,
     COST,
+    LARGER,
+    broken,
     found,
     image_of,
     plain,
@@ -37,7 +42,7 @@ def rules_of(*trials: Trial, limit: float = 256) -> list[MemoryRule]:
 
 @pytest.mark.parametrize("rule", MemoryRule)
 def test_each_rule_is_broken_alone(rule: MemoryRule) -> None:
-    assert rules_of(BREAKING[rule]) == [rule]
+    assert [finding.rule for finding in broken(rule)] == [rule]
 
 
 KEEPING = {
@@ -136,8 +141,8 @@ def test_rules_that_are_off_and_removed_images_are_silent() -> None:
 
 @pytest.mark.parametrize("rule", MemoryRule)
 def test_what_could_be_saved_has_its_price(rule: MemoryRule) -> None:
-    (free,) = found(BREAKING[rule])
-    (finding,) = found(BREAKING[rule], where=COST.deployment)
+    (free,) = broken(rule)
+    (finding,) = broken(rule, where=COST.deployment)
     assert free.month is None
     if finding.used.saved_bytes is None:
         assert rule is MemoryRule.HUGE_PAGES
@@ -179,6 +184,46 @@ def test_no_finding_changes_a_verdict() -> None:
     assert told.judged().judgement.memory
     assert made.judged().judgement.memory == ()
     assert told.judged().judgement.verdict == made.judged().judgement.verdict
+
+
+def bodies(before: float, after: float, *peaks: float, response: bool = False) -> LargerBodies:
+    size = BodySize("GET /", response, round(before * MIB), round(after * MIB))
+    return LargerBodies((size,), tuple(round(peak * MIB) for peak in peaks))
+
+
+@pytest.mark.parametrize(
+    ("larger", "is_broken"),
+    [
+        (bodies(4, 44, 101, 102), True),
+        (bodies(0, 20, 90, 90), True),
+        (bodies(4, 44, 62, 61), False),
+        (bodies(4, 44, 101, 75), False),
+        (bodies(4, 94, 101, 102), False),
+        (bodies(44, 4, 101, 102), False),
+        (bodies(4, 44), False),
+        (LargerBodies(reason="413"), False),
+        (LargerBodies(peaks=(200 * MIB,)), False),
+    ],
+    ids=["held", "large", "streamed", "one trial", "a part", "smaller", "no trial", "failed", "no size"],
+)
+def test_bodies_that_raise_the_peak_by_a_whole_one_were_held(larger: LargerBodies, is_broken: bool) -> None:
+    image = replace(image_of(plain(60), plain(59)), larger=larger)
+    found = judge_memory([image], tuple(MemoryRule))
+    assert [one.rule for one in found] == [MemoryRule.BUFFERED_BODIES] * is_broken
+
+
+def test_what_streams_save_is_the_bodies_of_today() -> None:
+    (finding,) = judge_memory([replace(image_of(plain(60)), larger=LARGER)], tuple(MemoryRule))
+    assert finding.used.found_bytes == 72 * MIB
+    assert finding.used.saved_bytes == 8 * MIB
+
+
+@given(st.lists(st.integers(0, 2**80), min_size=4, max_size=4))
+def test_no_sizes_of_a_hostile_report_are_too_strange(numbers: list[int]) -> None:
+    size = BodySize("GET /", True, numbers[0], numbers[1])
+    larger = LargerBodies((size,), (numbers[2], numbers[3]))
+    for finding in judge_memory([replace(image_of(plain(), where=COST.deployment), larger=larger)], tuple(MemoryRule)):
+        assert raw(finding_words(finding))
 
 
 def test_an_absent_metric_proves_nothing() -> None:
