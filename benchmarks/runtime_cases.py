@@ -4,7 +4,7 @@ Which of them breaks a rule follows from how it is made, and not from what membu
 limit leaves no room for the rest of a JVM, and one of half of the limit does.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from membudget.budgets.runtimes import RuntimeRule
@@ -46,6 +46,8 @@ class Case:
         name, _, value = fitting.partition("=")
         if self.command is not None:
             return replace(self, command=_with_word(self.command, fitting))
+        if fitting.startswith("pm.max_children"):
+            return self._with("MAX_CHILDREN", fitting.rpartition(" ")[2])
         if fitting.startswith("--workers"):
             return self._with("GUNICORN_CMD_ARGS", fitting)
         if fitting.startswith("--"):
@@ -67,9 +69,9 @@ def _with_word(command: tuple[str, ...], fitting: str) -> tuple[str, ...]:
     return tuple(fitting if word.startswith(f"{name}=") else word for word in command)
 
 
-def cases(rule: RuntimeRule, count: int) -> list[Case]:
+def cases(group: str, count: int) -> list[Case]:
     """Return `count` containers that break a rule, and as many that keep it."""
-    made = _MAKERS[rule]
+    made = _MAKERS[group]
     return [made(number, breaks) for breaks in (True, False) for number in range(count)]
 
 
@@ -102,9 +104,10 @@ def _ceiling_above_limit(number: int, breaks: bool) -> Case:
         return _jvm(
             rule, number, breaks, f"{_COLLECTORS[number // 3 % 4]} -Xmx{round(share * limit)}m", limit, load=FILL
         )
-    if number % 3 == 1:
-        return _jvm(rule, number, breaks, f"-XX:MaxRAMPercentage={100 * share:.1f}", limit, load=FILL)
-    environment = {"NODE_OPTIONS": f"--max-old-space-size={round(share * limit) - (5 if breaks else 0)}"}
+    if number % 3 == 1:  # below 250 MiB, HotSpot takes half of the memory, whatever the flag says
+        return _jvm(rule, number, breaks, f"-XX:MaxRAMPercentage={100 * share:.1f}", limit + 64, load=FILL)
+    old = limit - 5 - number % 2 if breaks else round(share * limit)  # V8 adds its young generation
+    environment = {"NODE_OPTIONS": f"--max-old-space-size={old}"}
     return Case(rule, breaks, f"node:{DEBIANS[number % 2]}", limit, environment, load=FILL)
 
 
@@ -191,7 +194,50 @@ def _malloc_arenas(number: int, breaks: bool) -> Case:
     return Case(rule, breaks, "threads", limit, environment, smoke=load, load=load)
 
 
-_MAKERS = {
+def _freed_memory_kept(number: int, breaks: bool) -> Case:
+    rule, is_tcmalloc = RuntimeRule.FREED_MEMORY_KEPT, number // 2 % 2
+    limit = 256 + 4 * (number % 8) + (0 if is_tcmalloc else 128)  # jemalloc may hold several bursts
+    library = ("libjemalloc.so.2", "libtcmalloc_minimal.so.4")[is_tcmalloc]
+    load = http(HttpRequests(path="/", count=20, concurrency=1))
+    environment = {
+        "LD_PRELOAD": f"/lib/{library}",
+        "BURST_MIB": str(44 + number + 50 * is_tcmalloc),
+        "KEPT_MIB": str(4 + number % 5),
+    }
+    if not breaks and number % 3 < 2:  # what it holds is in use
+        environment |= {"BURST_MIB": str(1 + number % 3), "KEPT_MIB": str(50 + 2 * number)}
+    elif not breaks:  # what it holds at rest is little
+        environment |= {"BURST_MIB": str(2 + number % 4), "KEPT_MIB": "2"}
+    return Case(rule, breaks, f"native:{DEBIANS[number % 2]}", limit, environment, smoke=load, load=load)
+
+
+def _buffers_above_limit(number: int, breaks: bool) -> Case:
+    rule, limit = RuntimeRule.BUFFERS_ABOVE_LIMIT, _LIMITS[number % 6]
+    heap, direct = round(0.4 * limit), round(((0.62 + 0.02 * number) if breaks else (0.1 + 0.005 * number)) * limit)
+    flags = f"{_COLLECTORS[number % 4]} -Xmx{heap}m -XX:MaxDirectMemorySize={direct}m"
+    both = http(
+        HttpRequests(path="/fill", count=100, concurrency=4), HttpRequests(path="/direct", count=150, concurrency=4),
+        ready=READY,
+    )  # fmt: skip
+    return _jvm(rule, number, breaks, flags, limit, load=both)
+
+
+def _children_of_php(number: int, breaks: bool) -> Case:
+    rule, limit, children = RuntimeRule.CEILING_ABOVE_LIMIT, 128 + 16 * (number % 8), 3 + number % 6
+    each = round((1.1 + 0.03 * number if breaks else 0.35 + 0.008 * number) * limit / children)
+    environment = {"MAX_CHILDREN": str(children), "MEMORY_LIMIT": f"{each}M"}
+    one = "SCRIPT_FILENAME=/app/fill.php REQUEST_METHOD=GET cgi-fcgi -bind -connect 127.0.0.1:9000 >/dev/null"
+    smoke, load = (
+        DriverWorkload(
+            kind="driver", image="php:bookworm", ready=Readiness(tcp=9000),
+            command=("sh", "-c", f"for n in $(seq {2 * children}); do {prefix}{one} & done; wait"),
+        )
+        for prefix in ("", "FILL=1 ")
+    )  # fmt: skip
+    return Case(rule, breaks, f"php:{DEBIANS[number % 2]}", limit, environment, smoke=smoke, load=load)
+
+
+_MAKERS: Mapping[str, Callable[[int, bool], Case]] = {
     RuntimeRule.HEAP_ABOVE_LIMIT: _heap_above_limit,
     RuntimeRule.CEILING_ABOVE_LIMIT: _ceiling_above_limit,
     RuntimeRule.CEILING_FAR_BELOW_LIMIT: _ceiling_far_below_limit,
@@ -201,5 +247,9 @@ _MAKERS = {
     RuntimeRule.NO_MAXMEMORY: _no_maxmemory,
     RuntimeRule.WORKERS_ABOVE_LIMIT: _workers_above_limit,
     RuntimeRule.MALLOC_ARENAS: _malloc_arenas,
+    RuntimeRule.FREED_MEMORY_KEPT: _freed_memory_kept,
+    RuntimeRule.BUFFERS_ABOVE_LIMIT: _buffers_above_limit,
+    "children_of_php": _children_of_php,
 }
-RULES = tuple(_MAKERS)
+GROUPS = tuple(map(str, _MAKERS))
+"""The rules, and other runtimes that a rule is about."""

@@ -23,18 +23,21 @@ from pydantic import BaseModel, ConfigDict
 from tabulate import tabulate
 
 import second_engine
-from benchmarks.runtime_cases import RULES, Case, cases
+from benchmarks.runtime_cases import GROUPS, Case, cases
 from benchmarks.truth import bench
 from membudget.budgets.runtimes import RuntimeRule
 from membudget.budgets.workload import DriverWorkload
 from membudget.budgets.workload_parts import WorkloadKind
 from membudget.build.docker_images import inspect
+from membudget.check.allocators import with_returned
 from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB
 from membudget.engine.connection import Engine
-from membudget.judge.runtimes import RuntimeFinding, judge_runtimes
+from membudget.judge.runtime_finding import RuntimeFinding
+from membudget.judge.runtimes import judge_runtimes
 from membudget.measure.equipment import TrialPool
 from membudget.measure.runtimes.recognise import runtimes_of
+from membudget.measure.runtimes.runtime import Runtime
 from membudget.measure.trial import Outcome, Trial, TrialInputs, TrialSpec
 from tests.support import builders
 from tests.support.trials import trials
@@ -53,6 +56,8 @@ class _Recorded(BaseModel):
 class RecordedCase(_Recorded):
     """What came of one container."""
 
+    group: str
+    """The rule, or a runtime that the rule is about."""
     rule: RuntimeRule
     breaks: bool
     number: int
@@ -61,6 +66,10 @@ class RecordedCase(_Recorded):
     limit_mib: int
     found: tuple[RuntimeRule, ...]
     """All rules that it was found to break."""
+    runtimes: tuple[str, ...] = ()
+    """The runtimes that were recognised."""
+    beside_bytes: int | None = None
+    """What was measured beside the first one's heap. None if that is not known."""
     unanswered: str | None = None
     """Why a runtime gave no answer."""
     fitting: str | None = None
@@ -86,7 +95,7 @@ class Recorded(_Recorded):
 def main(arguments: Sequence[str]) -> int:
     """Run what is asked for, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("rules", nargs="*", type=RuntimeRule, default=RULES)
+    parser.add_argument("groups", nargs="*", default=GROUPS)
     asked = parser.parse_args(arguments)
     count = int(os.environ.get("COUNT", "30"))
     known = _read()
@@ -94,9 +103,9 @@ def main(arguments: Sequence[str]) -> int:
         with bench() as on, trials(on.engine) as running:
             assert isinstance(running.runner, TrialPool)
             images = _Images(on.engine)
-            for rule in asked.rules:
-                for number, case in _missing(rule, count, known):
-                    done = _Checking(running.runner, images, case).done(number)
+            for group in asked.groups:
+                for number, case in _missing(group, count, known):
+                    done = _Checking(running.runner, images, case).done(group, number)
                     known = Recorded(machine=on.where, cases=(*known.cases, done))
                     RECORDED.write_text(known.model_dump_json(indent=1, exclude_none=True) + "\n")
                     print(_line(done), flush=True)
@@ -110,12 +119,12 @@ def _read() -> Recorded:
     return Recorded.model_validate_json(RECORDED.read_text()) if RECORDED.exists() else Recorded(machine="")
 
 
-def _missing(rule: RuntimeRule, count: int, known: Recorded) -> Iterator[tuple[int, Case]]:
-    done = {(one.rule, one.breaks, one.number) for one in known.cases}
-    every = cases(rule, count)
+def _missing(group: str, count: int, known: Recorded) -> Iterator[tuple[int, Case]]:
+    done = {(one.group, one.breaks, one.number) for one in known.cases}
+    every = cases(group, count)
     turns = [(number % count, case) for number, case in enumerate(every)]
     for number, case in sorted(turns, key=lambda turn: turn[0]):  # what breaks and what keeps, in turns
-        if (rule, case.breaks, number) not in done:
+        if (group, case.breaks, number) not in done:
             yield number, case
 
 
@@ -165,34 +174,41 @@ class _Checking:
 
     def __init__(self, pool: TrialPool, images: _Images, case: Case) -> None:
         self._pool, self._images, self._case = pool, images, case
+        self._name = ""
+        """Each case has a name of its own: once a container of an image was killed, less is read of it."""
 
-    def done(self, number: int) -> RecordedCase:
+    def done(self, group: str, number: int) -> RecordedCase:
         """Check it, apply what is printed, and load both."""
         case = self._case
-        found, unanswered = self._findings(case)
+        self._name = f"{group}-{number}-{'breaks' if case.breaks else 'keeps'}"
+        found, known = self._findings(case)
         own = next((one for one in found if one.rule is case.rule), None)
         recorded = RecordedCase(
-            rule=case.rule, breaks=case.breaks, number=number, image=case.image, settings=case.settings,
-            limit_mib=case.limit_mib, found=tuple(one.rule for one in found), unanswered=unanswered,
+            group=group, rule=case.rule, breaks=case.breaks, number=number, image=case.image, settings=case.settings,
+            limit_mib=case.limit_mib, found=tuple(one.rule for one in found),
+            runtimes=tuple(one.kind.value for one in known), beside_bytes=known[0].beside_bytes if known else None,
+            unanswered=next((one.unanswered for one in known if one.unanswered is not None), None),
             fitting=own.fitting if own is not None else None, load_average=os.getloadavg()[0],
         )  # fmt: skip
         if own is None or own.fitting is None:
             return recorded
         fitted = case.with_setting(own.setting, own.fitting)
-        again, _ = self._findings(fitted)
+        again, _ = self._findings(fitted, 1)
         update: dict[str, object] = {"is_silent": all(one.rule is not case.rule for one in again)}
         if case.load is not None:
             update["survived"] = self._survives(fitted)
             update["killed_before"] = not self._survives(case)
         return recorded.model_copy(update=update)
 
-    def _findings(self, case: Case) -> tuple[tuple[RuntimeFinding, ...], str | None]:
+    def _findings(self, case: Case, count: int = TRIALS) -> tuple[tuple[RuntimeFinding, ...], tuple[Runtime, ...]]:
         spec = self._spec(case, case.smoke)
-        made: list[Trial] = [self._pool.run(spec) for _ in range(TRIALS)]
+        made: list[Trial] = [self._pool.run(spec) for _ in range(count)]
+        side = builders.side(*made)
         known = tuple(self._pool.ask(spec, runtime) for runtime in runtimes_of(made))
-        head = replace(builders.side(*made), runtimes=known)
+        known = tuple(with_returned(runtime, side, spec, self._pool.run) for runtime in known)
+        head = replace(side, runtimes=known)
         judged = judge_runtimes([builders.image("api", head=head, limit=case.limit_mib)], tuple(RuntimeRule))
-        return judged, next((one.unanswered for one in known if one.unanswered is not None), None)
+        return judged, known
 
     def _survives(self, case: Case) -> bool:
         assert case.load is not None
@@ -205,16 +221,16 @@ class _Checking:
             workload = workload.model_copy(update={"image": self._images.id(workload.image)})
         image_id = self._images.id(case.image, case.command)
         inputs = TrialInputs(environment=case.environment)
-        return TrialSpec("api", image_id, case.limit_mib * MIB, _TIMEOUT_MS, workload, inputs=inputs)
+        return TrialSpec(self._name, image_id, case.limit_mib * MIB, _TIMEOUT_MS, workload, inputs=inputs)
 
 
 def _line(one: RecordedCase) -> str:
     is_right = (one.rule in one.found) is one.breaks
     now = time.strftime("%H:%M:%S")
     return (
-        f"{now} {one.rule.value} {one.number} {'breaks' if one.breaks else 'keeps'}: {'right' if is_right else 'WRONG'}"
+        f"{now} {one.group} {one.number} {'breaks' if one.breaks else 'keeps'}: {'right' if is_right else 'WRONG'}"
         f" found={[rule.value for rule in one.found]} fitting={one.fitting} silent={one.is_silent}"
-        f" survived={one.survived} killed before={one.killed_before} {one.unanswered or ''}"
+        f" survived={one.survived} killed before={one.killed_before} beside={one.beside_bytes} {one.unanswered or ''}"
     )
 
 
@@ -230,21 +246,21 @@ def _table(recorded: Recorded) -> str:
         "survived",
         "killed before",
     )
-    rows = [_row(rule, [one for one in recorded.cases if one.rule is rule]) for rule in RULES]
+    rows = [_row(group, [one for one in recorded.cases if one.group == group]) for group in GROUPS]
     return tabulate(rows, headings, tablefmt="github", disable_numparse=True)
 
 
-def _row(rule: RuntimeRule, made: Sequence[RecordedCase]) -> list[str]:
+def _row(group: str, made: Sequence[RecordedCase]) -> list[str]:
     breaking = [one for one in made if one.breaks]
     keeping = [one for one in made if not one.breaks]
     applied = [one for one in breaking if one.is_silent is not None]
     loaded = [one for one in applied if one.survived is not None]
     return [
-        f"`{rule.value}`",
+        f"`{group}`",
         str(len(breaking)),
-        str(sum(rule not in one.found for one in breaking)),
+        str(sum(one.rule not in one.found for one in breaking)),
         str(len(keeping)),
-        str(sum(rule in one.found for one in keeping)),
+        str(sum(one.rule in one.found for one in keeping)),
         str(len(applied)),
         str(sum(bool(one.is_silent) for one in applied)),
         f"{sum(bool(one.survived) for one in loaded)} of {len(loaded)}",

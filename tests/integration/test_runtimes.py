@@ -18,7 +18,8 @@ from membudget.engine.connection import Engine
 from membudget.engine.containers import Containers
 from membudget.engine.options import ContainerOptions
 from membudget.engine.run_id import own_run_id
-from membudget.judge.runtimes import RuntimeFinding, judge_runtimes
+from membudget.judge.runtime_finding import RuntimeFinding
+from membudget.judge.runtimes import judge_runtimes
 from membudget.measure.equipment import TrialPool
 from membudget.measure.runtimes.asking import Asking
 from membudget.measure.runtimes.questions import Question

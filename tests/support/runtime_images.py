@@ -12,6 +12,8 @@ _BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 _CONTEXTS = {
     **{name: f"noise/{name}" for name in ("jvm", "node", "prefork", "sessions", "threads")},
     **{name: f"services/{name}" for name in ("golang", "postgres")},
+    **{name: f"ceilings/{name}" for name in ("native", "php")},
+    "fill": "ceilings/jvm",
 }
 
 

@@ -7,10 +7,11 @@ from dataclasses import replace
 
 from membudget.budgets.runtimes import RuntimeRule
 from membudget.core.quantities import GIB, MIB
-from membudget.judge.runtimes import RuntimeFinding, judge_runtimes
+from membudget.judge.runtime_finding import RuntimeFinding
+from membudget.judge.runtimes import judge_runtimes
 from membudget.measure.probe.clues import kept_variables
 from membudget.measure.probe.process_use import Area, Clues, MapClues, ProcessUse
-from membudget.measure.runtimes.runtime import Answer, Connections, Malloc, Runtime, RuntimeKind, Server
+from membudget.measure.runtimes.runtime import Answer, Connections, Malloc, Returned, Runtime, RuntimeKind, Server
 from tests.support import builders
 
 LIMIT_MIB = 256
@@ -93,6 +94,44 @@ def threaded(arenas: int, held: float, variables: dict[str, str] | None = None) 
     )  # fmt: skip
 
 
+def buffered(heap: float, direct: float, *, beside: float = 60) -> Runtime:
+    """A JVM whose heap and direct buffers may take that many MiB."""
+    made = jvm(heap, beside=beside, settings=(f"-Xmx{heap}m", f"-XX:MaxDirectMemorySize={direct}m"))
+    assert made.answer is not None
+    return replace(made, answer=replace(made.answer, direct_bytes=round(direct * MIB)))
+
+
+def freeing(settled: float, with_setting: float, variables: dict[str, str] | None = None) -> Runtime:
+    """A program with jemalloc that settled at a number of MiB, and at another one with a setting."""
+    setting = "MALLOC_CONF=background_thread:true,dirty_decay_ms:500,muzzy_decay_ms:0"
+    has_own = "MALLOC_CONF" in (variables or {})
+    returned = None if has_own else Returned(setting, round(settled * MIB), round(with_setting * MIB))
+    return Runtime(
+        RuntimeKind.PROGRAM, "/server", round(settled * MIB), 0, has_map=True, malloc=Malloc.JEMALLOC,
+        variables=variables or {}, returned=returned,
+    )  # fmt: skip
+
+
+def php_fpm(limit: float, most: int, *workers: float, rest: float = 10) -> Runtime:
+    """A PHP-FPM whose children may take `limit` MiB each, with idle ones that hold `workers` MiB."""
+    of = Connections(0, round(limit * MIB), most)
+    held = tuple(round(size * MIB) for size in workers)
+    return Runtime(
+        RuntimeKind.PHP_FPM, "/usr/sbin/php-fpm8.2", held[0], 0, server=Server.PHP_FPM, workers=held, has_map=True,
+        counts_pages_once=True, container_bytes=sum(held) + round(rest * MIB),
+        answer=Answer(ceiling_bytes=of.most * of.each_bytes, connections=of),
+    )  # fmt: skip
+
+
+def dotnet(ceiling: float, *, others: float = 0, variables: dict[str, str] | None = None) -> Runtime:
+    """A .NET whose heap may take `ceiling` MiB, beside which other processes hold `others` MiB."""
+    answer = Answer(ceiling_bytes=round(ceiling * MIB), sees_limit=True)
+    return Runtime(
+        RuntimeKind.DOTNET, "/usr/bin/dotnet", 60 * MIB, round(others * MIB), variables=variables or {}, has_map=True,
+        answer=answer,
+    )  # fmt: skip
+
+
 def found(*runtimes: Runtime, peak: float = 100, killed: bool = False, limit: float = LIMIT_MIB,
           rules: tuple[RuntimeRule, ...] = tuple(RuntimeRule)) -> tuple[RuntimeFinding, ...]:  # fmt: skip
     """What is found in the runtimes of the image `api`, whose head peaked at `peak` MiB."""
@@ -117,6 +156,8 @@ def of_line(line: str) -> Runtime:  # noqa: PLR0911 - one for each kind
     if words[:1] == ("postgres",):
         shared, work = (_number(" ".join(words), rf"{name}=(\d+)") or 0 for name in ("shared_buffers", "work_mem"))
         return postgres(shared, work / 1024, 100)
+    if "MALLOC_CONF" in variables or "LD_PRELOAD" in variables:
+        return freeing(110, 30, variables)
     if words[:1] == ("/server",) or "MALLOC_ARENA_MAX" in variables:
         return threaded(16, 30, variables)
     return go(variables.get("GOMEMLIMIT"))
@@ -131,7 +172,10 @@ def _jvm_of(words: tuple[str, ...], variables: dict[str, str]) -> Runtime:
     ceiling = _number(flags, r"-Xmx(\d+)m") or memory * percent / 100
     initial = _number(flags, r"-Xms(\d+)m") or 8
     settings = tuple(word for word in words if word.startswith("-X"))
-    return jvm(ceiling, initial=initial, sees_limit=sees_limit, settings=settings, variables=variables)
+    made = jvm(ceiling, initial=initial, sees_limit=sees_limit, settings=settings, variables=variables)
+    direct = _number(flags, r"MaxDirectMemorySize=(\d+)m")
+    assert made.answer is not None
+    return replace(made, answer=replace(made.answer, direct_bytes=direct * MIB if direct is not None else None))
 
 
 def _number(text: str, pattern: str) -> int | None:

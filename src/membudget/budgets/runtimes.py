@@ -18,6 +18,8 @@ class RuntimeRule(StrEnum):
     NO_MAXMEMORY = "no_maxmemory"
     WORKERS_ABOVE_LIMIT = "workers_above_limit"
     MALLOC_ARENAS = "malloc_arenas"
+    FREED_MEMORY_KEPT = "freed_memory_kept"
+    BUFFERS_ABOVE_LIMIT = "buffers_above_limit"
 
 
 Switch = Literal["off", "warn"]
@@ -48,6 +50,11 @@ class RuntimeRules(FileModel):
     """If each worker of a server held as much as the largest, one more worker would not fit below the limit."""
     malloc_arenas: Switch = "warn"
     """The arenas of glibc's malloc hold a tenth of the limit or more. Their number follows the machine's cores."""
+
+    freed_memory_kept: Switch = "warn"
+    """jemalloc or tcmalloc keeps much memory that is free: a trial with another setting settled far lower."""
+    buffers_above_limit: Switch = "warn"
+    """A JVM's largest heap, the direct buffers that it allows and the measured memory beside them exceed the limit."""
 
     @property
     def switched_on(self) -> frozenset[RuntimeRule]:

@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from membudget.build.revision import BuiltImage, Side
+from membudget.check.allocators import with_returned
 from membudget.check.building import Subject
 from membudget.check.setting_places import WrittenSettings, setting_places
 from membudget.check.written_settings import SettingFiles
@@ -19,7 +20,10 @@ MOST_ASKED = 3
 
 
 class Asker(Protocol):
-    """Asks runtimes."""
+    """Asks runtimes, and runs trials for them."""
+
+    def run_trial(self, spec: TrialSpec) -> Trial:
+        """Run one trial. Raises EnvironmentFault."""
 
     def ask(self, spec: TrialSpec, runtime: Runtime) -> Runtime:
         """Return a runtime with its answer on its memory, or with the reason why there is none.
@@ -40,9 +44,11 @@ def with_runtimes(
     judged = subject.alone(own) if own is not None else subject
     image, spec, side = judged.images.get(Side.HEAD), judged.pair.head, found.side_for_maximums
     if asks and not found.is_unchanged and image is not None and spec is not None and side is not None:
+        tried = judged.trial_spec(image, spec)
         seen = runtimes_of(side.trials)
         written = files.of(subject.pair.name, spec) if files is not None and seen else WrittenSettings()
-        runtimes = _known(seen, judged.trial_spec(image, spec), image, asker, written)
+        runtimes = _known(seen, tried, image, asker, written)
+        runtimes = (*(with_returned(one, side, tried, asker.run_trial) for one in runtimes[:1]), *runtimes[1:])
         found = _with(found, replace(side, runtimes=runtimes))
     return found.with_each_side(_without_clues)
 

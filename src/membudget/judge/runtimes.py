@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from membudget.budgets.runtimes import RuntimeRule
 from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB
+from membudget.judge.held_memory import held_memory_findings
 from membudget.judge.measurement import ImageMeasurement, Presence, SideMeasurement
+from membudget.judge.runtime_finding import MARGIN, RuntimeFinding
 from membudget.measure.runtimes.runtime import (
     Answer,
     Connections,
@@ -19,17 +21,19 @@ from membudget.measure.runtimes.runtime import (
     Runtime,
     RuntimeKind,
     Server,
-    SettingPlace,
 )
 
-MARGIN = 0.05
-"""The part of the limit that a fitting ceiling leaves free: what is beside the heap varies between trials."""
 FAR_BELOW = 0.5
 """A ceiling with what is beside it is far below the limit if both need less than this part of it."""
 GO_NEAR_LIMIT = 0.75
 """A Go program that comes this near to its limit needs GOMEMLIMIT."""
 _LEAST_HEAP_BYTES = 64 * MIB
 """A smaller heap that is reserved and unused is not worth a word."""
+_SMALL_JVM_BYTES = 250 * MIB
+"""With less memory, HotSpot takes half of it for the heap (MinRAMPercentage), whatever MaxRAMPercentage says
+(src/hotspot/share/runtime/arguments.cpp, set_heap_size)."""
+DOTNET_LIMIT = "GCHeapHardLimit"
+"""The largest heap of .NET, as a hexadecimal number of bytes."""
 NODE_YOUNG_MIB = 4
 """How much Node's ceiling is above --max-old-space-size: its young generation, rounded up."""
 REDIS_SHARE = 0.75
@@ -49,49 +53,9 @@ _WORKERS = {
 }
 """How servers write the number of their workers."""
 _GO_SIZE = re.compile(r"(\d{1,15})(B|KiB|MiB|GiB|TiB)?")
-_NAME_ENDS = re.compile(r"[= ]")
 WORK_MEM = "work_mem"
 """PostgreSQL's setting for the memory of each connection."""
 _GO_UNITS = {"": 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
-
-
-@dataclass(frozen=True, slots=True)
-class RuntimeFinding:
-    """A broken rule, with the figures of its sum."""
-
-    rule: RuntimeRule
-    image: str
-    runtime: Runtime
-    ceiling_bytes: int | None
-    """The most that the heap may grow to. None if nothing limits it."""
-    beside_bytes: int | None
-    """The measured memory of the container beside that heap, at least. None if the rule needs none."""
-    limit_bytes: int
-    held_bytes: int | None = None
-    """What holds memory now: the heap, or the whole container."""
-    setting: str | None = None
-    """The setting that breaks the rule as it is written. None if it is a default. It is text from outside."""
-    fitting: str | None = None
-    """The setting that keeps the rule. None if no value fits under this limit."""
-    fitting_limit_bytes: int | None = None
-    """A limit under which the rule is kept with the setting as it is. None if no limit helps."""
-
-    @property
-    def sum_bytes(self) -> int | None:
-        """The ceiling and what is beside it."""
-        return None if self.ceiling_bytes is None else self.ceiling_bytes + (self.beside_bytes or 0)
-
-    @property
-    def fitting_name(self) -> str:
-        """The name of the fitting setting, such as "work_mem". Empty if there is none."""
-        return _NAME_ENDS.split(self.fitting or "", maxsplit=1)[0]
-
-    @property
-    def place(self) -> SettingPlace | None:
-        """Where the setting is written, or else where the program is started. None if neither is known."""
-        places = self.runtime.places
-        own = places.get(self.setting) if self.setting is not None else None
-        return own or places.get(self.fitting_name) or places.get("")
 
 
 def judge_runtimes(images: Sequence[ImageMeasurement], rules: Collection[RuntimeRule]) -> tuple[RuntimeFinding, ...]:
@@ -107,8 +71,11 @@ def _of_image(image: ImageMeasurement) -> Iterator[RuntimeFinding]:
         known = _Known(image, side, runtime)
         yield from known.of_workers()
         yield from known.of_arenas()
+        yield from held_memory_findings(image, runtime)
         if runtime.kind is RuntimeKind.GO:
             yield from known.of_go()
+        elif runtime.kind is RuntimeKind.PHP_FPM:
+            continue
         elif runtime.answer is not None and runtime.answer.connections is not None:
             yield from known.of_connections(runtime.answer.connections)
         elif runtime.kind is RuntimeKind.REDIS:
@@ -138,9 +105,16 @@ class _Known:
             yield self._of_ceiling(RuntimeRule.HEAP_ABOVE_LIMIT, ceiling, beside, setting)
         elif beside is not None and ceiling + beside > limit:
             yield self._of_ceiling(RuntimeRule.CEILING_ABOVE_LIMIT, ceiling, beside, setting)
-        elif beside is not None and ceiling + beside < FAR_BELOW * limit:
+        elif (
+            beside is not None and ceiling + beside < FAR_BELOW * limit and self.runtime.kind is not RuntimeKind.DOTNET
+        ):
             yield self._of_ceiling(RuntimeRule.CEILING_FAR_BELOW_LIMIT, ceiling, beside, setting)
         yield from self._of_reserved(answer, ceiling)
+
+    @property
+    def _knows_beside(self) -> bool:
+        """Whether what is beside the heap is measured. Of .NET, only what other processes hold is."""
+        return self.runtime.kind is not RuntimeKind.DOTNET
 
     def _of_reserved(self, answer: Answer, ceiling: int) -> Iterator[RuntimeFinding]:
         heap, initial, setting = self.runtime.heap_bytes, answer.initial_bytes, self.runtime.setting("-Xms")
@@ -247,6 +221,9 @@ class _Known:
 
     @property
     def _heap_setting(self) -> str | None:
+        if self.runtime.kind is RuntimeKind.DOTNET:
+            names = (name for name in self.runtime.variables if DOTNET_LIMIT in name)
+            return next((f"{name}={self.runtime.variables[name]}" for name in names), None)
         if self.runtime.kind is RuntimeKind.NODE:
             return self.runtime.setting("--max-old-space-size", "--max_old_space_size")
         absolute = self.runtime.setting("-Xmx", "-XX:MaxHeapSize=")
@@ -258,12 +235,16 @@ class _Known:
     def _fitting(self, beside: int, setting: str | None) -> str | None:
         """Return the largest heap that fits beside what was measured, written as the setting is written now."""
         room = int((1 - MARGIN) * self._limit) - beside
+        if self.runtime.kind is RuntimeKind.DOTNET:
+            return f"DOTNET_{DOTNET_LIMIT}={room // MIB * MIB:#x}" if room >= MIB else None
         if self.runtime.kind is RuntimeKind.NODE:
             mib = room // MIB - NODE_YOUNG_MIB
             return f"--max-old-space-size={mib}" if mib > 0 else None
         if setting is not None and setting.startswith(("-Xmx", "-XX:MaxHeapSize")):
             name = "-Xmx" if setting.startswith("-Xmx") else "-XX:MaxHeapSize="
             return f"{name}{room // MIB}m" if room >= MIB else None
+        if self._limit < _SMALL_JVM_BYTES:
+            return f"-Xmx{room // MIB}m" if room >= MIB else None
         percent = int(100 * room / self._limit)
         return f"-XX:MaxRAMPercentage={percent}" if percent > 0 else None
 

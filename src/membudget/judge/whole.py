@@ -24,7 +24,8 @@ from membudget.judge.memory_rules import MemoryFinding
 from membudget.judge.metric import Inconclusive, Row, Verdict, gravest, judge_metric, worst
 from membudget.judge.reasons import Excuse, GrowthNotJudged, NotMeasured
 from membudget.judge.rows import growth_excuse
-from membudget.judge.runtimes import RuntimeFinding, judge_runtimes
+from membudget.judge.runtime_finding import RuntimeFinding
+from membudget.judge.runtimes import judge_runtimes
 from membudget.judge.values import trial_samples
 
 LONGEST_FILE_NAME = 1000

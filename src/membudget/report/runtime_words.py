@@ -7,9 +7,18 @@ from membudget.core.quantities import format_percent, format_size
 from membudget.core.untrusted_text import Quoted
 from membudget.judge.measurement import ImageMeasurement
 from membudget.judge.metric import Verdict
-from membudget.judge.runtimes import FAR_BELOW, NODE_YOUNG_MIB, REDIS_SHARE, WORK_MEM, RuntimeFinding
-from membudget.measure.runtimes.runtime import Connections, Malloc, Runtime, RuntimeKind
+from membudget.judge.runtime_finding import RuntimeFinding
+from membudget.judge.runtimes import FAR_BELOW, NODE_YOUNG_MIB, REDIS_SHARE, WORK_MEM
+from membudget.measure.runtimes.runtime import Connections, Runtime, RuntimeKind
 from membudget.report.findings import Finding
+from membudget.report.held_memory_words import (
+    MALLOCS,
+    of_buffers,
+    of_children,
+    of_freed,
+    sum_of_buffers,
+    sum_of_children,
+)
 from membudget.report.row_words import Parts
 from membudget.report.story_parts import Item, Problem
 from membudget.report.verdicts import verdict_mark
@@ -39,17 +48,17 @@ LABELS = {
     RuntimeRule.NO_MAXMEMORY: "no maxmemory",
     RuntimeRule.WORKERS_ABOVE_LIMIT: "too many workers",
     RuntimeRule.MALLOC_ARENAS: "malloc's arenas",
+    RuntimeRule.FREED_MEMORY_KEPT: "freed memory kept",
+    RuntimeRule.BUFFERS_ABOVE_LIMIT: "buffers above limit",
 }
 """Each rule in a few words."""
-_HEAPS = {RuntimeKind.JVM: "its heap", RuntimeKind.NODE: "its heap", RuntimeKind.REDIS: "its data"}
-"""What a ceiling is the ceiling of. For others: all of its memory."""
-_MALLOCS = {
-    Malloc.GLIBC: "glibc's malloc",
-    Malloc.MUSL: "musl's malloc",
-    Malloc.JEMALLOC: "jemalloc",
-    Malloc.TCMALLOC: "tcmalloc",
-    Malloc.MIMALLOC: "mimalloc",
+_HEAPS = {
+    RuntimeKind.JVM: "its heap",
+    RuntimeKind.NODE: "its heap",
+    RuntimeKind.DOTNET: "its heap",
+    RuntimeKind.REDIS: "its data",
 }
+"""What a ceiling is the ceiling of. For others: all of its memory."""
 
 
 def finding_words(finding: RuntimeFinding) -> Parts:
@@ -90,6 +99,10 @@ def _what(finding: RuntimeFinding) -> Parts:  # noqa: C901, PLR0911 - one for ea
         case RuntimeRule.MALLOC_ARENAS:
             arenas = f"{finding.runtime.arenas} arenas of glibc's malloc hold {held} of the limit of {limit}"
             return (f"{arenas}. glibc makes up to 8 for each core, so a larger machine has more",)
+        case RuntimeRule.FREED_MEMORY_KEPT:
+            return (of_freed(finding),)
+        case RuntimeRule.BUFFERS_ABOVE_LIMIT:
+            return of_buffers(finding)
 
 
 def _connections(finding: RuntimeFinding) -> Connections | None:
@@ -100,6 +113,8 @@ def _connections(finding: RuntimeFinding) -> Connections | None:
 
 
 def _of_connections(finding: RuntimeFinding, connections: Connections) -> str:
+    if finding.runtime.kind is RuntimeKind.PHP_FPM:
+        return of_children(finding)
     shared, each = format_size(connections.shared_bytes), format_size(connections.each_bytes)
     return (
         f"{shared} of shared_buffers and {connections.most} connections with {each} of work_mem may take"
@@ -149,11 +164,15 @@ def _instead(finding: RuntimeFinding) -> Parts:
     return parts
 
 
-def _sum_of_fitting(finding: RuntimeFinding) -> Parts:
+def _sum_of_fitting(finding: RuntimeFinding) -> Parts:  # noqa: PLR0911 - one for each kind of sum
     """Return how the value that fits is computed, where it is a sum."""
     if finding.rule in _WITHOUT_SUM or (finding.beside_bytes is None and finding.runtime.kind not in _SUMS_OF_ANSWERS):
         return ()
     connections, limit = _connections(finding), format_size(finding.limit_bytes)
+    if finding.rule is RuntimeRule.BUFFERS_ABOVE_LIMIT:
+        return (sum_of_buffers(finding),)
+    if finding.runtime.kind is RuntimeKind.PHP_FPM and connections is not None:
+        return (sum_of_children(finding),)
     if connections is not None:
         shared = f"({limit} − 5% − {format_size(connections.shared_bytes)})"
         is_of_each = finding.fitting_name == WORK_MEM
@@ -172,7 +191,12 @@ def _sum_of_fitting(finding: RuntimeFinding) -> Parts:
 
 _SUMS_OF_ANSWERS = (RuntimeKind.POSTGRES, RuntimeKind.REDIS)
 """The kinds whose values that fit do not depend on what was measured."""
-_WITHOUT_SUM = (RuntimeRule.HEAP_RESERVED_UNUSED, RuntimeRule.NO_CONTAINER_SUPPORT, RuntimeRule.MALLOC_ARENAS)
+_WITHOUT_SUM = (
+    RuntimeRule.HEAP_RESERVED_UNUSED,
+    RuntimeRule.NO_CONTAINER_SUPPORT,
+    RuntimeRule.MALLOC_ARENAS,
+    RuntimeRule.FREED_MEMORY_KEPT,
+)
 
 
 def _size(size_bytes: int | None) -> str:
@@ -216,7 +240,7 @@ def runtime_words(runtime: Runtime) -> Parts:
         count = len(runtime.workers)
         parts += (f", {runtime.server} with {count} worker{'' if count == 1 else 's'}",)
     if runtime.malloc is not None:
-        parts += (f", {_MALLOCS[runtime.malloc]}",)
+        parts += (f", {MALLOCS[runtime.malloc]}",)
     if answer is not None and answer.ceiling_bytes is not None:
         beside = runtime.beside_bytes
         what = _HEAPS.get(runtime.kind, "it")

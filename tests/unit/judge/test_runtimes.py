@@ -56,6 +56,17 @@ def test_the_heap_of_the_last_flag_is_named_and_a_size_stands_before_a_share() -
     assert (finding.setting, finding.fitting) == ("-Xmx200m", "-Xmx183m")
 
 
+def test_under_a_small_limit_a_share_of_it_sets_no_heap() -> None:
+    (finding,) = found(jvm(48, beside=20), limit=192)
+    assert finding.rule is RuntimeRule.CEILING_FAR_BELOW_LIMIT
+    assert finding.fitting == "-Xmx162m"
+
+
+def test_a_heap_above_the_limit_without_a_map_leaves_room_for_all_that_is_held() -> None:
+    (finding,) = found(replace(jvm(512, beside=60, heap=30, settings=("-Xmx512m",)), has_map=False))
+    assert finding.fitting == "-Xmx153m"
+
+
 def test_no_value_fits_if_all_of_the_limit_is_taken() -> None:
     (finding,) = found(jvm(100, beside=250, settings=("-Xmx100m",)))
     assert finding.fitting is None

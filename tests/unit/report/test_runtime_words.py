@@ -5,12 +5,25 @@ from dataclasses import replace
 from membudget.budgets.runtimes import RuntimeRule
 from membudget.core.quantities import MIB
 from membudget.core.untrusted_text import raw
-from membudget.judge.runtimes import RuntimeFinding
-from membudget.measure.runtimes.runtime import Malloc, Runtime, RuntimeKind, Server, SettingPlace
+from membudget.judge.runtime_finding import RuntimeFinding
+from membudget.measure.runtimes.runtime import Malloc, Returned, Runtime, RuntimeKind, Server, SettingPlace
 from membudget.report.findings import Finding
 from membudget.report.runtime_words import KINDS, LABELS, finding_words, runtime_problems, runtime_words
 from tests.support.golden import assert_golden
-from tests.support.runtimes import found, go, jvm, node, postgres, redis, threaded, workers
+from tests.support.runtimes import (
+    buffered,
+    dotnet,
+    found,
+    freeing,
+    go,
+    jvm,
+    node,
+    php_fpm,
+    postgres,
+    redis,
+    threaded,
+    workers,
+)
 
 
 def said(*runtimes: Runtime, **more: float) -> list[str]:
@@ -41,6 +54,13 @@ BROKEN = (
     workers(80, 70, 60),
     workers(50, 40, 40, 30),
     threaded(16, 40),
+    freeing(110, 30),
+    replace(
+        freeing(110, 30), malloc=Malloc.TCMALLOC, returned=Returned("TCMALLOC_AGGRESSIVE_DECOMMIT=t", 9 << 23, 1 << 23)
+    ),
+    buffered(120, 160),
+    php_fpm(64, 5, 6, 6),
+    dotnet(288, variables={"DOTNET_GCHeapHardLimit": "0x12000000"}),
 )
 """One that breaks each rule, and its variants."""
 

@@ -17,10 +17,11 @@ _MOST_LIBRARIES = 12
 _MEMORY_WORD = re.compile(
     rb"-X(?:mx|ms|mn|ss)\w{1,20}"
     rb"|-XX:[+-]?\w{1,60}(?:=[\w.]{1,30})?"
+    rb"|memory_limit=-?\d{1,12}[KMGkmg]?"
     rb"|(?:shared_buffers|work_mem|max_connections)=\d{1,12}[kMGT]?B?"
     rb"|--(?:max|min|initial)[_-](?:old[_-]space|semi[_-]space|heap)[_-]size(?:=\d{1,12})?"
 )
-"""The settings of a JVM, Node and PostgreSQL that set memory, without those whose values are commands or paths."""
+"""The settings of a JVM, PHP, Node and PostgreSQL that set memory, without those whose values are commands or paths."""
 _NUMBER = re.compile(rb"[\w.%+-]{1,40}")
 _LIST = re.compile(rb"[\w./:=,+-]{1,300}")
 _OPTIONS = frozenset({b"JAVA_TOOL_OPTIONS", b"JDK_JAVA_OPTIONS", b"_JAVA_OPTIONS", b"NODE_OPTIONS"})
@@ -31,6 +32,7 @@ _VARIABLES = {
             b"GOMEMLIMIT", b"GOGC", b"MALLOC_ARENA_MAX", b"MALLOC_TRIM_THRESHOLD_", b"MALLOC_MMAP_THRESHOLD_",
             b"DOTNET_GCHeapHardLimit", b"DOTNET_GCHeapHardLimitPercent", b"COMPlus_GCHeapHardLimit",
             b"COMPlus_GCHeapHardLimitPercent", b"WEB_CONCURRENCY",
+            b"TCMALLOC_RELEASE_RATE", b"TCMALLOC_AGGRESSIVE_DECOMMIT",
         ),
         _NUMBER,
     ),

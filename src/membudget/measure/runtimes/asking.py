@@ -17,7 +17,7 @@ from membudget.engine.stream import FramedStream
 from membudget.measure.outcome import one_line
 from membudget.measure.pod.alone import alone, fill
 from membudget.measure.probe.clues import kept_variables
-from membudget.measure.runtimes.questions import Question, question, read_answer
+from membudget.measure.runtimes.questions import Question, known_answer, question, read_answer
 from membudget.measure.runtimes.runtime import LONGEST_REASON, Runtime, RuntimeKind
 from membudget.measure.trial import TrialSpec
 
@@ -186,7 +186,7 @@ def asked(
     runtime = with_variables_of(runtime, containers.environment(spec.image_id), alone(spec).environment, inputs.secrets)
     asking = question(runtime)
     if asking is None:
-        return runtime
+        return replace(runtime, answer=known_answer(runtime, spec.limit_bytes))
     places = [options_for(spec, asking, command, cpuset) for command in asking.commands]
     given = partial(fill, containers, inputs=inputs)
     return Asking(containers, inputs.secrets, began=began, fill=given).asked(runtime, asking, places)

@@ -2,6 +2,7 @@
 
 Sources: HotSpot's flags (src/hotspot/share/runtime/globals.hpp), the log of its heap's place
 (src/hotspot/share/memory/virtualspace.cpp); Node, v8.getHeapStatistics(); PostgreSQL, `postgres -C`; Redis, CONFIG GET;
+PHP-FPM, `php-fpm -tt` (sapi/fpm/fpm/fpm_conf.c); .NET, docs "Runtime configuration options for garbage collection";
 proc(5).
 """
 
@@ -11,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from membudget.measure.runtimes.runtime import Answer, Connections, Runtime, RuntimeKind
+from membudget.measure.runtimes.runtime import FPM_CONFIG, Answer, Connections, Runtime, RuntimeKind
 
 _MOST_BYTES = 1 << 60
 _FLAG = re.compile(r"^\s*\S{1,20}\s+(\w{1,60})\s*:?=\s*(\S{1,40})\s", re.MULTILINE)
@@ -21,6 +22,13 @@ _ANONYMOUS = re.compile(r"^RssAnon:\s+(\d{1,12}) kB$", re.MULTILINE)
 _TOUCHES_MEMORY = re.compile(r"-XX:\+AlwaysPreTouch|-XX:\+?(StartFlightRecording|FlightRecorder)\b.*")
 _NUMBER_LINE = re.compile(r"^(\d{1,15})$", re.MULTILINE)
 _MAXMEMORY = re.compile(r"^maxmemory\r?\n(\d{1,18})\r?$", re.MULTILINE)
+_PHP_SECTION = re.compile(r"\[[^]]{1,40}\] NOTICE: \[([^]\s]{1,100})\]")
+_PHP_SETTING = re.compile(r"\[[^]]{1,40}\] NOTICE: \t([\w.\[\]]{1,60}) = (\S{1,40})")
+_PHP_LIMIT = re.compile(r"^memory_limit => (\S{1,20}) =>", re.MULTILINE)
+_PHP_SIZE = re.compile(r"(\d{1,15})([KMGkmg]?)")
+_PHP_UNITS = {"": 0, "K": 10, "M": 20, "G": 30}
+_DOTNET_LIMIT = "GCHeapHardLimit"
+_HEXADECIMAL = re.compile(r"(?:0[xX])?([0-9a-fA-F]{1,15})")
 _NODE_SCRIPT = (
     "JSON.stringify({ceiling:require('v8').getHeapStatistics().heap_size_limit,version:process.version,"
     "heap:process.memoryUsage().heapTotal,status:require('fs').readFileSync('/proc/self/status','latin1')})"
@@ -59,6 +67,10 @@ def question(runtime: Runtime) -> Question | None:
             given = [part for word in runtime.settings if "=" in word for part in ("-c", word)]
             # "-C" has to be the first word: then the server answers root as well
             return Question(tuple((program, "-C", name, *given) for name in _POSTGRES), variables)
+        case RuntimeKind.PHP_FPM:
+            given = [part for word in runtime.settings if word.startswith("memory_limit=") for part in ("-d", word)]
+            configured = [word for word in runtime.settings if word.startswith(FPM_CONFIG)]
+            return Question(((program, *configured, *given, "-tt"), (program, *given, "-i")), variables)
         case RuntimeKind.REDIS:
             client = str(PurePosixPath(program).with_name("redis-cli"))
             return Question(((client, "config", "get", "maxmemory"),), variables, is_inside=True)
@@ -75,6 +87,28 @@ def _harmless(words: list[str]) -> list[str]:
     return [word for word in words if _TOUCHES_MEMORY.fullmatch(word) is None]
 
 
+def known_answer(runtime: Runtime, limit_bytes: int | None) -> Answer | None:
+    """Return the ceiling of a runtime that cannot be asked, because its settings say it. None for other runtimes.
+
+    .NET's heap takes at most GCHeapHardLimit bytes, or that percentage of the container's limit. Variables write both
+    as hexadecimal numbers. Without them, a file of the program may set it, so nothing is known.
+    """
+    if runtime.kind is not RuntimeKind.DOTNET:
+        return None
+    size, percent = (_hexadecimal(runtime, name) for name in (_DOTNET_LIMIT, f"{_DOTNET_LIMIT}Percent"))
+    if size is None and percent is not None and percent <= 100 and limit_bytes is not None:
+        size = percent * limit_bytes // 100
+    return Answer(ceiling_bytes=_small(size), sees_limit=True) if size else None
+
+
+def _hexadecimal(runtime: Runtime, name: str) -> int | None:
+    for prefix in ("DOTNET_", "COMPlus_"):
+        found = _HEXADECIMAL.fullmatch(runtime.variables.get(f"{prefix}{name}", ""))
+        if found is not None:
+            return int(found[1], 16)
+    return None
+
+
 def read_answer(kind: RuntimeKind, outputs: Sequence[str]) -> Answer | None:
     """Return what a runtime said to each command. None if that is no answer."""
     match kind:
@@ -82,6 +116,8 @@ def read_answer(kind: RuntimeKind, outputs: Sequence[str]) -> Answer | None:
             return _of_redis(outputs[0])
         case RuntimeKind.POSTGRES:
             return _of_postgres(outputs)
+        case RuntimeKind.PHP_FPM:
+            return _of_php_fpm(outputs)
         case RuntimeKind.NODE:
             answer = _of_node(outputs[0])
         case _:
@@ -99,6 +135,7 @@ def _of_jvm(output: str) -> Answer | None:
         initial_bytes=_number(flags.get("InitialHeapSize")),
         heap_start=_small(int(heap[1], 16)) if heap is not None else None,
         sees_limit=support == "true" if support in {"true", "false"} else None,
+        direct_bytes=_number(flags.get("MaxDirectMemorySize")) or None,
     )
 
 
@@ -132,6 +169,33 @@ def _of_postgres(outputs: Sequence[str]) -> Answer | None:
     shared, each = _BLOCK_BYTES * blocks, _KIB * work
     ceiling = _small(shared + each * most)
     return Answer(ceiling_bytes=ceiling, connections=Connections(shared, each, most)) if ceiling is not None else None
+
+
+def _of_php_fpm(outputs: Sequence[str]) -> Answer | None:
+    """Return the sum of all pools: each child may take the memory_limit of its pool, or else that of PHP."""
+    general = _PHP_LIMIT.search(outputs[1])
+    pools: dict[str, dict[str, str]] = {}
+    for line in outputs[0].splitlines():
+        if (section := _PHP_SECTION.fullmatch(line)) is not None:
+            pool = pools.setdefault(section[1], {})
+        elif (setting := _PHP_SETTING.fullmatch(line)) is not None and pools:
+            pool[setting[1]] = setting[2]
+    total = most = 0
+    for name, settings in pools.items():
+        if name != "global":
+            children, own = _number(settings.get("pm.max_children")), settings.get("php_admin_value[memory_limit]")
+            limit = _php_size(own or settings.get("php_value[memory_limit]") or (general[1] if general else ""))
+            if children is None or limit is None:
+                return None
+            total, most = total + children * limit, most + children
+    ceiling = _small(total)
+    return Answer(ceiling_bytes=ceiling, connections=Connections(0, total // most, most)) if most and ceiling else None
+
+
+def _php_size(text: str) -> int | None:
+    """Return the bytes of a size as PHP writes it. None also for "-1", which sets no limit."""
+    found = _PHP_SIZE.fullmatch(text)
+    return _small(int(found[1]) << _PHP_UNITS[found[2].upper()]) if found is not None else None
 
 
 def _of_redis(output: str) -> Answer | None:

@@ -6,7 +6,15 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 
 from membudget.measure.probe.process_use import Clues, ProcessUse, Snapshot
-from membudget.measure.runtimes.runtime import MOST_RUNTIMES, MOST_WORKERS, Malloc, Runtime, RuntimeKind, Server
+from membudget.measure.runtimes.runtime import (
+    FPM_CONFIG,
+    MOST_RUNTIMES,
+    MOST_WORKERS,
+    Malloc,
+    Runtime,
+    RuntimeKind,
+    Server,
+)
 from membudget.measure.trial import Trial
 
 _BY_LIBRARY = (
@@ -38,6 +46,10 @@ _MALLOCS = (
     (re.compile(r"/libc[.-]"), Malloc.GLIBC),
 )
 """In the order in which they decide: a preloaded allocator stands before the C library's own."""
+_RETURNING = (Malloc.JEMALLOC, Malloc.TCMALLOC)
+"""The allocators that can be told to return freed memory."""
+_CONFIGURED = re.compile(r"php-fpm: master process \((/[\w./+-]{1,200})\)\s*")
+"""The title of PHP-FPM's first process names its configuration (sapi/fpm/fpm/fpm_env.c)."""
 _SERVERS = {
     RuntimeKind.PYTHON: (Server.GUNICORN, Server.UVICORN),
     RuntimeKind.RUBY: (Server.PUMA, Server.UNICORN),
@@ -93,13 +105,15 @@ def _runtime(
     known = clues.map
     server = _server(kind, processes)
     workers = _workers(processes) if server is not None else None
+    titles = (_CONFIGURED.fullmatch(" ".join(one.arguments)) for one in processes if kind is RuntimeKind.PHP_FPM)
+    configured = next((f"{FPM_CONFIG}={title[1]}" for title in titles if title is not None), None)
     return Runtime(
         kind=kind,
         executable=executable,
         held_bytes=_own(largest),
         others_bytes=others_bytes,
         processes=len(processes),
-        settings=told.settings,
+        settings=(*told.settings, *((configured,) if configured is not None else ())),
         variables=dict(clues.variables),
         malloc=_malloc(clues),
         server=server,
@@ -133,7 +147,8 @@ def kind_of(process: ProcessUse) -> RuntimeKind | None:
             return kind
     if clues.is_go:
         return RuntimeKind.GO
-    return RuntimeKind.PROGRAM if clues.map is not None and clues.map.arenas else None
+    has_allocator = clues.map is not None and (clues.map.arenas or _malloc(clues) in _RETURNING)
+    return RuntimeKind.PROGRAM if has_allocator else None
 
 
 def _malloc(clues: Clues) -> Malloc | None:

@@ -13,6 +13,8 @@ MOST_RUNTIMES = 10
 MOST_WORKERS = 40
 MOST_PLACES = 30
 LONGEST_REASON = 300
+FPM_CONFIG = "--fpm-config"
+"""The setting of PHP-FPM that names its configuration."""
 _MOST_BYTES = 1 << 62
 
 _Word = Annotated[str, Field(max_length=300)]
@@ -63,14 +65,14 @@ class Malloc(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Connections(Stored):
-    """What a database takes for its connections (PostgreSQL)."""
+    """What a database takes for its connections (PostgreSQL), or PHP-FPM for its children."""
 
     shared_bytes: _Bytes
-    """For all of them together: shared_buffers."""
+    """For all of them together: shared_buffers. 0 for PHP-FPM."""
     each_bytes: _Bytes
-    """For each of them: work_mem. A query with several sorts takes it several times."""
+    """For each of them: work_mem, which a query with several sorts takes several times, or memory_limit."""
     most: _Count
-    """How many there may be: max_connections."""
+    """How many there may be: max_connections, or pm.max_children of all pools."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,20 @@ class Answer(Stored):
     """Whether it sizes itself by the container's limit. None if it does not say."""
     connections: Connections | None = None
     """What `ceiling_bytes` is the sum of. None for runtimes without connections."""
+    direct_bytes: _Bytes | None = None
+    """The most that direct buffers may take beside the heap (JVM). None if no setting says it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Returned(Stored):
+    """What came of a trial with a setting that makes the allocator return freed memory. Nothing else was changed."""
+
+    setting: _Word
+    """The variable with its value."""
+    settled_bytes: _Bytes
+    """The smallest settled RSS of the judged trials."""
+    with_setting_bytes: _Bytes
+    """The largest settled RSS with the setting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +150,8 @@ class Runtime(Stored):
     """The anonymous and shared memory of each worker that a server forked."""
     counts_pages_once: bool = False
     """Whether a page that several workers share counts once in `workers`. Otherwise, it counts in each of them."""
+    returned: Returned | None = None
+    """None if no setting was tried, or if it changed nothing."""
     container_bytes: _Bytes | None = None
     """RSS of the container at that look, in which each page counts once. None in older reports."""
     answer: Answer | None = None
@@ -159,14 +177,14 @@ class Runtime(Stored):
         heap = self.heap_bytes
         if heap is not None:
             return max(0, self.held_bytes - heap) + self.others_bytes
-        if self.answer.idle_beside_bytes is None:
+        if self.answer.idle_beside_bytes is None and self.kind is not RuntimeKind.DOTNET:
             return None
-        return max(self.answer.idle_beside_bytes, self.held_bytes - self.answer.ceiling_bytes) + self.others_bytes
+        return max(self.answer.idle_beside_bytes or 0, self.held_bytes - self.answer.ceiling_bytes) + self.others_bytes
 
     @property
     def at_most_beside_bytes(self) -> int:
         """What the container holds beside the runtime's heap, at most: all of it, if the heap's part is not known."""
-        beside = self.beside_bytes
+        beside = self.beside_bytes if self.kind is not RuntimeKind.DOTNET else None
         return beside if beside is not None else self.held_bytes + self.others_bytes
 
     def setting(self, *beginnings: str) -> str | None:

@@ -17,7 +17,7 @@ from membudget.judge.manifests import ManifestFinding
 from membudget.judge.measurement import ImageMeasurement
 from membudget.judge.memory_rules import MemoryFinding
 from membudget.judge.metric import Inconclusive, Row, Verdict
-from membudget.judge.runtimes import RuntimeFinding
+from membudget.judge.runtime_finding import RuntimeFinding
 from membudget.judge.whole import Gap
 from membudget.measure.runtimes.runtime import RuntimeKind
 from membudget.report.accepting import exception_lines, keys_of_image, proposal_of

@@ -14,7 +14,7 @@ from membudget.budgets.runtimes import RuntimeRule, RuntimeRules
 from membudget.core.untrusted_text import Json, json_without_commands, printable, raw
 from membudget.judge.manifests import Addition, Change, ManifestFinding, Patch
 from membudget.judge.metric import Verdict
-from membudget.judge.runtimes import RuntimeFinding
+from membudget.judge.runtime_finding import RuntimeFinding
 from membudget.manifests.deployed import Place
 from membudget.manifests.spots import insertion
 from membudget.report.manifest_words import LABELS, fault_words, finding_words

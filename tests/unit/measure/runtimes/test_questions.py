@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from membudget.core.quantities import MIB
 from membudget.measure.runtimes.asking import with_variables_of
-from membudget.measure.runtimes.questions import question, read_answer
+from membudget.measure.runtimes.questions import known_answer, question, read_answer
 from membudget.measure.runtimes.runtime import Connections, Runtime, RuntimeKind
-from tests.support.runtimes import go, jvm, node, postgres, redis
+from tests.support.runtimes import dotnet, go, jvm, node, php_fpm, postgres, redis
 
 OPENJDK = (Path(__file__).parent / "recorded/openjdk-17.txt").read_text()
 
@@ -162,3 +162,83 @@ def test_an_answer_of_redis() -> None:
     assert (
         read_answer(RuntimeKind.REDIS, ["Could not connect to Redis at 127.0.0.1:6379: Connection refused\n"]) is None
     )
+
+
+PHP_FPM = (Path(__file__).parent / "recorded/php-fpm-8.2.txt").read_text()
+PHP = "phpinfo()\nmemory_limit => 128M => 128M\n"
+
+
+def php_says(*pools: str) -> str:
+    lines = ["[global]", "\tpid = undefined", *pools]
+    return "".join(f"[28-Nov-2026 06:14:00] NOTICE: {line}\n" for line in lines)
+
+
+def test_php_fpm_is_asked_with_its_configuration() -> None:
+    words = ("--fpm-config=/etc/fpm.conf", "memory_limit=64M")
+    asked = question(replace(php_fpm(64, 5, 6), settings=words))
+    assert asked is not None
+    first, second = asked.commands
+    assert first[1:] == ("--fpm-config=/etc/fpm.conf", "-d", "memory_limit=64M", "-tt")
+    assert second[1:] == ("-d", "memory_limit=64M", "-i")
+
+
+def test_the_answer_of_php_fpm() -> None:
+    """The recorded configuration writes its log to standard error as well, so each line is there twice."""
+    answer = read_answer(RuntimeKind.PHP_FPM, [PHP_FPM, PHP])
+    assert answer is not None
+    assert answer.connections == Connections(0, 32 * MIB, 4)
+    assert answer.ceiling_bytes == 128 * MIB
+
+
+def test_pools_of_php_fpm_are_summed() -> None:
+    pools = (
+        "[www]", "\tpm.max_children = 5", "[admin]", "\tpm.max_children = 2",
+        "\tphp_admin_value[memory_limit] = 512M",
+    )  # fmt: skip
+    answer = read_answer(RuntimeKind.PHP_FPM, [php_says(*pools), PHP])
+    assert answer is not None
+    assert answer.ceiling_bytes == (5 * 128 + 2 * 512) * MIB
+
+
+@pytest.mark.parametrize(
+    ("configuration", "settings"),
+    [
+        ("", PHP),
+        (php_says(), PHP),
+        (php_says("[www]"), PHP),
+        (php_says("[www]", "\tpm.max_children = 5"), ""),
+        (php_says("[www]", "\tpm.max_children = 5"), "memory_limit => -1 => -1\n"),
+        (php_says("[www]", "\tpm.max_children = many"), PHP),
+        (php_says("[www]", f"\tpm.max_children = {'9' * 30}"), PHP),
+    ],
+    ids=["nothing", "no pool", "no children", "no limit", "unlimited", "no number", "too many"],
+)
+def test_an_unusable_answer_of_php_fpm(configuration: str, settings: str) -> None:
+    assert read_answer(RuntimeKind.PHP_FPM, [configuration, settings]) is None
+
+
+@pytest.mark.parametrize(
+    ("variables", "ceiling"),
+    [
+        ({"DOTNET_GCHeapHardLimit": "C800000"}, 200 * MIB),
+        ({"COMPlus_GCHeapHardLimit": "0xC800000"}, 200 * MIB),
+        ({"DOTNET_GCHeapHardLimitPercent": "32"}, 128 * MIB),
+        ({"DOTNET_GCHeapHardLimitPercent": "C8"}, None),
+        ({"DOTNET_GCHeapHardLimit": "many"}, None),
+        ({}, None),
+    ],
+    ids=["hexadecimal", "old name", "percent", "above 100 percent", "no number", "not set"],
+)
+def test_the_limit_of_dotnet_follows_from_its_variables(variables: dict[str, str], ceiling: int | None) -> None:
+    answer = known_answer(replace(dotnet(1), answer=None, variables=variables), 256 * MIB)
+    assert (answer.ceiling_bytes if answer is not None else None) == ceiling
+    assert known_answer(replace(go(), variables=variables), 256 * MIB) is None
+
+
+def test_a_jvm_says_what_its_direct_buffers_may_take() -> None:
+    said = OPENJDK.replace("MaxDirectMemorySize                      = 0 ", "MaxDirectMemorySize = 67108864 ")
+    unset, given_one = (read_answer(RuntimeKind.JVM, [text]) for text in (OPENJDK, said))
+    assert unset is not None
+    assert unset.direct_bytes is None
+    assert given_one is not None
+    assert given_one.direct_bytes == 64 * MIB

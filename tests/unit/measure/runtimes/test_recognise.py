@@ -170,3 +170,22 @@ def test_nothing_is_seen_without_looks_and_few_of_many_programs_are_kept() -> No
     assert runtimes_of([builders.trial(40)]) == ()
     many = [process(clues(f"/opt/{number}/node"), rss=1, pid=number) for number in range(1, 30)]
     assert len(seen(*many)) == MOST_RUNTIMES
+
+
+def test_another_program_is_told_if_its_allocator_can_return_memory() -> None:
+    assert kind_of(process(clues("/server", LIBC, "/usr/lib/libjemalloc.so.2"))) is RuntimeKind.PROGRAM
+    assert kind_of(process(clues("/server", LIBC, "/usr/lib/libtcmalloc_minimal.so.4"))) is RuntimeKind.PROGRAM
+
+
+@pytest.mark.parametrize(
+    ("title", "settings"),
+    [
+        (("php-fpm: master process (/etc/php/8.2/fpm/php-fpm.conf)",), ("--fpm-config=/etc/php/8.2/fpm/php-fpm.conf",)),
+        (("php-fpm:", "pool", "www"), ()),
+        (("php-fpm: master process (-y;rm)",), ()),
+        (("php-fpm: master process (/etc/a b)",), ()),
+    ],
+)
+def test_the_configuration_of_php_fpm_is_in_its_title(title: tuple[str, ...], settings: tuple[str, ...]) -> None:
+    (found,) = seen(process(clues("/usr/sbin/php-fpm8.2"), arguments=title))
+    assert found.settings == settings
