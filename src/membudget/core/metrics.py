@@ -106,8 +106,8 @@ class Metric(StrEnum):
     )
     LIVE_HEAP = "live_heap", Definition(
         "live heap", Unit.BYTES, "the runtime's own figure", Aggregation.MEDIAN,
-        "what a runtime keeps after a forced collection at the end of the trial (JVM, Node, CPython)",
-        key="What a runtime keeps after a forced collection at the end of the trial (JVM, Node, CPython). It is"
+        "what a runtime keeps after a forced collection at the end of the trial (JVM, Node, CPython, Ruby)",
+        key="What a runtime keeps after a forced collection at the end of the trial (JVM, Node, CPython, Ruby). It is"
         " measured only with a budget.",
         is_silent_when_absent=True,
     )

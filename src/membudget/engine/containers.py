@@ -185,6 +185,7 @@ class Containers:
             check not in ([], ["NONE"]),
             frozenset(variables),
             variables.get("PYTHONPATH"),
+            variables.get("RUBYOPT"),
         )
 
     def environment(self, image: str) -> tuple[str, ...]:

@@ -74,3 +74,5 @@ class Declarations:
     """The names of the environment variables that it sets."""
     python_path: str | None = None
     """Its PYTHONPATH. None if it sets none."""
+    ruby_options: str | None = None
+    """Its RUBYOPT. None if it sets none."""

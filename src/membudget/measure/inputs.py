@@ -138,6 +138,8 @@ def informed(spec: TrialSpec, said: Declarations) -> TrialSpec:
     inputs = replace(spec.inputs, variables_of_compose=look_up)
     if spec.asks_live_heap and pod is None:
         inputs = with_python_module(inputs, said.python_path, _IN_CONTAINER, IN_PYTHON)
+        inputs = with_option(inputs, "RUBYOPT", said.ruby_options, f"-r{_RUBY_IN_CONTAINER}/live_heap.rb")
+        inputs = replace(inputs, volumes={**inputs.volumes, _RUBY_IN_CONTAINER: IN_RUBY})
     return replace(spec, workload=workload, exposed=ports, inputs=inputs)
 
 
@@ -153,6 +155,8 @@ def _awaiting(workload: WorkloadKind, ready: Readiness) -> WorkloadKind:
 IN_PYTHON = Path(__file__).parent / "live_heap" / "in_python"
 """The folder with the module that lets Python say what it keeps."""
 _IN_CONTAINER = "/.membudget-live-heap"
+IN_RUBY = Path(__file__).parent / "live_heap" / "in_ruby"
+_RUBY_IN_CONTAINER = f"{_IN_CONTAINER}-ruby"
 
 
 def with_python_module(inputs: TrialInputs, python_path: str | None, path: str, folder: Path) -> TrialInputs:
@@ -166,6 +170,13 @@ def with_python_module(inputs: TrialInputs, python_path: str | None, path: str, 
         environment={**inputs.environment, "PYTHONPATH": f"{path}:{given}" if given else path},
         volumes={**inputs.volumes, path: folder},
     )
+
+
+def with_option(inputs: TrialInputs, variable: str, of_image: str | None, option: str) -> TrialInputs:
+    """Return `inputs` with one more option at the end of a variable. `of_image` is the image's own value of it."""
+    given = inputs.environment.get(variable, of_image)
+    value = f"{given} {option}" if given else option
+    return replace(inputs, environment={**inputs.environment, variable: value})
 
 
 def _still_unset(look_up: UnsetVariables, given: AbstractSet[str]) -> ComposeVariables | None:

@@ -95,6 +95,7 @@ class RanInside(StrEnum):
     COMMANDS = "the workload's own commands"
     HEALTHCHECK = "the image's HEALTHCHECK"
     PYTHON_MODULE = "membudget's module that lets Python say what it keeps"
+    RUBY_MODULE = "membudget's module that lets Ruby say what it keeps"
 
 
 class PhaseName(StrEnum):

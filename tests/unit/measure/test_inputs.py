@@ -15,7 +15,7 @@ from membudget.budgets.workload_parts import ExecCommand, Readiness
 from membudget.core.errors import ConfigurationError
 from membudget.engine.options import Declarations
 from membudget.measure.assumed import ComposeVariables
-from membudget.measure.inputs import IN_PYTHON, gather, informed, read_input
+from membudget.measure.inputs import IN_PYTHON, IN_RUBY, gather, informed, read_input
 from membudget.measure.pod_plan import PodPlan, PodService, Sandbox
 from membudget.measure.trial import TrialInputs, TrialSpec
 
@@ -165,9 +165,17 @@ def test_python_is_started_otherwise_only_to_be_asked_for_its_live_heap(
 
     assert informed(spec, said).inputs == spec.inputs
     asked = informed(replace(spec, asks_live_heap=True), said).inputs
-    assert asked.environment == {"A": "1", "PYTHONPATH": path}
-    assert list(asked.volumes.values()) == [IN_PYTHON]
+    option = "-r/.membudget-live-heap-ruby/live_heap.rb"
+    assert asked.environment == {"A": "1", "PYTHONPATH": path, "RUBYOPT": option}
+    assert list(asked.volumes.values()) == [IN_PYTHON, IN_RUBY]
     assert (IN_PYTHON / "sitecustomize.py").is_file()
+    assert (IN_RUBY / "live_heap.rb").is_file()
+
+
+def test_ruby_keeps_its_own_options() -> None:
+    spec = TrialSpec("api", "api", None, 1000, CommandWorkload(), asks_live_heap=True)
+    asked = informed(spec, replace(NOTHING_SAID, ruby_options="--yjit -W0")).inputs
+    assert asked.environment["RUBYOPT"] == "--yjit -W0 -r/.membudget-live-heap-ruby/live_heap.rb"
 
 
 READY = Readiness.model_construct(http="/ready", port=9000)

@@ -9,7 +9,7 @@ import json
 import sys
 from collections.abc import Callable, Mapping
 
-from membudget.measure.live_heap import cpython, hotspot, node
+from membudget.measure.live_heap import hotspot, node, signalled
 from membudget.measure.live_heap.confined import ask_confined
 from membudget.measure.live_heap.messages import MOST_PROCESSES, HeapAnswer, HeapOrder, ProcessHeap, Runtime
 from membudget.measure.live_heap.runtimes import RunningRuntime, running_runtimes
@@ -33,8 +33,8 @@ def answer(order: HeapOrder) -> HeapAnswer:
 
 
 def _heap(process: RunningRuntime, timeout_s: float) -> ProcessHeap:
-    if process.runtime is Runtime.CPYTHON:
-        said = cpython.ask(process, timeout_s)
+    if process.runtime in {Runtime.CPYTHON, Runtime.RUBY}:
+        said = signalled.ask(process, timeout_s)
     else:
         said = ask_confined(process, _ASK[process.runtime], timeout_s)
     return ProcessHeap(process.pid, process.runtime, said.heap_bytes, said.reason)

@@ -9,13 +9,13 @@ LONGEST_REASON = 300
 
 
 class Runtime(StrEnum):
-    """A runtime that can be asked for what it holds. Only the first three can be asked for their live heaps."""
+    """A runtime that can be asked for what it holds. Only the first four can be asked for their live heaps."""
 
     HOTSPOT = "JVM"
     NODE = "Node"
     CPYTHON = "CPython"
-    GO = "Go"
     RUBY = "Ruby"
+    GO = "Go"
     PROGRAM = "program"
     """Any other program, of which only the kernel can be asked."""
 

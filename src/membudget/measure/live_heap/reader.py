@@ -8,7 +8,7 @@ from pydantic import TypeAdapter, ValidationError
 from membudget.core.errors import EngineLost, EnvironmentFault
 from membudget.core.metrics import Metric, MetricValue
 from membudget.engine.containers import CannotStart
-from membudget.measure.live_heap.messages import HeapAnswer, HeapOrder, Runtime
+from membudget.measure.live_heap.messages import HeapAnswer, HeapOrder
 from membudget.measure.workload.exercised import LiveHeap
 from membudget.measure.workload.service import Drivers
 
@@ -40,8 +40,8 @@ def live_heap(drivers: Drivers, container_id: str, pid: int) -> LiveHeap:
         return LiveHeap(_absent("the program that asks runtimes gave no answer that can be read"))
     except (EnvironmentFault, CannotStart) as error:
         return LiveHeap(_absent(f"runtimes cannot be asked: {error}"))
-    is_of_python = any(heap.runtime is Runtime.CPYTHON and heap.heap_bytes is not None for heap in answer.heaps)
-    return LiveHeap(summed(answer), is_of_python)
+    answered = frozenset(heap.runtime for heap in answer.heaps if heap.heap_bytes is not None)
+    return LiveHeap(summed(answer), answered)
 
 
 def summed(answer: HeapAnswer) -> MetricValue:

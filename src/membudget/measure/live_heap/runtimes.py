@@ -21,6 +21,7 @@ _LARGEST_FILE_BYTES = 1 << 20
 """How much of a file in /proc is read. Memory maps can be longer."""
 
 
+_RUBY = re.compile(r"ruby(\d(\.\d+)?)?")
 _PYTHON = re.compile(r"python(3(\.\d+t?)?)?")
 
 
@@ -32,6 +33,8 @@ def runtime_of(program: str, libraries: frozenset[str]) -> Runtime | None:
         return Runtime.NODE
     if _PYTHON.fullmatch(program) or any(library.startswith("libpython3") for library in libraries):
         return Runtime.CPYTHON
+    if _RUBY.fullmatch(program) or any(library.startswith("libruby") for library in libraries):
+        return Runtime.RUBY
     return None
 
 

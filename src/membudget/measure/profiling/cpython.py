@@ -12,9 +12,9 @@ from pathlib import Path
 from membudget.measure.inputs import with_python_module
 from membudget.measure.live_heap.anonymous_files import content, open_files
 from membudget.measure.live_heap.confined import NoAnswer
-from membudget.measure.live_heap.cpython import ASKED_BY
 from membudget.measure.live_heap.messages import Runtime
 from membudget.measure.live_heap.runtimes import RunningRuntime
+from membudget.measure.live_heap.signalled import ASKED_BY
 from membudget.measure.profiling.heap_profile import MOST_FRAMES, Frame, HeapProfile, ProfiledBy
 from membudget.measure.profiling.messages import MOST_SAID_BYTES
 from membudget.measure.profiling.profiler import Profiler, Seen
@@ -27,7 +27,7 @@ _ANSWER_FILE = re.compile(r"/memfd:membudget-profile-(\d{1,9}) \(deleted\)")
 _END = b"\nE\n"
 _POLL_S = 0.02
 _AGAIN_S = 2.0
-"""How often it is asked. See `live_heap/cpython.py`."""
+"""How often it is asked. See `live_heap/signalled.py`."""
 _MOST_LINES = 100_000
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from membudget.measure.inputs import with_option
 from membudget.measure.live_heap.confined import Ask
 from membudget.measure.live_heap.messages import Runtime
 from membudget.measure.profiling.heap_profile import HeapProfile
@@ -49,9 +50,5 @@ IN_CONTAINER = "/.membudget-profile"
 
 def preloaded(inputs: TrialInputs, seen: Seen, variable: str, words: str, folder: Path) -> TrialInputs:
     """Return `inputs` with `folder` in the container, and `words` at the end of what `variable` has already."""
-    given = inputs.environment.get(variable, seen.image_variables.get(variable, ""))
-    return replace(
-        inputs,
-        environment={**inputs.environment, variable: f"{given} {words}".lstrip()},
-        volumes={**inputs.volumes, IN_CONTAINER: folder},
-    )
+    inputs = with_option(inputs, variable, seen.image_variables.get(variable), words)
+    return replace(inputs, volumes={**inputs.volumes, IN_CONTAINER: folder})

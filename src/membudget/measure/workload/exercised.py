@@ -7,6 +7,7 @@ from membudget.core.errors import DoctorCheck, EnvironmentFault
 from membudget.core.metrics import Metric, MetricValue
 from membudget.engine.containers import Containers, ContainerState
 from membudget.measure.figures import Startup
+from membudget.measure.live_heap.messages import Runtime
 from membudget.measure.probe.messages import ProbeReport
 from membudget.measure.trial import RanInside, TrialSpec, WorkloadResult
 from membudget.measure.workload.run import ContainerWorkload
@@ -19,8 +20,8 @@ class LiveHeap:
     """What the runtimes of a container keep, or the reason why that is unknown."""
 
     value: MetricValue
-    is_of_python: bool = False
-    """Whether one of them is CPython, which was started with a module of membudget's."""
+    answered: frozenset[Runtime] = frozenset()
+    """Those that answered. CPython and Ruby were started with a module of membudget's for that."""
 
 
 NOT_ASKED = MetricValue.absent(Metric.LIVE_HEAP, "runtimes are asked only if a budget concerns it")
@@ -88,6 +89,7 @@ def ran_inside(spec: TrialSpec, ending: Ending) -> tuple[RanInside, ...]:
     did_run = {
         RanInside.COMMANDS: spec.workload.runs_inside,
         RanInside.HEALTHCHECK: ending.state.health is not None,
-        RanInside.PYTHON_MODULE: ending.live_heap.is_of_python,
+        RanInside.PYTHON_MODULE: Runtime.CPYTHON in ending.live_heap.answered,
+        RanInside.RUBY_MODULE: Runtime.RUBY in ending.live_heap.answered,
     }
     return tuple(what for what, did in did_run.items() if did)

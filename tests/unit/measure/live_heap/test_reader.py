@@ -32,7 +32,7 @@ def test_the_processes_of_the_container_are_asked() -> None:
 @pytest.mark.parametrize("runtime", Runtime)
 def test_python_is_told_because_it_was_started_otherwise(runtime: Runtime) -> None:
     drivers = FakeDrivers(answer({**FOUND, "runtime": runtime.value}))
-    assert live_heap(drivers, "id", 7).is_of_python == (runtime is Runtime.CPYTHON)
+    assert live_heap(drivers, "id", 7).answered == {runtime}
 
 
 def test_several_runtimes_are_added_up() -> None:

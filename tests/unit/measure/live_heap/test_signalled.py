@@ -12,7 +12,7 @@ import pytest
 
 from membudget.core.quantities import MIB
 from membudget.measure.inputs import IN_PYTHON
-from membudget.measure.live_heap import cpython
+from membudget.measure.live_heap import signalled
 from membudget.measure.live_heap.confined import Answer
 from membudget.measure.live_heap.messages import Runtime
 from membudget.measure.live_heap.runtimes import RunningRuntime
@@ -46,7 +46,7 @@ def python(program: str, *options: str, path: str = str(IN_PYTHON)) -> Iterator[
 
 def ask(program: str, *options: str, seconds: float = 60, path: str = str(IN_PYTHON)) -> Answer:
     with python(program, *options, path=path) as process:
-        return cpython.ask(process, seconds)
+        return signalled.ask(process, seconds)
 
 
 def test_what_is_kept_counts_in_small_and_in_large_pieces() -> None:
@@ -89,8 +89,8 @@ def test_python_starts_without_a_word_and_without_what_answering_needs() -> None
 def test_a_signal_that_is_lost_is_sent_again() -> None:
     lost = f"""
 import signal
-answer = signal.getsignal({cpython.ASKED_BY})
-signal.signal({cpython.ASKED_BY}, lambda *_: signal.signal({cpython.ASKED_BY}, answer))
+answer = signal.getsignal({signalled.ASKED_BY})
+signal.signal({signalled.ASKED_BY}, lambda *_: signal.signal({signalled.ASKED_BY}, answer))
 """
     assert ask(lost).heap_bytes is not None
 
@@ -111,9 +111,9 @@ def test_a_python_that_ignores_its_environment_cannot_be_asked(option: str) -> N
     ],
 )
 def test_a_handler_of_its_own_harms_nothing(program: str, reason: str) -> None:
-    own = f"import os, signal\ndef answer(*_):\n    {program}\nsignal.signal({cpython.ASKED_BY}, answer)\n"
+    own = f"import os, signal\ndef answer(*_):\n    {program}\nsignal.signal({signalled.ASKED_BY}, answer)\n"
     assert reason in str(ask(own, seconds=1).reason)
 
 
 def test_the_signal_is_the_last_but_one() -> None:
-    assert signal.SIGRTMAX - 1 == cpython.ASKED_BY
+    assert signal.SIGRTMAX - 1 == signalled.ASKED_BY
