@@ -23,7 +23,7 @@ function start() {
   const outside = watchBuffers();
   session.post("HeapProfiler.startSampling", { samplingInterval: STEP_BYTES });
   Object.defineProperty(globalThis, Symbol.for("membudget.profile"), {
-    value: () => summary(sampled(session).concat(outside())),
+    value: () => summary(sampled(session).concat(outside(), unused(v8))),
   });
 }
 
@@ -50,6 +50,14 @@ function unwound(innermost) {
   const frames = [];
   for (let at = innermost; at !== null && frames.length < MOST_DEPTH; at = at.caller) frames.push(at);
   return frames;
+}
+
+// What V8 holds in each space of its heap beside objects, for objects to come. The young generation grows to 32 MiB and
+// more if much of it is kept.
+function unused(v8) {
+  return v8.getHeapSpaceStatistics().map(({ space_name: name, physical_space_size: held, space_used_size: used }) => {
+    return [[{ name, file: "", line: 0 }], Math.max(0, held - used)];
+  });
 }
 
 // Wraps what makes buffers. Returns a function that returns the stacks of those that still live, as [frames, bytes].
@@ -150,6 +158,7 @@ function summary(stacks) {
   let rest = 0;
   let kept = 0;
   for (const [frames, bytes] of stacks) {
+    if (bytes <= 0) continue;
     if (frames.length === 0 || kept === MOST_STACKS || size > MOST_TEXT) {
       rest += bytes;
       continue;
