@@ -1,6 +1,5 @@
 """What the tooling asks of Debian: packages of the machine's own release, and single files of a newer one."""
 
-import fcntl
 import os
 import shutil
 import subprocess
@@ -24,8 +23,7 @@ def install(*packages: str) -> None:
     """Install packages, without the ones that are merely recommended."""
     say(f"installing {' '.join(packages)} (apt)")
     environ = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    with (dev_cache.folder("locks") / "apt").open("w") as lock:  # tests run side by side, and apt does not wait
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with dev_cache.locked("apt"):  # apt does not wait by itself
         _quietly(["apt-get", "update"], environ)
         _quietly(["apt-get", "install", "-y", "--no-install-recommends", *packages], environ)
 

@@ -1,6 +1,9 @@
 """Where the project's tooling keeps what is slow to make: outside of the repository, keyed by what it is made of."""
 
+import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -12,3 +15,11 @@ def folder(name: str) -> Path:
     path = base / name
     path.mkdir(parents=True, exist_ok=True)
     return path
+
+
+@contextmanager
+def locked(name: str) -> Iterator[None]:
+    """Do what processes of this machine must not do at the same time: tests run side by side."""
+    with (folder("locks") / name).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import base_image
 import debian
+import dev_cache
 import second_engine
 
 _TOP = Path(__file__).resolve().parent.parent
@@ -38,12 +39,13 @@ def build(tag: str, *options: str) -> None:
     ]
     command.append(str(_TOP))
     environ = second_engine.builder_environ()
-    before = second_engine.image_id(tag, environ)
-    done = subprocess.run(command, env=environ, stdout=subprocess.DEVNULL, check=False)
-    if done.returncode != 0:
-        raise SystemExit(f"membudget's own image cannot be built: {' '.join(command)}")
-    if before and before != second_engine.image_id(tag, environ):
-        subprocess.run(["docker", "image", "rm", before], env=environ, capture_output=True, check=False)
+    with dev_cache.locked("own-image"):
+        before = second_engine.image_id(tag, environ)
+        done = subprocess.run(command, env=environ, stdout=subprocess.DEVNULL, check=False)
+        if done.returncode != 0:
+            raise SystemExit(f"membudget's own image cannot be built: {' '.join(command)}")
+        if before and before != second_engine.image_id(tag, environ):
+            subprocess.run(["docker", "image", "rm", before], env=environ, capture_output=True, check=False)
     second_engine.copy(tag)
 
 

@@ -10,6 +10,8 @@
 - the tests that need no engine, in one process for each CPU, with what the others leave of the CPUs. They begin while
   the images are made.
 
+Meanwhile membudget's own image is built. Tests that need it wait for it: they build it themselves, one at a time.
+
 The emulated cgroup v2 machine takes a quarter of an hour of CPU time. Its tests are a run of their own:
 `make test-cgroup2`.
 
@@ -21,7 +23,9 @@ machine's tests out where its tool is there.
 
 import os
 import signal
+import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -33,6 +37,7 @@ import cgroup2_vm
 import debian
 import emulation
 import own_image
+import processes
 import second_engine
 from beside import in_background
 from membudget.version import VERSION
@@ -51,6 +56,10 @@ _OTHER_ENGINES = 4
 """Tests on an engine wait for much of their time."""
 _WITH_A_WAY_OUT = ("test_containerd_store.py", "test_init.py", "test_production_examples.py")
 """Those of the former that are left to the first engine: their images install programs."""
+
+_FIRST = "integration"
+"""The folder of tests that need no image of membudget: on the first engine, they come first, while it is built."""
+_BUILD_OWN_IMAGE = (sys.executable, "tools/own_image.py")
 
 _AFTER_THE_FIRST, _AFTER_ALL = ("nice", "-n", "5"), ("nice", "-n", "10")
 """The first engine's tests cannot be shared out, and take longest."""
@@ -75,35 +84,51 @@ def main() -> int:
 
 
 def _tests(asked: list[str]) -> int:
-    _provide_images()
+    _provide_base_images()
+    own_image.build(f"membudget:{VERSION}")
     debian.say("pytest")
     return int(pytest.main(asked))
 
 
-def _provide_images() -> None:
+def _provide_base_images() -> None:
     for suite in ("bookworm", "trixie"):
         base_image.provide(suite)
-    own_image.build(f"membudget:{VERSION}")
 
 
 def _every_test() -> int:
     """The exit code of the first run that failed; 0 where none did."""
+    os.environ["MEMBUDGET_TEST_ATTACKS"] = "sample"
     elsewhere = [*_WITHOUT_ENGINE, _OF_THE_MACHINE, _OF_THE_RELEASE]
     with ExitStack() as stack:
         debian.say("pytest")
         each_cpu = ("-n", str(os.cpu_count() or 1), "--dist", "worksteal")
         beside = [stack.enter_context(in_background(*each_cpu, *_WITHOUT_ENGINE, before=_AFTER_ALL))]
-        _provide_images()
-        if (os.cpu_count() or 1) > 1 and second_engine.why_none() is None:
-            environs = [stack.enter_context(second_engine.opened()) for _ in range(_OTHER_ENGINES)]
+        with ThreadPoolExecutor() as threads:
+            opening = [threads.submit(stack.enter_context, second_engine.opened()) for _ in range(_count_of_others())]
+            _provide_base_images()
+        stack.callback(processes.end_group, subprocess.Popen(_BUILD_OWN_IMAGE, start_new_session=True))
+        if environs := [opened.result() for opened in opening]:
             there = [*_LONGEST_ON_OTHER_ENGINES, *_on_other_engines()]
             options = ("-n", str(_OTHER_ENGINES), "--dist", "loadfile", "--no-loadscope-reorder")
-            shared = second_engine.shared_out(environs) | {"MEMBUDGET_TEST_ATTACKS": "sample"}
+            shared = second_engine.shared_out(environs)
             beside.append(stack.enter_context(in_background(*options, *there, environ=shared, before=_AFTER_THE_FIRST)))
             elsewhere += there
-        here = [*(f"--ignore={path}" for path in elsewhere), "tests"]
+        here = [*(f"--ignore={path}" for path in elsewhere), *_folders(elsewhere)]
         codes = [int(pytest.main(here)), *(ended() for ended in beside)]
     return next((code for code in codes if code != 0), 0)
+
+
+def _count_of_others() -> int:
+    return _OTHER_ENGINES if (os.cpu_count() or 1) > 1 and second_engine.why_none() is None else 0
+
+
+def _folders(elsewhere: list[str]) -> list[str]:
+    """Those of tests that are not as a whole elsewhere, in the order in which the first engine has them.
+
+    pytest would take a folder that it is given, though it is to ignore it.
+    """
+    folders = sorted(filter(Path.is_dir, Path("tests").iterdir()), key=lambda path: (path.name != _FIRST, path))
+    return [str(path) for path in folders if str(path) not in elsewhere]
 
 
 def _on_other_engines() -> list[str]:
