@@ -152,6 +152,15 @@ Percent = Annotated[
 ]
 """A percentage as a float, written such as 5 or "5%"."""
 
+Since = Annotated[
+    str,
+    _Text(
+        r"^(?![wW]{3}\.)[A-Za-z0-9_][A-Za-z0-9_./-]*$", '"last-tag", days like "90d", or a branch, tag or commit', 200
+    ),
+]
+"""Where a growth starts. Reports show it, so it has nothing that Markdown or a terminal reads as more than text. That
+leaves out "HEAD~3".
+"""
 ImageName = Annotated[
     str, _Text(r"^[a-z0-9]+([_.-][a-z0-9]+)*$", "lower-case letters, digits, and single . _ - between them", 63)
 ]

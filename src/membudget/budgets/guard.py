@@ -31,6 +31,7 @@ from membudget.budgets.memory_rules import MemoryRules
 from membudget.budgets.metric_budgets import PhaseBudgets
 from membudget.budgets.rules import (
     NO_BUDGET,
+    Creep,
     EffectiveBudget,
     GroupRules,
     ImageRules,
@@ -229,7 +230,16 @@ def tightest(one: EffectiveBudget, other: EffectiveBudget) -> EffectiveBudget:
         ),
         every=one.every or other.every,
         min=_most(one.min, other.min),
+        creep=_tightest_creep(one.creep, other.creep),
     )
+
+
+def _tightest_creep(one: Creep | None, other: Creep | None) -> Creep | None:
+    """Return the stricter of two. The first one counts if they start at different times."""
+    if one is None or other is None or one.since != other.since:
+        return one or other
+    tolerance = _tightest_tolerance(one.tolerance, other.tolerance) or one.tolerance
+    return Creep(one.since, tolerance, warns=one.warns and other.warns)
 
 
 def _least(one: int | None, other: int | None) -> int | None:

@@ -7,19 +7,18 @@ membudget's own comment keeps that digest. Only membudget and the repository's m
 
 import hashlib
 import json
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 
+from membudget.budgets.budget_parts import every_part, parts_of
 from membudget.budgets.entries import Budgets, Build, ImageSpec, TrialCount
 from membudget.budgets.exceptions import BudgetException
 from membudget.budgets.fields import ImageName
-from membudget.budgets.rules import NO_BUDGET, EffectiveBudget, GroupRules, ImageRules, MetricRules, Tolerance
-from membudget.core.definition import Better, Unit
+from membudget.budgets.rules import NO_BUDGET, GroupRules, ImageRules, MetricRules
 from membudget.core.files import Stored
 from membudget.core.metric_words import format_value
-from membudget.core.metrics import Metric
-from membudget.core.quantities import format_percent, format_size
+from membudget.core.quantities import format_size
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,73 +80,12 @@ def group_loosenings(name: str, base: GroupRules, head: GroupRules) -> Iterator[
 def _loosened_budgets(prefix: str, base: MetricRules, head: MetricRules) -> Iterator[tuple[str, str, str]]:
     for metric, before in base.items():
         after = head.get(metric, NO_BUDGET)
-        for key, part in _parts(metric):
+        for key, part in parts_of(metric):
             allowed, allows = part(metric, before), part(metric, after)
             if allowed is not None and (allows is None or allows[0] > allowed[0]):
                 yield f"{prefix}{metric}.{key}", allowed[1], allows[1] if allows is not None else "none"
-
-
-Part = Callable[[Metric, EffectiveBudget], tuple[float, str] | None]
-"""Returns what a budget allows in one respect, as a number to compare and as text. None means anything."""
-
-
-def _most(name: Callable[[EffectiveBudget], int | None]) -> Part:
-    def part(metric: Metric, budget: EffectiveBudget) -> tuple[float, str] | None:
-        value = name(budget)
-        return (value, format_value(metric, value)) if value is not None else None
-
-    return part
-
-
-def _least(name: Callable[[EffectiveBudget], int | None]) -> Part:
-    """Return the part of a budget that allows more the smaller it is."""
-
-    def part(metric: Metric, budget: EffectiveBudget) -> tuple[float, str] | None:
-        value = name(budget)
-        return (-value, format_value(metric, value)) if value is not None else None
-
-    return part
-
-
-def _percent(tolerance: Callable[[EffectiveBudget], Tolerance | None]) -> Part:
-    def part(_: Metric, budget: EffectiveBudget) -> tuple[float, str] | None:
-        allowed = tolerance(budget)
-        return (allowed.percent, format_percent(allowed.percent)) if allowed is not None else None
-
-    return part
-
-
-def _floor(tolerance: Callable[[EffectiveBudget], Tolerance | None]) -> Part:
-    return _most(lambda budget: allowed.floor if (allowed := tolerance(budget)) is not None else None)
-
-
-def _every(_: Metric, budget: EffectiveBudget) -> tuple[float, str]:
-    return (0.0, "true") if budget.every else (1.0, "false")
-
-
-_PARTS: Iterable[tuple[str, Part]] = (
-    ("max", _most(lambda budget: budget.max)),
-    ("min", _least(lambda budget: budget.min)),
-    ("every", _every),
-    ("growth.percent", _percent(lambda budget: budget.tolerance)),
-    ("growth.floor", _floor(lambda budget: budget.tolerance)),
-    ("headroom", _most(lambda budget: budget.below_limit)),
-    ("warn.max", _most(lambda budget: budget.warn.max)),
-    ("warn.min", _least(lambda budget: budget.warn.min)),
-    ("warn.growth.percent", _percent(lambda budget: budget.warn.tolerance)),
-    ("warn.growth.floor", _floor(lambda budget: budget.warn.tolerance)),
-)
-
-
-def _parts(metric: Metric) -> Iterator[tuple[str, Part]]:
-    """Yield the parts of a budget with their keys in the budgets file."""
-    for key, part in _PARTS:
-        if metric.definition.better is Better.MORE:
-            yield key.replace("growth", "drop"), part
-        elif metric.definition.unit is not Unit.COUNT:
-            yield key, part
-        elif not key.endswith("growth.percent"):
-            yield key.replace("growth.floor", "growth"), part  # the budgets file has a single number: `growth = 2`
+        if before.creep is not None and after.creep is not None and before.creep.since != after.creep.since:
+            yield f"{prefix}{metric}.creep.since", before.creep.since, after.creep.since  # neither is known to be later
 
 
 def loosened_exception(one: BudgetException) -> Loosening:
@@ -160,7 +98,9 @@ def removed_image(name: str, base: ImageRules) -> Loosening:
     """Return the loosening for an image that the base has and the head lacks, with all limits that are lost."""
     lost = [f"limit {format_size(base.spec.limit_bytes)}"]
     for metric, budget in base.budgets.items():
-        allowed = [(key, part(metric, budget)) for key, part in _parts(metric) if budget.every or part is not _every]
+        allowed = [
+            (key, part(metric, budget)) for key, part in parts_of(metric) if budget.every or part is not every_part
+        ]
         lost += [f"{metric}.{key} {most[1]}" for key, most in allowed if most is not None]
     return Loosening(name, is_group=False, key="the whole image", before=", ".join(lost), after="removed")
 

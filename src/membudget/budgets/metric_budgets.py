@@ -14,6 +14,7 @@ from membudget.budgets.budget_tables import (
     SizeBudget,
     as_table,
 )
+from membudget.budgets.creep import CreepingDuration, CreepingLatency, CreepingSize
 from membudget.budgets.fields import FileModel, SizeBytes, not_allowed
 from membudget.core.definition import BudgetKind
 from membudget.core.metrics import Metric
@@ -21,30 +22,31 @@ from membudget.core.metrics import Metric
 Budget = SizeBudget | CountBudget | LayersBudget | DurationBudget | LatencyBudget | RateBudget
 
 OfSize = Annotated[SizeBudget, OrOff(dict.fromkeys(SizeBudget.model_fields))]
+OfCreepingSize = Annotated[CreepingSize, OrOff(dict.fromkeys(CreepingSize.model_fields))]
 OfCount = Annotated[CountBudget, OrOff(dict.fromkeys(CountBudget.model_fields))]
 OfLayers = Annotated[LayersBudget, OrOff(dict.fromkeys(LayersBudget.model_fields))]
-OfDuration = Annotated[DurationBudget, OrOff(dict.fromkeys(DurationBudget.model_fields))]
-OfLatency = Annotated[LatencyBudget, OrOff(dict.fromkeys(LatencyBudget.model_fields))]
+OfDuration = Annotated[CreepingDuration, OrOff(dict.fromkeys(CreepingDuration.model_fields))]
+OfLatency = Annotated[CreepingLatency, OrOff(dict.fromkeys(CreepingLatency.model_fields))]
 OfRate = Annotated[RateBudget, OrOff(dict.fromkeys(RateBudget.model_fields))]
 UnitCost = Annotated[
-    SizeBudget,
-    BeforeValidator(as_table, json_schema_input_type=SizeBytes | SizeBudget),
-    OrOff(dict.fromkeys(SizeBudget.model_fields)),
+    CreepingSize,
+    BeforeValidator(as_table, json_schema_input_type=SizeBytes | CreepingSize),
+    OrOff(dict.fromkeys(CreepingSize.model_fields)),
 ]
 """Written "64KiB", or as a table."""
 
 
 _MODELS: dict[BudgetKind, type[Budget]] = {
-    BudgetKind.SIZE: SizeBudget,
+    BudgetKind.SIZE: CreepingSize,
     BudgetKind.COUNT: CountBudget,
     BudgetKind.LAYERS: LayersBudget,
-    BudgetKind.DURATION: DurationBudget,
-    BudgetKind.LATENCY: LatencyBudget,
+    BudgetKind.DURATION: CreepingDuration,
+    BudgetKind.LATENCY: CreepingLatency,
     BudgetKind.RATE: RateBudget,
-    BudgetKind.UNIT_COST: SizeBudget,
+    BudgetKind.UNIT_COST: CreepingSize,
 }
 _WRITTEN: dict[BudgetKind, object] = {
-    BudgetKind.SIZE: OfSize,
+    BudgetKind.SIZE: OfCreepingSize,
     BudgetKind.COUNT: OfCount,
     BudgetKind.LAYERS: OfLayers,
     BudgetKind.DURATION: OfDuration,

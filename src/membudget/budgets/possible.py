@@ -6,6 +6,7 @@ Examples are limits under which no container starts, and budgets that no contain
 from collections.abc import Iterable, Mapping, Sequence
 
 from membudget.budgets.budget_tables import DurationBudget, LatencyBudget, RateBudget, SizeBudget
+from membudget.budgets.creep import CreepingSize
 from membudget.budgets.entries import MOST_MEMBERS, Budgets, BudgetsFile, ImageSpec
 from membudget.budgets.faults import Fault
 from membudget.budgets.key_path import Guesses, dotted, similar
@@ -247,7 +248,7 @@ def _not_larger(image: ImageSpec, table: Keys) -> list[Fault]:
 
 def _without_sidecars(image: ImageSpec, table: Keys) -> list[Fault]:
     """Return the fault of a pod budget for an image without sidecars."""
-    has_budget = image.budgets.of(Metric.POD_PEAK_RSS) != SizeBudget()
+    has_budget = image.budgets.of(Metric.POD_PEAK_RSS) != CreepingSize()
     has_sidecars = image.kubernetes is not None or (image.compose is not None and image.compose.sidecars)
     if not has_budget or has_sidecars:
         return []

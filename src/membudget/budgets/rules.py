@@ -13,7 +13,16 @@ from membudget.budgets.budget_tables import (
     SizeBudget,
     SizeGrowth,
 )
+from membudget.budgets.creep import (
+    CreepingDuration,
+    CreepingLatency,
+    CreepingSize,
+    DurationCreep,
+    LatencyCreep,
+    SizeCreep,
+)
 from membudget.budgets.entries import Budgets, ImageSpec
+from membudget.budgets.fields import Since
 from membudget.budgets.metric_budgets import Budget
 from membudget.core.files import Stored
 from membudget.core.metrics import Metric
@@ -26,6 +35,17 @@ class Tolerance(Stored):
     percent: float
     floor: int
     """The smallest growth or drop that counts, in the metric's unit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Creep(Stored):
+    """The allowed growth since a release or a date."""
+
+    since: Since
+    """Where the growth starts, as in the budgets file."""
+    tolerance: Tolerance
+    warns: bool = False
+    """Whether more growth gives a warning. Otherwise it fails."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +71,7 @@ class EffectiveBudget(Stored):
     """Whether every trial must keep `max`, `below_limit` and `min`. Otherwise, only their median must."""
     min: int | None = None
     """The smallest allowed value, in the unit of a metric of which more is better."""
+    creep: Creep | None = None
 
     @property
     def is_set(self) -> bool:
@@ -65,7 +86,12 @@ class EffectiveBudget(Stored):
     @property
     def maximum_alone(self) -> "EffectiveBudget":
         """The part of the budget that concerns only the head."""
-        return replace(self, tolerance=None, warn=WarnLevels(self.warn.max, min=self.warn.min))
+        return replace(self, tolerance=None, warn=WarnLevels(self.warn.max, min=self.warn.min), creep=None)
+
+    @property
+    def without_creep(self) -> "EffectiveBudget":
+        """The part of the budget that needs no history."""
+        return replace(self, creep=None) if self.creep is not None else self
 
 
 NO_BUDGET = EffectiveBudget()
@@ -108,7 +134,14 @@ def effective(budget: Budget, limit_bytes: int | None) -> EffectiveBudget:
     if isinstance(budget, SizeBudget) and budget.headroom is not None and limit_bytes is not None:
         below_limit = max(0, limit_bytes - budget.headroom.of(limit_bytes))
     every = bool(budget.every) and (budget.max is not None or below_limit is not None)
-    return EffectiveBudget(budget.max, _tolerance(budget.growth), below_limit, warn, every)
+    creep = budget.creep if isinstance(budget, CreepingSize | CreepingDuration | CreepingLatency) else None
+    return EffectiveBudget(
+        budget.max, _tolerance(budget.growth), below_limit, warn, every, creep=_creep(creep) if creep else None
+    )
+
+
+def _creep(creep: SizeCreep | DurationCreep | LatencyCreep) -> Creep:
+    return Creep(creep.since, Tolerance(creep.percent, creep.floor), warns=creep.on == "warn")
 
 
 def _tolerance(growth: SizeGrowth | DurationGrowth | LatencyGrowth | RateDrop | None) -> Tolerance | None:

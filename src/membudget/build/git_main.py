@@ -52,3 +52,15 @@ def commit_at(commits: Sequence[MainCommit], time_s: int) -> MainCommit | None:
             break
         found = commit
     return found
+
+
+def commits_after(repository: GitRepository, tip: str, revision: str) -> int | None:
+    """Return how many commits of a branch are not part of a revision. None if there is no such revision.
+
+    For a tag on another branch, these are the commits since the two went apart.
+    """
+    commit = repository.commit(revision)
+    if commit is None:
+        return None
+    counted = repository.said("rev-list", "--first-parent", "--count", tip, f"^{commit.sha}", "--")
+    return int(counted) if counted is not None and counted.isdigit() else None

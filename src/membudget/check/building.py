@@ -14,6 +14,7 @@ from membudget.core.metrics import Metric
 from membudget.core.progress import Doing, Progress, Step
 from membudget.core.work import side_by_side
 from membudget.judge.measurement import Failure, FailureStage, Presence
+from membudget.judge.then import Then
 from membudget.measure.pod_plan import PodPlan
 from membudget.measure.trial import TrialInputs, TrialSpec
 
@@ -168,6 +169,8 @@ class Subject:
     base_waived: bool = False
     """Whether growth need not be judged if the base does not work, because someone with the right to do so approved it.
     """
+    then: Mapping[Metric, Then] = field(default_factory=dict)
+    """What the history has for creep budgets."""
 
     @property
     def images(self) -> dict[Side, BuiltImage]:

@@ -6,7 +6,7 @@ The protocols below hide how each step is done. `cli/tools` fulfils them.
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
@@ -27,6 +27,7 @@ from membudget.check.runtimes import Asker, with_runtimes
 from membudget.check.trials import Outage, TrialTools, measure_pair
 from membudget.check.written_settings import SettingFiles
 from membudget.core.errors import brief
+from membudget.core.metrics import Metric
 from membudget.core.progress import Progress, Running, Stage
 from membudget.core.sharding import Shard
 from membudget.core.work import side_by_side
@@ -34,6 +35,7 @@ from membudget.judge.fitted import FittedImage
 from membudget.judge.manifests import CheckedManifests
 from membudget.judge.measurement import ImageMeasurement, SideMeasurement
 from membudget.judge.metric import Verdict
+from membudget.judge.then import Then
 from membudget.judge.whole import Coverage, GroupMeasurement
 from membudget.measure.trial import TrialInputs, TrialSpec
 from membudget.report.accepting import proposals
@@ -82,6 +84,8 @@ class CheckRequest:
     """Whether no server's job runs the check."""
     budgets_text: BudgetsText | None = None
     """None: the report does not propose edits of the file."""
+    then: Mapping[tuple[str, Metric], Then] = field(default_factory=dict)
+    """What the history has for creep budgets, by image and metric."""
 
     @property
     def head_images(self) -> dict[str, ImageSpec]:
@@ -256,6 +260,7 @@ def _subject(request: CheckRequest, pair: Pair, built: dict[Side, Built], inputs
         ended,
         is_untouched=pair.name in request.untouched,
         base_waived=request.approval is Approval.GIVEN,
+        then={metric: then for (name, metric), then in request.then.items() if name == pair.name},
     )
 
 

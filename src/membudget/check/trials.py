@@ -277,6 +277,7 @@ def _measurement(
         budgets=rules.budgets,
         phase_budgets=dict(rules.phase_budgets),
         exceptions=dict(subject.exceptions),
+        then=dict(subject.then),
         unjudged_phases=tuple(sorted(spec.unjudged_phases)),
         base=sides.get(Side.BASE),
         head=sides.get(Side.HEAD),

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from membudget.cli.advise_arguments import add_advise, add_fit
 from membudget.cli.argument_values import duration, jobs, limit, number_up_to
-from membudget.cli.history_arguments import add_history
+from membudget.cli.history_arguments import add_history, add_place
 from membudget.cli.image_arguments import add_base_variants, add_diff, add_inspect
 from membudget.cli.init_arguments import HELPER_IMAGE_HELP, add_init
 from membudget.cli.report_arguments import add_detail, add_format, add_report, add_report_option, add_written_report
@@ -106,6 +106,7 @@ def _add_check(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     add_format(command)
     add_detail(command)
     add_base_variants(command)
+    add_place(command, "--history")
     command.add_argument("--no-cache", action="store_true", help="build all images, and reuse no cached results")
     label = "label that approves looser budgets (default: %(default)s)"
     command.add_argument("--approval-label", default="memory-budget-approved", metavar="LABEL", help=label)
@@ -274,9 +275,9 @@ def _check(options: argparse.Namespace) -> ExitCode:
 
 
 def _measure(options: argparse.Namespace) -> ExitCode:
-    from membudget.cli import commands
+    from membudget.cli.measure import measure
 
-    return commands.measure(options)
+    return measure(options)
 
 
 def _plan(options: argparse.Namespace) -> ExitCode:

@@ -13,39 +13,37 @@ from pydantic import SecretStr
 
 from membudget.advise.kept import FitFolder
 from membudget.budgets import file as budgets_file
-from membudget.budgets.auto_workload import AutoWorkload
 from membudget.budgets.guard import AllowedSecrets
 from membudget.budgets.loosening import Approval, LabelState
 from membudget.budgets.schema import budgets_schema
-from membudget.budgets.workload import CommandWorkload
 from membudget.build.docker_build import Builder
-from membudget.build.docker_images import inspect
 from membudget.build.git import GitRepository
 from membudget.build.git_workspace import workspace
+from membudget.build.history_place import parse_place
 from membudget.build.revision import BaseRequest
 from membudget.build.sources import BaseVariants
 from membudget.check import check as check_use_case
-from membudget.check import measure_images as measure_use_case
 from membudget.check import merge as merge_use_case
 from membudget.cli.action import ActionInputs
+from membudget.cli.creep import with_creep
 from membudget.cli.fit import fit_in_step
 from membudget.cli.fit_tools import FitTools
-from membudget.cli.history_store import keep_pushed
+from membudget.cli.history_store import HistorySource, keep_pushed, machine_of
+from membudget.cli.measure import measuring_options
 from membudget.cli.publisher import Addressee, Publisher, PublishSettings, lines_of
 from membudget.cli.report import Output, detail_of, output_of, show_result
 from membudget.cli.request import Wanted, base_request, check_request
-from membudget.cli.tools import CheckTools, MeasuringTools
+from membudget.cli.tools import CheckTools
 from membudget.cli.wiring import cache_folder, connected_engine, layer_cache, progress_display
 from membudget.contents.stores.layer_cache import LayerCache
 from membudget.core.errors import ConfigurationError, ExitCode
 from membudget.core.files import remove_report, write_text
 from membudget.core.sharding import Shard, assign
-from membudget.engine.connection import Engine, slowness
+from membudget.engine.connection import slowness
 from membudget.engine.run_id import own_run_id
 from membudget.judge.whole import ExitPolicy, FailOn
 from membudget.measure.cache import ResultCache, Took, read_durations, remember_durations
 from membudget.measure.equipment import MeasuringOptions, measuring
-from membudget.measure.trial import TrialSpec
 from membudget.publish.approval_label import ApprovalLabel, label_state
 from membudget.publish.comment import CommentMode, CommentSettings
 from membudget.publish.commit_state import StatusMode
@@ -54,9 +52,8 @@ from membudget.publish.pull_request import NotPosted
 from membudget.publish.report_file import read_report, read_reports, write_report
 from membudget.publish.server import Event, Server
 from membudget.publish.servers import registry
-from membudget.publish.workflow import WorkflowStep, show, show_json, warn
-from membudget.report.formats import compare_report, measure_report, sarif
-from membudget.report.formats.measure_report import MeasureReport
+from membudget.publish.workflow import WorkflowStep, warn
+from membudget.report.formats import sarif
 from membudget.report.formats.terminal import Detail
 from membudget.report.page import page
 from membudget.report.report import JudgedReport, Report
@@ -64,14 +61,11 @@ from membudget.version import VERSION
 
 _LEAST_DURATION_MS = 1000
 """A shorter time does not tell how long trials take: the image was unchanged, or its result was cached."""
-_TRIALS = 3
-_TRIALS_TO_COMPARE = 5
-"""Four trials of each image are the fewest that allow an interval of 95 %."""
 
 
 def check(options: argparse.Namespace) -> ExitCode:
     """Run `membudget check`."""
-    registry.take_token(os.environ)  # unused: no workload may ask for it by its name
+    token = registry.take_token(os.environ)  # no workload may ask for it by its name
     how = output_of(options)
     remove_report(Path(options.report))
     wanted = Wanted(
@@ -86,6 +80,7 @@ def check(options: argparse.Namespace) -> ExitCode:
         is_quiet=options.quiet,
         is_local=not registry.is_job(os.environ),
         is_approved=options.approved,
+        history=HistorySource(parse_place(options.history), token),
     )
     if wanted.is_approved and not wanted.is_local:
         raise ConfigurationError(
@@ -94,7 +89,7 @@ def check(options: argparse.Namespace) -> ExitCode:
             fix=f"remove it; in a pull request, the label {wanted.label} approves looser budgets",
         )
     event = registry.server(os.environ, SecretStr("")).event()
-    result = _run_check(wanted, event, label_state(event, wanted.label), _measuring_options(options))
+    result = _run_check(wanted, event, label_state(event, wanted.label), measuring_options(options))
     policy = ExitPolicy(FailOn(options.fail_on), options.allow_inconclusive)
     if options.sarif is not None:
         write_text(sarif.render(result), Path(options.sarif), "the SARIF log")
@@ -121,54 +116,6 @@ def _merged(parts: Sequence[Path], path: Path) -> JudgedReport:
         return merge_use_case.merge(read_reports(parts))
     finally:
         remove_report(path)
-
-
-def measure(options: argparse.Namespace) -> ExitCode:
-    """Run `membudget measure`."""
-    names: list[str] = options.images
-    if len(set(names)) < len(names):
-        raise ConfigurationError("an image is named twice", where="membudget measure", fix="name each image once")
-    progress = progress_display(os.environ, is_quiet=options.quiet)
-    command = tuple(options.container_command)
-    workload = CommandWorkload(command=command) if command else AutoWorkload()
-    trials = options.trials or (_TRIALS if len(names) == 1 else _TRIALS_TO_COMPARE)
-    with connected_engine() as engine:
-        ids = [_image_id(engine, name, is_first=name == names[0]) for name in names]
-        specs = [
-            TrialSpec(name, image_id, options.limit, options.timeout, workload)
-            for name, image_id in zip(names, ids, strict=True)
-        ]
-        with measuring(engine, own_run_id(), _measuring_options(options), progress.note) as runner:
-            tools = MeasuringTools(engine, runner, layer_cache())
-            reports = measure_use_case.run(specs, trials, tools, progress)
-    return _show_measured(reports, options)
-
-
-def _image_id(engine: Engine, name: str, *, is_first: bool) -> str:
-    """Return the ID of an image. Raises ConfigurationError, with a hint if the name may be a command."""
-    try:
-        return inspect(engine, name).image_id
-    except ConfigurationError as error:
-        if is_first:
-            raise
-        raise ConfigurationError(error.what, fix=f"{error.fix}. A command goes after --") from None
-
-
-def _show_measured(reports: Sequence[MeasureReport], options: argparse.Namespace) -> ExitCode:
-    """Print one image's figures, or the comparison of several images. An image without figures is a failure."""
-    if len(reports) > 1:
-        compared = compare_report.compare_report(reports)
-        document, is_measured = compared.model_dump_json(indent=1), compared.is_complete
-        shown = compare_report.render_quietly(compared) if options.quiet else compare_report.render(compared)
-    else:
-        (report,) = reports
-        document, is_measured = report.model_dump_json(indent=1), bool(report.judgeable_trials)
-        shown = measure_report.render_quietly(report) if options.quiet else measure_report.render(report)
-    if options.format == "json":
-        show_json(document)
-    else:
-        show(shown)
-    return ExitCode.WITHIN_BUDGET if is_measured else ExitCode.UNMEASURED
 
 
 def publish(options: argparse.Namespace) -> ExitCode:
@@ -265,6 +212,7 @@ def _run_action_check(inputs: ActionInputs, server: Server) -> JudgedReport:
         remembers=inputs.remembers,
         looks_up_bases=inputs.looks_up_bases,
         secrets=AllowedSecrets.of(inputs.allowed_secrets),
+        history=HistorySource(inputs.history_place, inputs.github_token),
     )
     return _run_check(wanted, event, label.state(), _action_measuring(inputs), label.withdraw)
 
@@ -326,6 +274,7 @@ def _run_check(
             tools = CheckTools((engine, runner, cache), (checkouts, builder, run), results, bases)
             if wanted.remembers:
                 tools.fits = FitTools(tools, FitFolder(cache_folder(), progress.note), engine, run)
+            request = with_creep(request, repository, wanted.history, machine_of(tools.environment))
             report = check_use_case.run(request, tools, progress, VERSION)
             if results is not None:
                 results.prune()
@@ -342,7 +291,3 @@ def _finish_check(result: JudgedReport, path: Path, policy: ExitPolicy, how: Out
 def _durations(report: Report) -> dict[str, int]:
     """Return the durations, in milliseconds, of images whose trials were run."""
     return {image.name: image.duration_ms for image in report.images if image.duration_ms >= _LEAST_DURATION_MS}
-
-
-def _measuring_options(options: argparse.Namespace) -> MeasuringOptions:
-    return MeasuringOptions(VERSION, options.probe, options.helper_image, options.rate, getattr(options, "jobs", 1))

@@ -50,9 +50,8 @@ def _series(
 ) -> list[Series]:
     commits = main_commits(GitRepository(Path.cwd()), options.revision, options.last)[::-1]
     images = frozenset(options.images)
-    alone = (next(iter(images)) if len(images) == 1 else None, next(iter(metrics)) if len(metrics) == 1 else None)
     notes = store.notes([commit.sha for commit in commits], LARGEST_NOTE_BYTES)
-    points = points_of(commits, notes, datetime.now(UTC), skipped, line_filter(*alone))
+    points = points_of(commits, notes, datetime.now(UTC), skipped, line_filter(images, metrics))
     return series_of(
         point
         for point in points

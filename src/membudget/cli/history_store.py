@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from pydantic import SecretStr
 from membudget.build.git import GitRepository
 from membudget.build.git_history import Credentials, GitHistory
 from membudget.build.history_folder import FolderHistory
-from membudget.build.history_place import HistoryPlace
+from membudget.build.history_place import DEFAULT_PLACE, HistoryPlace
 from membudget.cli.action import ActionInputs
 from membudget.core.errors import ConfigurationError, MembudgetError
 from membudget.history.line import LARGEST_NOTE_BYTES, HistoryLine, SkippedLines, read_lines
@@ -22,6 +23,14 @@ from membudget.report.report import Environment, Report
 HistoryStore = GitHistory | FolderHistory
 
 _GITHUB = "https://github.com"
+
+
+@dataclass(frozen=True, slots=True)
+class HistorySource:
+    """Where the history is read."""
+
+    place: HistoryPlace = DEFAULT_PLACE
+    token: SecretStr = SecretStr("")
 
 
 def store_of(repository: GitRepository, place: HistoryPlace, token: SecretStr) -> HistoryStore:

@@ -28,6 +28,7 @@ from membudget.build.git_workspace import workspace
 from membudget.build.revision import BaseRequest, Commit, NoBase
 from membudget.check.check import BudgetsText, CheckRequest
 from membudget.check.pods import ResolvedPods, has_pods, with_pods
+from membudget.cli.history_store import HistorySource
 from membudget.core.errors import BudgetsFileError, ConfigurationError, shortened
 from membudget.core.sharding import Shard
 from membudget.engine.rendering import Renderers
@@ -61,6 +62,8 @@ class Wanted:
     is_local: bool = False
     """Whether no server's job runs the check. It is then judged as the pull request that the head would be."""
     is_approved: bool = False
+    history: HistorySource = HistorySource()
+    """Where creep budgets find earlier figures."""
     """Whether a local check is judged as if the label were set."""
 
 

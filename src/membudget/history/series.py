@@ -1,6 +1,7 @@
 """The lines of the history in the order of the main branch's commits: a series for each image and metric."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -35,7 +36,7 @@ def points_of(
     notes: Iterable[Note],
     now: datetime,
     skipped: SkippedLines,
-    only: Mapping[str, bytes] | None = None,
+    only: re.Pattern[bytes] | None = None,
 ) -> Iterator[Point]:
     """Yield the usable points, in the order of `notes`. Notes about other commits than `commits` are left out.
 

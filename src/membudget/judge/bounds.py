@@ -27,11 +27,13 @@ class BoundKind(StrEnum):
     """The base's value minus the tolerated drop."""
     WARN_MIN = "warn.min"
     WARN_DROP = "warn.drop"
+    CREEP = "creep"
+    """The value of a release or a date plus the growth that is tolerated since then."""
 
     @property
     def is_growth(self) -> bool:
         """Whether the bound depends on the base."""
-        return self in (BoundKind.GROWTH, BoundKind.WARN_GROWTH, BoundKind.DROP, BoundKind.WARN_DROP)
+        return self in (BoundKind.GROWTH, BoundKind.WARN_GROWTH, BoundKind.DROP, BoundKind.WARN_DROP, BoundKind.CREEP)
 
     @property
     def better(self) -> Better:

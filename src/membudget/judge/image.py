@@ -7,11 +7,12 @@ from enum import StrEnum
 from membudget.budgets.rules import NO_BUDGET
 from membudget.core.definition import Better
 from membudget.core.metrics import Metric, MetricValue
+from membudget.judge.creep import creep_rows
 from membudget.judge.fit import FitFault, fit_faults
 from membudget.judge.leak import LeakVerdict, soak_answer, soak_requests
 from membudget.judge.measurement import Failure, FailureStage, ImageMeasurement, Presence, SideMeasurement
 from membudget.judge.metric import Inconclusive, Row, Trouble, Verdict, gravest, judge_metric, worst
-from membudget.judge.rows import Allowed, base_is_broken, image_rows, with_exceptions
+from membudget.judge.rows import Allowed, base_is_broken, image_rows, merged_exceptions, with_exceptions
 from membudget.measure.trial import Trial
 
 
@@ -126,6 +127,13 @@ class ImageJudgement:
     """The exceptions that are in force."""
     inconclusive: Inconclusive | None = None
     """Why the verdict is inconclusive. None for other verdicts."""
+    creep: tuple[Row, ...] = ()
+    """The growth since a release or a date. These rows compare with the history, and all others with the base."""
+
+    @property
+    def all_rows(self) -> tuple[Row, ...]:
+        """The rows of both kinds."""
+        return (*self.rows, *self.creep)
 
 
 def _image_reasons(
@@ -190,8 +198,11 @@ def judge_image(image: ImageMeasurement) -> ImageJudgement:
     if image.is_unchanged:
         return _unchanged(image, image.head)
     rows, exceptions = with_exceptions(image, tuple(image_rows(image, image.head)))
+    creep, creep_exceptions = with_exceptions(image, tuple(creep_rows(image, image.head)))
+    exceptions = merged_exceptions(exceptions, creep_exceptions)
+    every_row = (*rows, *creep)
     failure = image.failure or _failed_with_allowed_kills(image.trials, rows)
-    of_rows = [row.verdict for row in rows if row.verdict is not None]
+    of_rows = [row.verdict for row in every_row if row.verdict is not None]
     without_soak = worst([*of_rows, Verdict.INCONCLUSIVE if failure else Verdict.PASS])
     soak = soak_answer(image)
     off_fit = tuple(map(OffItsFit, fit_faults(image)))
@@ -199,26 +210,27 @@ def judge_image(image: ImageMeasurement) -> ImageJudgement:
     why = gravest([
         Inconclusive.NOT_MEASURED if failure else None,
         soak.inconclusive,
-        *(row.inconclusive for row in rows),
+        *(row.inconclusive for row in every_row),
     ])  # fmt: skip
     if without_soak.passes and not soak.verdict.passes:
         status = _SOAK_STATUS[soak.verdict]
     elif off_fit and without_soak is Verdict.PASS:
         status = Status.OFF_ITS_FIT
     else:
-        status = _status(image, rows, without_soak, failure)
+        status = _status(image, every_row, without_soak, failure)
     says_it = failure is not None and _FAILURE_STATUS.get(failure.stage) is status
-    reasons: tuple[ImageReason, ...] = tuple(_image_reasons(image, rows, failure, status_says_it=says_it))
+    reasons: tuple[ImageReason, ...] = tuple(_image_reasons(image, every_row, failure, status_says_it=says_it))
     if not soak.verdict.passes:
         reasons += (Soaked(soak.trend, soak_requests(image)),)
     reasons += off_fit
-    settled = soak.verdict is not Verdict.INCONCLUSIVE and all(row.is_settled for row in rows)
+    settled = soak.verdict is not Verdict.INCONCLUSIVE and all(row.is_settled for row in every_row)
     known = _forbidden_kills(rows) is not None or any(row.is_beyond_doubt for row in rows)
     settled = settled or known  # further trials cannot undo a kill, or a trial over a maximum
     return ImageJudgement(
         image.name, verdict, status, rows, reasons, soak.trend, soak.verdict, settled,
         exceptions,
         why if verdict is Verdict.INCONCLUSIVE else None,
+        creep,
     )  # fmt: skip
 
 

@@ -20,6 +20,7 @@ from membudget.core.files import Stored
 from membudget.core.metrics import IMAGE_METRICS, Metric, MetricValue
 from membudget.judge.fitted import FittedImage
 from membudget.judge.larger_bodies import LargerBodies
+from membudget.judge.then import Then
 from membudget.measure.assumed import AutoEnd
 from membudget.measure.probe.messages import HostSettings
 from membudget.measure.profiling.heap_profile import PairProfile
@@ -162,6 +163,8 @@ class ImageMeasurement(Stored):
     """Where it is deployed, and what memory costs there. None without `[cost]`, and in older reports."""
     larger: LargerBodies | None = None
     """What larger bodies did. None without `larger_bodies`, and in older reports."""
+    then: dict[Metric, Then] = field(default_factory=dict)
+    """What the history has of the time that a creep budget names, by metric. Empty in older reports."""
     profile: PairProfile | None = None
     """Which code held the memory on both sides. None if nobody asked, and in older reports."""
 

@@ -39,6 +39,7 @@ from membudget.judge.reasons import (
     TrialsWereOver,
     WideEstimate,
 )
+from membudget.judge.then import Then
 
 
 class Verdict(StrEnum):
@@ -113,6 +114,10 @@ class Row:
     """The bound that the headroom refers to: the first one of `exceeded`, or the tightest. None if there is none."""
     exceeded: tuple[Exceeded, ...] = ()
     """The bounds that are certainly exceeded, also if an exception allows that."""
+    since: str | None = None
+    """For growth over many commits: where it starts, as in the budgets file. `base` is then the value of that time."""
+    then: Then | None = None
+    """What the history has of that time. None if it was not read, and for growth over the base."""
 
     @property
     def bounds(self) -> tuple[Bound, ...]:

@@ -32,7 +32,7 @@ def more_trials(image: ImageMeasurement) -> MoreTrials | None:
     then = judge_image(image.with_each_side(lambda side: _first(side, planned)))
     if then.is_settled:
         return None
-    open_rows = tuple(row for row in then.rows if not row.is_settled)
+    open_rows = tuple(row for row in then.all_rows if not row.is_settled)
     return MoreTrials(planned, open_rows, soak=then.soak_verdict is Verdict.INCONCLUSIVE)
 
 

@@ -19,6 +19,10 @@ class Excuse(StrEnum):
     """The base could not be measured, and someone with the right to do so approved that."""
     SETTINGS_CHANGED = "settings changed"
     """The head does not run with the base's settings, and that change was approved or merged."""
+    NO_HISTORY = "no history"
+    """The history has no figure of the image yet."""
+    HISTORY_NOT_USABLE = "history not usable"
+    """The history has figures that cannot be compared here."""
 
 
 @dataclass(frozen=True, slots=True)

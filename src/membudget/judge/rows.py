@@ -43,7 +43,7 @@ def image_rows(image: ImageMeasurement, head: SideMeasurement) -> Iterator[Row]:
     excuse = growth_excuse(image)
     base = image.base.metrics if image.base is not None else {}
     for metric, value in head.metrics.items():
-        budget = image.budgets.get(metric, NO_BUDGET)
+        budget = image.budgets.get(metric, NO_BUDGET).without_creep
         compared = budget if metric in IMAGE_METRICS else _compared_by(image, budget)
         samples = trial_samples(metric, image.base, head)
         yield judge_metric(metric, base.get(metric), value, compared, samples, excuse=excuse)
@@ -136,6 +136,12 @@ def with_exceptions(image: ImageMeasurement, rows: Sequence[Row]) -> tuple[tuple
         allowed.append(Allowed(row, exception, use))
         judged.append(_excepted(row, exception) if is_used else row)
     return tuple(judged), tuple(allowed)
+
+
+def merged_exceptions(of_rows: Sequence[Allowed], of_creep: Sequence[Allowed]) -> tuple[Allowed, ...]:
+    """Return each exception once, as the row says that needs it most."""
+    needed = {one.row.metric: one for one in of_creep if one.use is not Use.NOT_NEEDED}
+    return tuple(needed.get(one.row.metric, one) if one.use is Use.NOT_NEEDED else one for one in of_rows)
 
 
 def _is_only_shown(row: Row) -> bool:

@@ -78,7 +78,7 @@ def _of_image(image: ImageJudgement, result: JudgedReport, lines: KeyLines | Non
     found = accept_image(result.measured[image.name], image, result.report, is_above_exceptions=False)
     accepting = (one.as_text() for one in found)
     message = "; ".join([f"{reasons}. Next: {step}" if step else reasons, *accepting])
-    broken = next((row for row in image.rows if row.verdict is not None and not row.verdict.passes), None)
+    broken = next((row for row in image.all_rows if row.verdict is not None and not row.verdict.passes), None)
     keys: tuple[Names, ...] = _keys_of_row(image.name, broken, lines) if broken is not None else ()
     if image.status is Status.LEAKING:
         keys = (("images", image.name, "leak"), ("defaults", "leak"))
@@ -107,7 +107,7 @@ def _of_manifests(manifests: ManifestJudgement) -> Iterator[Annotation]:
 def _of_rows(judgement: Judgement, lines: KeyLines | None) -> Iterator[Annotation]:
     """Yield each exceeded budget at its own line, if that is known."""
     for image in judgement.images:
-        for row in image.rows:
+        for row in image.all_rows:
             place = _place(lines, _keys_of_row(image.name, row, lines))
             if row.verdict is not None and not row.verdict.passes and place is not None:
                 yield Annotation(f"{image.name}: {row_label(row)}", raw(row_sentence(row)), place)

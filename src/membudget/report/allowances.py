@@ -87,7 +87,7 @@ def _allowed(exception: Allowed) -> Parts:
 def noise(judgement: Judgement) -> Iterator[Finding]:
     """Yield the rows that pass because noise may explain the growth, with the largest growth that may be hidden."""
     for image in judgement.images:
-        for row in image.rows:
+        for row in image.all_rows:
             if row.is_within_noise:
                 yield Finding((Quoted(image.name), f": {row_label(row)} ", *row_reason(row)), FindingKind.NOISE)
 

@@ -35,7 +35,7 @@ def explanations(image: ImageMeasurement, judged: ImageJudgement) -> Iterator[Fi
 
 def memory_is_in_trouble(judged: ImageJudgement) -> bool:
     """Return whether a figure of the trials does not pass, not one of the image itself."""
-    troubled = [row for row in judged.rows if row.verdict not in (None, Verdict.PASS)]
+    troubled = [row for row in judged.all_rows if row.verdict not in (None, Verdict.PASS)]
     return any(row.metric not in IMAGE_METRICS for row in troubled) or not judged.soak_verdict.passes
 
 

@@ -56,7 +56,7 @@ def _all(count: int) -> str:
 
 def _near(image: ImageJudgement) -> Parts:
     """Return in words why an image within budget has a warning."""
-    for row in image.rows:
+    for row in image.all_rows:
         if row.verdict is Verdict.WARN and row.trials_over is not None and not row.is_excepted:
             return (f" {row_label(row)} ", *row_reason(replace(row, reasons=row.reasons[:1])))
         if row.verdict is Verdict.WARN:
@@ -109,7 +109,7 @@ def _broken(images: Sequence[ImageJudgement]) -> str:
 
 def _excess(image: ImageJudgement) -> Parts:
     """Return in words which budget is exceeded most, and by how much. It is the first one that its row names."""
-    broken = [row for row in image.rows if row.verdict is Verdict.FAIL and row.exceeded]
+    broken = [row for row in image.all_rows if row.verdict is Verdict.FAIL and row.exceeded]
     if not broken:
         return _named(image, "")
     row = max(broken, key=_relative_excess)

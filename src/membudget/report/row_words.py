@@ -42,6 +42,8 @@ _EXCUSES = {
     Excuse.NEW: "the image is new",
     Excuse.NO_BASE_REVISION: "there is no base revision",
     Excuse.BASE_WAIVED: "its base could not be measured, and that was approved",
+    Excuse.NO_HISTORY: "the history has no figure of it yet",
+    Excuse.HISTORY_NOT_USABLE: "the history has no figure that can be compared on this machine",
     Excuse.SETTINGS_CHANGED: "the head does not run with the base's settings any more, and the change was approved or"
     " merged",
 }
@@ -117,13 +119,23 @@ def _broken(metric: Metric, kind: BoundKind) -> Parts:
 def row_label(row: Row) -> str:
     """Return the name of a row."""
     label = row.metric.definition.label
-    of = ", ".join(part for part in (row.phase, "own settings" if row.is_own else None) if part)
+    since = f"since {row.since}" if row.since is not None else None  # a plain word, whoever wrote it: budgets/creep
+    of = ", ".join(part for part in (row.phase, "own settings" if row.is_own else None, since) if part)
     return f"{label} ({of})" if of else label
 
 
 def row_reason(row: Row) -> Parts:
     """Return the reasons for a row's verdict, to follow the metric's name. Empty if there are none."""
-    return joined((_row_reason(row.metric, reason) for reason in row.reasons), " and ")
+    growth = "creep" if row.since is not None else _GROWTH[row.metric.definition.better]
+    said = joined((_row_reason(row.metric, reason, growth) for reason in row.reasons), " and ")
+    return (*said, *_added(row)) if row.verdict not in (None, Verdict.PASS) else said
+
+
+def _added(row: Row) -> Parts:
+    """Return which commits added most to a metric that has grown since a release or a date."""
+    added = row.then.added if row.then is not None else ()
+    each = ((Quoted(f"{one.commit[:10]} {one.subject}"), f" ({format_delta(row.metric, one.growth)})") for one in added)
+    return ("; most came with ", *joined(each, ", ")) if added else ()
 
 
 def row_sentence(row: Row, label: str | None = None) -> Parts:
@@ -153,12 +165,12 @@ def _explained(said: str, why: Parts) -> Parts:
     return (f"{said}: ", *why) if why else (said,)
 
 
-def _row_reason(metric: Metric, reason: RowReason) -> Parts:
+def _row_reason(metric: Metric, reason: RowReason, growth: str) -> Parts:
     match reason:
         case NotMeasured() | LowerBound() | TrialsUnread() | SpikeMissed():
             return _missing(metric, reason)
         case Worsened() | MaybeWorsened() | NotWorsened() | GrowthCutOff() | GrowthNotJudged():
-            return _of_growth(metric, reason)
+            return _of_growth(metric, reason, growth)
         case _:
             return _of_maximum(metric, reason)
 
@@ -200,7 +212,7 @@ def _of_maximum(metric: Metric, reason: MaximumReason) -> Parts:  # noqa: PLR091
             return (f"has an exception until {until.isoformat()}", *more)
 
 
-def _of_growth(metric: Metric, reason: GrowthReason) -> Parts:
+def _of_growth(metric: Metric, reason: GrowthReason, growth: str) -> Parts:
     better = metric.definition.better
     match reason:
         case Worsened(before, after, bound, _):
@@ -210,7 +222,7 @@ def _of_growth(metric: Metric, reason: GrowthReason) -> Parts:
         case MaybeWorsened(low, high, tolerated):
             allowed = f" allows {format_value(metric, tolerated)}"
             by = f"{format_value(metric, low)} to {format_value(metric, high)}"
-            return (f"it {_GREW[better]} by {by}, and ", Quoted(_GROWTH[better]), allowed)
+            return (f"it {_GREW[better]} by {by}, and ", Quoted(growth), allowed)
         case NotWorsened(low, high):
             ends = (low, high) if better is Better.LESS else (-high, -low)
             return (f"shows no {_GROWTH[better]} beyond its noise: {_delta_range(metric, *ends)}",)
@@ -218,7 +230,7 @@ def _of_growth(metric: Metric, reason: GrowthReason) -> Parts:
             return (f"the limit cut its peak off in {count} of {of} trials: raise the limit to see how much it grew",)
         case GrowthNotJudged(excuse, images):
             of_images = "" if images is None else f"of {images} of its images: "
-            return (f"{_GROWTH[better]} is not judged: {of_images}{_EXCUSES[excuse]}",)
+            return (f"{growth} is not judged: {of_images}{_EXCUSES[excuse]}",)
 
 
 def _named(metric: Metric, bound: Bound) -> Parts:

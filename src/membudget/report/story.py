@@ -157,7 +157,7 @@ def _outcomes(result: JudgedReport, measured: dict[str, ImageMeasurement]) -> It
             )
             items[image.status].append(Item(_reasons(image), below, image.name, image.reasons))
             verdicts[image.status] = image.verdict
-            rows[image.status] += image.rows
+            rows[image.status] += image.all_rows
     for group in result.judgement.groups:
         if group.verdict is not None and group.verdict is not Verdict.PASS:
             status = _group_status(group, group.verdict)

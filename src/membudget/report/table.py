@@ -106,8 +106,8 @@ def _image_rows(image: ImageMeasurement, judgement: ImageJudgement) -> Iterable[
     if image.is_unchanged:
         known = [_table_row(image, row) for row in judgement.rows if row.head.value is not None]
         return known or [_whole_row(image.name, "unchanged", "unchanged", status_mark(Status.UNCHANGED))]
-    lost = [row for row in judgement.rows if row.verdict is not None and is_lost(image, row, image.failure)]
-    rows = [_table_row(image, row) for row in judgement.rows if _says_something(row) and row not in lost]
+    lost = [row for row in judgement.all_rows if row.verdict is not None and is_lost(image, row, image.failure)]
+    rows = [_table_row(image, row) for row in judgement.all_rows if _says_something(row) and row not in lost]
     nothing = not judgement.rows and not judgement.verdict.passes
     return [*rows, *([_lost_row(image, judgement, lost)] if lost or nothing else [])]
 
@@ -199,7 +199,7 @@ def _table_row(image: ImageMeasurement, row: Row) -> TableRow:
     cells = _cells(row, (image.name, row_label(row), _base_cell(image, row)), mark)
     is_killed = row.metric is Metric.OOM_KILLS and row.verdict is Verdict.FAIL
     is_pictured = is_killed or (row.metric is Metric.PEAK_RSS and row.phase is None)
-    return _pictured(cells, image) if is_pictured and not row.is_own else cells
+    return _pictured(cells, image) if is_pictured and not row.is_own and row.since is None else cells
 
 
 def _pictured(row: TableRow, image: ImageMeasurement) -> TableRow:
@@ -233,7 +233,7 @@ def _cells(row: Row, first: tuple[str, str, str], mark: Mark) -> TableRow:
 def _base_cell(image: ImageMeasurement, row: Row) -> str:
     if row.base is not None:
         return format_reading(row.metric, row.base)
-    if row.is_own:
+    if row.is_own or row.since is not None:
         return _NO_VALUE
     return "new" if image.presence is Presence.NEW else "no base"
 
@@ -253,6 +253,7 @@ def _budget_cell(row: Row) -> str:
     before, budget, warn = row.base.value if row.base is not None else None, row.budget, row.budget.warn
     is_less_better = row.metric.definition.better is Better.LESS
     change = (BoundKind.GROWTH, BoundKind.WARN_GROWTH) if is_less_better else (BoundKind.DROP, BoundKind.WARN_DROP)
+    change = (BoundKind.CREEP, BoundKind.CREEP) if row.since is not None else change
     fixed, warned = (budget.max, warn.max) if is_less_better else (budget.min, warn.min)
     levels = (
         (BoundKind.MAX, _value(row.metric, budget.max)),

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from membudget.cli import commands, main
+from membudget.cli import measure as measure_command
 from membudget.core.errors import ConfigurationError, EnvironmentFault, ExitCode
 from membudget.version import VERSION
 
@@ -89,7 +90,7 @@ def test_what_follows_the_dashes_is_the_containers(monkeypatch: pytest.MonkeyPat
         seen.update(vars(options))
         return ExitCode.WITHIN_BUDGET
 
-    monkeypatch.setattr(commands, "measure", measure)
+    monkeypatch.setattr(measure_command, "measure", measure)
     assert main.main(["measure", "--limit", "64MiB", "image", "other", "--", "sh", "--json", "--", "-c"]) == 0
     assert seen["container_command"] == ["sh", "--json", "--", "-c"]
     assert (seen["images"], seen["limit"], seen["format"]) == (["image", "other"], 64 << 20, "terminal")

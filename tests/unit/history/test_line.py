@@ -111,8 +111,9 @@ def test_no_changed_byte_makes_a_figure_that_contradicts_itself(place: int, put:
 def test_lines_of_other_images_are_left_out_before_they_are_parsed() -> None:
     skipped = SkippedLines()
     data = text(line(SHA), line(SHA, image="web")) + b"damaged\n"
-    found = read_lines(SHA, data, NOW, skipped, line_filter("web", Metric.PEAK_RSS))
+    found = read_lines(SHA, data, NOW, skipped, line_filter(["web"], [Metric.PEAK_RSS]))
     assert [one.image for one in found] == ["web"]
+    assert skipped.all() == (Skipped(LineFault.NO_LINE, 1, SHA),), "it may have been about web"
 
 
 def test_an_image_has_the_same_names_as_in_the_budgets_file() -> None:

@@ -40,5 +40,5 @@ def test_a_note_that_was_too_large_is_counted() -> None:
 
 def test_one_image_is_picked_out() -> None:
     notes = [Note(A, text(line(A), line(A, image="web")))]
-    found = points_of(COMMITS, notes, NOW, SkippedLines(), line_filter("web"))
+    found = points_of(COMMITS, notes, NOW, SkippedLines(), line_filter(["web"], []))
     assert [point.line.image for point in found] == ["web"]

@@ -67,6 +67,8 @@ class JudgedRow(_Model):
     """Which values of the metric are better."""
     phase: str | None
     """None for a metric of the whole trial."""
+    since: str | None
+    """For growth since a release or a date: where it starts. `base` is then the value of that time."""
     base: MetricValue | None
     head: MetricValue
     delta: int | None
@@ -306,6 +308,6 @@ def _image(image: ImageJudgement, measured: ImageMeasurement, report: Report) ->
         edits=proposal.edits if proposal is not None else (),
         exceptions="\n".join(exception_lines(measured, image, report.started_at, report.looser)),
         limit_bytes=measured.limit_bytes,
-        rows=tuple(map(JudgedRow.of, image.rows)),
+        rows=tuple(map(JudgedRow.of, image.all_rows)),
         growth=JudgedGrowth.of(measured, image),
     )

@@ -96,7 +96,7 @@ def _images(result: JudgedReport) -> Iterator[_Family]:
                 trials.add(str(len(side.trials)), {"image": image.name, "side": name})
     yield from (verdicts, limits, trials)
     yield from (_values(metric, result.report.images) for metric in Metric)
-    rows = [({"image": image.name}, row) for image in result.judgement.images for row in image.rows]
+    rows = [({"image": image.name}, row) for image in result.judgement.images for row in image.all_rows]
     rows += [({"group": group.name}, row) for group in result.judgement.groups for row in group.rows]
     for unit in dict.fromkeys(_UNITS.values()):
         yield _of_rows("budget", unit, "the lowest absolute maximum that a budget sets, or a minimum", rows)
@@ -129,6 +129,7 @@ def _of_rows(what: str, unit: str, words: str, rows: Iterable[tuple[dict[str, st
         value = row.headroom if what == "headroom" else bound.level if bound is not None else None
         if value is not None and _UNITS[row.metric.definition.unit] == unit:
             labels = subject | {"metric": row.metric.value} | ({"phase": row.phase} if row.phase is not None else {})
+            labels |= {"since": row.since} if row.since is not None else {}
             family.add(_figure(row.metric.definition.unit, value), labels)
     return family
 

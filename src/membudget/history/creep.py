@@ -1,0 +1,190 @@
+"""Looks up what a metric was at the time that a creep budget names, and which commits added most since then.
+
+The history may be large, so little of it is read: notes from that time backwards until everything is found, the newest
+notes, and all notes between for the few metrics that have grown much.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from itertools import pairwise
+
+from membudget.budgets.rules import Creep
+from membudget.build.history_place import Note
+from membudget.build.revision import MainCommit
+from membudget.core.metrics import IMAGE_METRICS, MetricValue
+from membudget.core.untrusted_text import printable
+from membudget.history.line import HistoryLine, Skipped, SkippedLines, line_filter
+from membudget.history.series import Key, Point, points_of
+from membudget.judge.bounds import tolerated_growth
+from membudget.judge.then import MOST_NAMED, Added, Then, ThenState
+
+ReadNotes = Callable[[Sequence[str]], Iterable[Note]]
+"""Returns the notes of commits, in their order, as a stream."""
+_MUCH = 0.5
+"""The share of the tolerated growth from which on the commits that added most are looked up."""
+_NONE_YET = "the history has no figure of it yet"
+_OTHER_MACHINE = "the history has only figures of other machines: run `membudget backfill` on this one"
+_NOT_READ = "the history was not read"
+_DAMAGED = "the history has no figure of it, but damaged lines"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The place on the branch that a `since` stands for."""
+
+    index: int | None
+    """The number of commits after it: 0 is the newest. None if it is unknown."""
+    reason: str = ""
+    """Why it is unknown: stored in the report as written."""
+    is_first_setup: bool = False
+    """Whether it is unknown because there is no such thing yet, such as a tag."""
+
+
+@dataclass(frozen=True, slots=True)
+class Main:
+    """The main branch up to the base of a check, and what its history can be used for."""
+
+    commits: Sequence[MainCommit] = ()
+    """Newest first."""
+    places: Mapping[str, Place] = field(default_factory=dict)
+    """By `since`, as in the budgets file."""
+    problem: str | None = None
+    """Why the history cannot be read, or may lack a part: stored as written. None if it is whole."""
+    is_excused: bool = False
+    """Whether figures that cannot be used are no fault, because the check is on its user's own machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class LookedUp:
+    """What was found."""
+
+    then: Mapping[Key, Then] = field(default_factory=dict)
+    skipped: tuple[Skipped, ...] = ()
+    """The lines that were not used."""
+
+
+def look_up(wanted: Mapping[Key, Creep], main: Main, machine: str, read: ReadNotes, now: datetime) -> LookedUp:
+    """Return what each of the wanted metrics was at its time. `machine` is the class of the one that measures now."""
+    look = _Look(main.commits, machine, read, now)
+    then: dict[Key, Then] = {}
+    for since in sorted({creep.since for creep in wanted.values()}):
+        keys = {key for key, creep in wanted.items() if creep.since == since}
+        place = main.places.get(since)
+        if place is None:
+            then |= {key: _unknown(key, main.problem or _NOT_READ, main) for key in keys}
+        elif place.index is None:
+            state = ThenState.NO_HISTORY if place.is_first_setup else None
+            then |= {key: _unknown(key, place.reason, main, state) for key in keys}
+        else:
+            then |= _since(keys, place.index, main, look)
+    found = {key for key, one in then.items() if one.state is ThenState.FOUND}
+    latest = look.first(main.commits, found, set())
+    grown = {key for key in found if _has_grown(latest.get(key), wanted[key], then[key])}
+    return LookedUp({**then, **_with_added(grown, then, look)}, look.skipped.all())
+
+
+@dataclass(slots=True)
+class _Look:
+    """Reads points as a stream."""
+
+    commits: Sequence[MainCommit]
+    machine: str
+    read: ReadNotes
+    now: datetime
+    skipped: SkippedLines = field(default_factory=SkippedLines)
+
+    def points(self, commits: Sequence[MainCommit], keys: Collection[Key]) -> Iterator[Point]:
+        """Yield the points of `keys` at these commits, in their order, whatever machine measured them."""
+        only = line_filter({image for image, _ in keys}, {metric for _, metric in keys})
+        notes = self.read([commit.sha for commit in commits])
+        for point in points_of(commits, notes, self.now, self.skipped, only):
+            if (point.line.image, point.line.metric) in keys:
+                yield point
+
+    def first(self, commits: Sequence[MainCommit], keys: Collection[Key], others: set[Key]) -> dict[Key, Point]:
+        """Return the first usable point of each of `keys`. Add those of other machines to `others`."""
+        found: dict[Key, Point] = {}
+        if not keys:
+            return found
+        for point in self.points(commits, keys):
+            key = point.line.image, point.line.metric
+            if not self.is_comparable(point.line):
+                others.add(key)
+            elif key not in found and not point.line.lower_bound:
+                found[key] = point
+                if len(found) == len(keys):
+                    break
+        return found
+
+    def is_comparable(self, line: HistoryLine) -> bool:
+        """Return whether a figure of a trial comes from such a machine. Sizes of images are the same on all."""
+        return line.metric in IMAGE_METRICS or line.machine == self.machine
+
+
+def _since(keys: set[Key], index: int, main: Main, look: _Look) -> dict[Key, Then]:
+    """Return what was measured last before a place on the branch. Without that, what was measured first after it."""
+    others: set[Key] = set()
+    before = look.first(main.commits[index:], keys, others)
+    missing = keys - before.keys()
+    after = look.first(main.commits[:index][::-1], missing, others)
+    found = {key: _found(point) for key, point in before.items()}
+    found |= {key: replace(_found(point), is_later=True) for key, point in after.items()}
+    is_damaged = bool(look.skipped.all())
+    for key in missing - after.keys():
+        if key in others:
+            found[key] = _unknown(key, _OTHER_MACHINE, main)
+        elif main.problem is not None:
+            found[key] = _unknown(key, main.problem, main)
+        elif is_damaged:
+            found[key] = _unknown(key, _DAMAGED, main)
+        else:
+            found[key] = _unknown(key, _NONE_YET, main, ThenState.NO_HISTORY)
+    return found
+
+
+def _found(point: Point) -> Then:
+    line = point.line
+    value = replace(
+        MetricValue.of(line.metric, line.value), interval=line.interval, at_most=line.at_most, at_least=line.at_least
+    )
+    return Then(ThenState.FOUND, value, line.samples, point.commit.sha)
+
+
+def _unknown(key: Key, reason: str, main: Main, state: ThenState | None = None) -> Then:
+    known = state or (ThenState.EXCUSED if main.is_excused else ThenState.UNKNOWN)
+    return Then(known, MetricValue.absent(key[1], reason))
+
+
+def _has_grown(latest: Point | None, creep: Creep, then: Then) -> bool:
+    """Return whether the newest figure of main is well above that of then."""
+    before = then.value.value
+    if latest is None or before is None:
+        return False
+    return latest.line.value - before > _MUCH * tolerated_growth(before, creep.tolerance)
+
+
+def _with_added(keys: Collection[Key], then: Mapping[Key, Then], look: _Look) -> dict[Key, Then]:
+    """Return what was found of `keys`, with the commits that added most since then."""
+    begins = {key: _index(look.commits, then[key].commit) for key in keys}
+    known = {key: index for key, index in begins.items() if index is not None}
+    if not known:
+        return {}
+    since = look.commits[: max(known.values()) + 1][::-1]
+    order = {commit.sha: number for number, commit in enumerate(since)}
+    values: dict[Key, list[Point]] = {key: [] for key in known}
+    for point in look.points(since, known):
+        key = point.line.image, point.line.metric
+        if look.is_comparable(point.line) and order[point.commit.sha] >= len(since) - 1 - known[key]:
+            values[key].append(point)
+    return {key: replace(then[key], added=_most(points)) for key, points in values.items()}
+
+
+def _index(commits: Sequence[MainCommit], sha: str | None) -> int | None:
+    return next((number for number, commit in enumerate(commits) if commit.sha == sha), None)
+
+
+def _most(points: Sequence[Point]) -> tuple[Added, ...]:
+    steps = [(now.line.value - before.line.value, now.commit) for before, now in pairwise(points)]
+    largest = sorted((step for step in steps if step[0] > 0), key=lambda step: -step[0])[:MOST_NAMED]
+    return tuple(Added(commit.sha, printable(commit.subject), growth) for growth, commit in largest)
