@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 from pydantic.fields import FieldInfo
 
 from membudget.budgets.cost import Currency
-from membudget.budgets.fields import AnyPhaseLabel, ImageName
+from membudget.budgets.fields import AnyPhaseLabel, ImageName, Since
 from membudget.budgets.rules import Tolerance
 from membudget.core.metrics import Metric, MetricValue
 from membudget.core.sharding import Shard
 from membudget.judge.measurement import ImageMeasurement, SideMeasurement
+from membudget.judge.then import Sha
 from membudget.judge.whole import Coverage, GroupMeasurement
 from membudget.measure.listening import AnyPort, IpAddress
 from membudget.measure.probe.messages import Series
@@ -40,6 +41,8 @@ _PLAIN: dict[Any, st.SearchStrategy[Any]] = {
     AnyPhaseLabel: _PHASES,
     AnyPort: st.integers(0, 65535),
     IpAddress: st.ip_addresses().map(str),
+    Since: st.from_regex(r"[a-z0-9][a-z0-9.-]{0,9}", fullmatch=True),
+    Sha: st.from_regex(r"[0-9a-f]{40}", fullmatch=True),
 }
 
 

@@ -10,6 +10,8 @@ from membudget.budgets.entries import MOST_TRIALS
 from membudget.core.files import Stored
 from membudget.core.metrics import MetricValue
 
+Sha = Annotated[str, Field(pattern=r"^[0-9a-f]{40}([0-9a-f]{24})?$")]
+"""The ID of a commit."""
 MOST_NAMED = 3
 """The most commits that are named because they added most."""
 
@@ -30,7 +32,7 @@ class ThenState(StrEnum):
 class Added(Stored):
     """A commit of the main branch that added to a metric."""
 
-    commit: Annotated[str, Field(pattern=r"^[0-9a-f]{40}([0-9a-f]{24})?$")]
+    commit: Sha
     subject: Annotated[str, Field(max_length=300)]
     growth: int
     """Compared with the figure before, in the metric's unit."""
@@ -45,7 +47,7 @@ class Then(Stored):
     """The value of then, or why there is none."""
     samples: Annotated[tuple[int, ...], Field(max_length=MOST_TRIALS)] = ()
     """The value of each trial."""
-    commit: Annotated[str, Field(pattern=r"^[0-9a-f]{40}([0-9a-f]{24})?$")] | None = None
+    commit: Sha | None = None
     """The commit that was measured. None if there is none."""
     is_later: bool = False
     """Whether the history begins only after the time that the budget names."""
