@@ -88,6 +88,11 @@ def answer(connection):
 """
 
 
+REFUSES = """
+if "JAVA_TOOL_OPTIONS" in os.environ: sys.exit("Module jdk.jfr not found")
+"""
+
+
 @pytest.fixture(scope="module")
 def jvm(engine: Engine) -> str:
     return build_profiled("jvm")
@@ -215,3 +220,18 @@ def test_a_hostile_profile_is_bounded(
     assert all(len(frame.name) <= LONGEST_NAME for frame in side.profile.frames)
     assert all(len(stack.frames) <= MOST_FRAMES for stack in side.profile.stacks)
     assert side.profile.held_bytes == MIB
+
+
+def test_a_jvm_that_does_not_start_with_the_profiler_is_profiled_without(
+    from_host: Trials, images: PreparedImages
+) -> None:
+    """As one that was built without the module jdk.jfr."""
+    side = pretended(from_host, images, REFUSES + TALKS, RuntimeKind.JVM)
+    assert side.profile is not None, side.reason
+    assert side.profile.profiled_by is ProfiledBy.CLASS_HISTOGRAM
+
+
+def test_a_service_that_fails_anyway_says_why(from_host: Trials, images: PreparedImages) -> None:
+    side = pretended(from_host, images, "sys.exit(3)\n", RuntimeKind.JVM)
+    assert side.profile is None
+    assert "its trial failed" in str(side.reason)

@@ -25,6 +25,7 @@ from membudget.measure.probe.messages import Depth, ProbeReport
 from membudget.measure.profiling.capturing import NO_CAPTURE, Capture, HeapCapture
 from membudget.measure.profiling.heap_profile import ProfiledSide
 from membudget.measure.profiling.order import Profiling, profiled
+from membudget.measure.profiling.profilers import unprepared
 from membudget.measure.repeats import read_during_kill, until_seen
 from membudget.measure.runtimes.asking import asked
 from membudget.measure.runtimes.runtime import Runtime
@@ -120,14 +121,20 @@ class TrialRunner:
     def profile(
         self, spec: TrialSpec, order: Profiling, ledger: TrialLedger, cpus: tuple[int, ...] | None = None
     ) -> ProfiledSide:
-        """Run `spec` once with a profiler, and return its profile, or the reason why there is none.
+        """Run `spec` with a profiler, and return its profile, or the reason why there is none.
 
         Raises EnvironmentFault if the trial says nothing about the image.
         """
         self._cpus = cpus or tuple(range(self._info.cpus))
-        spec = profiled(spec, order, self._containers.environment(spec.image_id), self.available_bytes())
+        run = profiled(spec, order, self._containers.environment(spec.image_id), self.available_bytes())
         capture = HeapCapture(self._drivers, self._containers, self._probe.rss_now, order, spec.inputs.secrets)
-        return capture.side(self._run_once(spec, ledger, self.rate_hz, Depth.NONE, capture))
+        trial = self._run_once(run, ledger, self.rate_hz, Depth.NONE, capture)
+        side = capture.side(trial)
+        if side.profile is None and not trial.workload_passed and (other := unprepared(order.profiler)) is not None:
+            # It may not start with what the profiler needs, such as a JVM that was built without jdk.jfr.
+            second = self.profile(spec, replace(order, profiler=other), ledger, cpus)
+            return second if second.profile is not None else side
+        return side
 
     def _note_container(self, container_id: str | None) -> None:
         self._container_id = container_id

@@ -38,3 +38,9 @@ def profiler_of(kind: RuntimeKind | None, *, has_pod: bool) -> Profiler | None:
 def profiler_named(runtime: Runtime) -> Profiler:
     """Return the profiler of a runtime that has one."""
     return next(one for one in PROFILERS if one.runtime is runtime)
+
+
+def unprepared(profiler: Profiler) -> Profiler | None:
+    """Return what profiles the same runtime as far as possible if nothing is prepared. None if that is `profiler`."""
+    other = profiler_of(next(iter(profiler.kinds), None), has_pod=True)
+    return other if other != profiler else None

@@ -1,0 +1,28 @@
+"""Which profiler is for what."""
+
+import pytest
+
+from membudget.measure.live_heap.messages import Runtime
+from membudget.measure.profiling.profilers import PROFILERS, profiler_named, profiler_of, unprepared
+from membudget.measure.runtimes.runtime import RuntimeKind
+
+
+def test_what_needs_a_preparation_has_a_profiler_that_needs_none() -> None:
+    for one in PROFILERS:
+        other = unprepared(one)
+        assert (other is None) is (one.prepare is None)
+        assert other is None or other.prepare is None
+
+
+def test_a_jvm_that_cannot_be_prepared_is_profiled_by_the_same_questions() -> None:
+    usual, in_pod = (profiler_of(RuntimeKind.JVM, has_pod=has_pod) for has_pod in (False, True))
+    assert usual is not None
+    assert in_pod is not None
+    assert (usual.prepare is None, in_pod.prepare) == (False, None)
+    assert in_pod.capture is usual.capture
+    assert unprepared(usual) == in_pod
+
+
+@pytest.mark.parametrize("runtime", Runtime)
+def test_each_runtime_has_a_profiler(runtime: Runtime) -> None:
+    assert profiler_named(runtime).runtime is runtime
