@@ -35,13 +35,16 @@ def socket_in(folder: Path) -> Path:
     return folder / "docker.sock"
 
 
-def start(folder: Path, *options: str, apart: bool = False) -> "subprocess.Popen[Any]":
-    """Start the engine of a folder and wait until it answers. `apart`, it has a network of its own, without a way out.
+def start(folder: Path, *options: str, apart: bool = False, before: tuple[str, ...] = ()) -> "subprocess.Popen[Any]":
+    """Start the engine of a folder, by the command `before` it, and wait until it answers.
+
+    `apart`, it has a network of its own, without a way out.
 
     Raises SystemExit with the end of its log when it does not start.
     """
     log = folder / "dockerd.log"
     command = [
+        *before,
         *(_APART if apart else ()),
         "dockerd",
         f"--data-root={folder / 'data'}",

@@ -38,8 +38,8 @@ def why_none() -> str | None:
 
 
 @contextmanager
-def opened() -> Iterator[dict[str, str]]:
-    """A second engine: the environment of tests on it. Nothing of it stays.
+def opened(before: tuple[str, ...] = ()) -> Iterator[dict[str, str]]:
+    """A second engine, started by the command `before` it: the environment of tests on it. Nothing of it stays.
 
     Tests on the first engine have to start after it.
     """
@@ -48,7 +48,7 @@ def opened() -> Iterator[dict[str, str]]:
     try:
         scratch = folder / "tmp"
         scratch.mkdir()
-        process = dockerd.start(folder, apart=True)
+        process = dockerd.start(folder, apart=True, before=before)
         os.environ[TESTS_BESIDE] = "1"
         try:
             yield {

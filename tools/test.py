@@ -62,7 +62,7 @@ _FIRST = "integration"
 _BUILD_OWN_IMAGE = (sys.executable, "tools/own_image.py")
 
 _AFTER_THE_FIRST, _AFTER_ALL = ("nice", "-n", "5"), ("nice", "-n", "10")
-"""The first engine's tests cannot be shared out, and take longest."""
+"""The first engine's tests cannot be shared out, and take longest. The other engines wait with their tests for them."""
 
 
 def main() -> int:
@@ -104,7 +104,8 @@ def _every_test() -> int:
         each_cpu = ("-n", str(os.cpu_count() or 1), "--dist", "worksteal")
         beside = [stack.enter_context(in_background(*each_cpu, *_WITHOUT_ENGINE, before=_AFTER_ALL))]
         with ThreadPoolExecutor() as threads:
-            opening = [threads.submit(stack.enter_context, second_engine.opened()) for _ in range(_count_of_others())]
+            others = [second_engine.opened(_AFTER_THE_FIRST) for _ in range(_count_of_others())]
+            opening = [threads.submit(stack.enter_context, one) for one in others]
             _provide_base_images()
         stack.callback(processes.end_group, subprocess.Popen(_BUILD_OWN_IMAGE, start_new_session=True))
         if environs := [opened.result() for opened in opening]:
