@@ -12,6 +12,8 @@ from membudget.core.progress import Running
 from membudget.core.quantities import MIB
 from membudget.engine.rendering import Renderers
 from membudget.judge.fitted import FittedImage
+from membudget.measure.profiling.heap_profile import ProfiledSide
+from membudget.measure.profiling.order import Profiling
 from membudget.measure.runtimes.runtime import Runtime
 from membudget.measure.trial import Trial, TrialInputs, TrialSpec
 from membudget.report.report import Environment
@@ -48,6 +50,9 @@ class FakeTools:
         """What a runtime answers, by "name side"."""
         self.files: tuple[str, ...] = ()
         """The files of every commit."""
+        self.profiles: dict[str, Callable[[], ProfiledSide]] = {}
+        """What a profiled trial brings, by "name side"."""
+        self.orders: list[Profiling] = []
         self.keeps = False
         """Whether it keeps those of this run."""
 
@@ -88,6 +93,12 @@ class FakeTools:
         self.done.append(f"ask {spec.image_id}")
         answer = self.answers.get(spec.image_id)
         return answer(runtime) if answer is not None else runtime
+
+    def profile(self, spec: TrialSpec, order: Profiling) -> ProfiledSide:
+        """What the test says."""
+        self.done.append(f"profile {spec.image_id}")
+        self.orders.append(order)
+        return self.profiles.get(spec.image_id, lambda: ProfiledSide(None, "nobody profiles here"))()
 
     def contents(self, images: Mapping[Side, BuiltImage], *, wants_download_size: bool) -> PairContents:
         """100 MiB each."""

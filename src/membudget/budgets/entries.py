@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, ConfigDict, Field, SerializeAsAny, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, SerializeAsAny, StrictBool, model_validator
 
 from membudget.budgets.auto_workload import AutoWorkload
 from membudget.budgets.budget_tables import SizeBudget
@@ -161,6 +161,8 @@ class Defaults(FileModel):
     """Measured trials per side, after one discarded warm-up: a number, or a table with `min` and `max`."""
     leak: LeakPolicy | None = None
     """What happens if memory grows without end during the phase "soak": "advise" reports it, "fail" fails the check."""
+    profile: StrictBool | None = None
+    """Whether base and head are profiled if the memory breaks a budget."""
     container: ContainerSettings = ContainerSettings()
     """Environment, files, rights and CPUs of the containers."""
     budgets: MetricBudgets = MetricBudgets()
@@ -190,6 +192,10 @@ class ImageSpec(FileModel):
     """Measured trials per side, after one discarded warm-up: a number, or a table with `min` and `max`."""
     leak: LeakPolicy = "advise"
     """What happens if memory grows without end during the phase "soak": "advise" reports it, "fail" fails the check."""
+    profile: StrictBool = True
+    """Whether base and head are profiled if the memory breaks a budget: each runs once more with the profiler of its
+    language, to show which code holds the memory. No verdict depends on it.
+    """
     container: ContainerSettings = ContainerSettings()
     """Environment, files, rights and CPUs of the container."""
     compose: ComposeSettings | None = None
@@ -233,7 +239,7 @@ class ImageSpec(FileModel):
         """
         inherited = {
             key: getattr(defaults, key)
-            for key in ("limit", "timeout", "settle", "trials", "leak")
+            for key in ("limit", "timeout", "settle", "trials", "leak", "profile")
             if key not in self.model_fields_set and getattr(defaults, key) is not None
         }
         budgets = self.budgets.over(of_group.over(defaults.budgets.over(NO_OOM_KILLS)))

@@ -23,6 +23,7 @@ from membudget.check.larger_bodies import with_larger_trials
 from membudget.check.manifest_source import Renderer
 from membudget.check.manifests import changed_images, checked_manifests
 from membudget.check.profile_sources import SourceTree, with_sources
+from membudget.check.profiles import Profiles, with_profile
 from membudget.check.runtimes import Asker, with_runtimes
 from membudget.check.trials import Outage, TrialTools, measure_pair
 from membudget.check.written_settings import SettingFiles
@@ -82,6 +83,8 @@ class CheckRequest:
     """What the report says about the base's budgets file."""
     is_local: bool = False
     """Whether no server's job runs the check."""
+    profiles: bool = False
+    """Whether every image that is run is profiled. Otherwise, only those whose memory breaks a budget are."""
     budgets_text: BudgetsText | None = None
     """None: the report does not propose edits of the file."""
     then: Mapping[tuple[str, Metric], Then] = field(default_factory=dict)
@@ -93,7 +96,7 @@ class CheckRequest:
         return {name: rules.spec for name, rules in self.rules.images.items()}
 
 
-class Tools(TrialTools, BuildTools, Asker, SourceTree, Protocol):
+class Tools(TrialTools, BuildTools, Asker, SourceTree, Profiles, Protocol):
     """The tools that a check needs."""
 
     def checkout(self, commit: Commit) -> AbstractContextManager[Path]:
@@ -192,12 +195,14 @@ def _with_proposals(result: JudgedReport, budgets: BudgetsText | None) -> Judged
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """What rules have to know beyond the trials."""
+    """What is wanted of every image beyond its trials."""
 
     files: SettingFiles | None
     """Where settings of runtimes are looked for. None if no rule for runtimes is on."""
     larger_bodies: bool
     """Whether larger bodies are sent."""
+    profiles: bool
+    """Whether it is profiled, also if no budget is broken."""
 
 
 def _measured(
@@ -207,8 +212,9 @@ def _measured(
     outage: Outage,
     wanted: _Wanted,
 ) -> ImageMeasurement:
-    """Measure a pair, ask the runtimes in it, send larger bodies, and look up what its sides were fitted to."""
+    """Measure a pair, profile it if need be, ask its runtimes, send larger bodies, and look up what its sides were fitted to."""
     found, spec = measure_pair(subject, tools, progress, outage), subject.pair.head
+    found = with_profile(subject, found, tools, progress, is_asked=wanted.profiles)
     found = with_runtimes(subject, found, tools, asks=wanted.files is not None, files=wanted.files)
     found = with_larger_trials(subject, found, tools, progress, asks=wanted.larger_bodies)
     if spec is None or found.is_unchanged:
@@ -225,7 +231,8 @@ def _measured(
 
 def _wanted(request: CheckRequest, checkout: Path, renderer: Renderer) -> _Wanted:
     is_on = MemoryRule.BUFFERED_BODIES in request.rules.memory_rules.switched_on
-    return _Wanted(_setting_files(request, checkout, renderer), larger_bodies=is_on)
+    files = _setting_files(request, checkout, renderer)
+    return _Wanted(files, larger_bodies=is_on, profiles=request.profiles)
 
 
 def _setting_files(request: CheckRequest, checkout: Path, renderer: Renderer) -> SettingFiles | None:

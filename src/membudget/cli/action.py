@@ -44,6 +44,7 @@ class ActionInputs:
     images: str = ""
     reports: str = ""
     base_variants: str = "false"
+    profile: str = "false"
     page: str = ""
     sarif: str = ""
     artifact: str = DEFAULT_ARTIFACT
@@ -115,6 +116,11 @@ class ActionInputs:
     def looks_up_bases(self) -> bool:
         """Whether to ask registries for smaller variants of base images. Raises ConfigurationError."""
         return _is_true("base-variants", self.base_variants)
+
+    @property
+    def profiles(self) -> bool:
+        """Whether to profile every image that is run. Raises ConfigurationError."""
+        return _is_true("profile", self.profile)
 
     @property
     def confirmations(self) -> int:

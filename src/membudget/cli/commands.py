@@ -76,6 +76,7 @@ def check(options: argparse.Namespace) -> ExitCode:
         label=options.approval_label,
         remembers=not options.no_cache,
         looks_up_bases=options.base_variants,
+        profiles=options.profile,
         secrets=AllowedSecrets.of(options.allow_secret),
         is_quiet=options.quiet,
         is_local=not registry.is_job(os.environ),
@@ -211,6 +212,7 @@ def _run_action_check(inputs: ActionInputs, server: Server) -> JudgedReport:
         label=inputs.approval_label,
         remembers=inputs.remembers,
         looks_up_bases=inputs.looks_up_bases,
+        profiles=inputs.profiles,
         secrets=AllowedSecrets.of(inputs.allowed_secrets),
         history=HistorySource(inputs.history_place, inputs.github_token),
     )

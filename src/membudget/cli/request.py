@@ -56,6 +56,8 @@ class Wanted:
     """Whether results of identical images are reused, and unchanged images are not built."""
     looks_up_bases: bool = False
     """Whether to ask registries for smaller variants of base images."""
+    profiles: bool = False
+    """Whether every image that is run is profiled."""
     secrets: AllowedSecrets = AllowedSecrets()
     is_quiet: bool = False
     """Whether to show no progress."""
@@ -153,6 +155,7 @@ def check_request(repository: GitRepository, wanted: Wanted, label: LabelState |
         tuple({**of_head.images, **known.budgets.images}),
         tuple(_base_notes(known)),
         wanted.is_local,
+        wanted.profiles,
         BudgetsText(_name_of(repository, budgets), budgets_file.read(budgets)),
     )
 

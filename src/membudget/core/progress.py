@@ -34,6 +34,8 @@ class Doing(StrEnum):
     """A trial with larger bodies, which is not judged."""
     TRY = "try"
     """A run that finds out how an image can be run."""
+    PROFILE = "profile"
+    """A trial that is profiled and never judged."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,13 @@ from membudget.core.untrusted_text import printable
 
 _TITLES = {Stage.BUILDING: "Building", Stage.MEASURING: "Measuring", Stage.TRYING: "Trying"}
 
+_SINGLE = {
+    Doing.WARM_UP: "warm-up",
+    Doing.CONFIRM: "trial to confirm cached results",
+    Doing.PROFILE: "profiled trial",
+}
+"""What is done only once to a side."""
+
 
 def stage_words(stage: Stage, images: int) -> str:
     """Return the title of a stage: "Building 4 images"."""
@@ -24,10 +31,8 @@ def step_words(step: Step) -> str:
             return f"building {side}".rstrip()
         case Doing.READ:
             return "reading layers"
-        case Doing.WARM_UP:
-            what = "warm-up"
-        case Doing.CONFIRM:
-            what = "trial to confirm cached results"
+        case Doing.WARM_UP | Doing.CONFIRM | Doing.PROFILE:
+            what = _SINGLE[step.doing]
         case Doing.SEARCH:
             what = f"search {step.number} of up to {step.most}"
         case Doing.PROVE | Doing.LARGER:

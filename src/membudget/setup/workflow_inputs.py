@@ -98,6 +98,7 @@ INPUTS: Mapping[Kind, Mapping[str, Values]] = {
         "images": _ANY,
         "reports": _ANY,
         "base-variants": _TRUTH,
+        "profile": _TRUTH,
         "page": _ANY,
         "sarif": _ANY,
         "artifact": _ANY,

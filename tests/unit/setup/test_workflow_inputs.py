@@ -74,7 +74,14 @@ def is_accepted(name: str, value: str) -> bool:
     inputs = ActionInputs(**given, github_token=SecretStr("")) if name != "github-token" else ActionInputs()
     try:
         _ = inputs.exit_policy, inputs.comment_settings, inputs.status_mode, inputs.chosen_command, inputs.most_jobs
-        _ = inputs.most_shards, inputs.remembers, inputs.looks_up_bases, inputs.only, inputs.allowed_secrets
+        _ = (
+            inputs.most_shards,
+            inputs.remembers,
+            inputs.looks_up_bases,
+            inputs.profiles,
+            inputs.only,
+            inputs.allowed_secrets,
+        )
         _ = inputs.confirmations, inputs.writes
         inputs.check_history()
         if inputs.shard:

@@ -66,6 +66,19 @@ def runtimes_of(trials: Sequence[Trial]) -> tuple[Runtime, ...]:
     return tuple(_recognised(best))[:MOST_RUNTIMES] if best is not None else ()
 
 
+def main_program(trials: Sequence[Trial]) -> tuple[RuntimeKind | None, str | None]:
+    """Return what the processes run on that together held the most memory, and the path of their program.
+
+    Both are None if that is not known.
+    """
+    best = max((trial.snapshot for trial in trials if trial.snapshot is not None), key=_worth, default=None)
+    groups: dict[tuple[RuntimeKind | None, str | None], list[ProcessUse]] = {}
+    for process in best.processes if best is not None else ():
+        executable = process.clues.executable if process.clues is not None else None
+        groups.setdefault((kind_of(process), executable), []).append(process)
+    return max(groups, key=lambda one: _held(groups[one]), default=(None, None))
+
+
 def _worth(snapshot: Snapshot) -> tuple[bool, int]:
     largest = max(snapshot.processes, key=lambda one: one.unreclaimable_bytes, default=None)
     has_map = largest is not None and largest.clues is not None and largest.clues.map is not None

@@ -6,7 +6,7 @@ import pytest
 
 from membudget.core.quantities import MIB
 from membudget.measure.probe.process_use import ProcessUse, Snapshot
-from membudget.measure.runtimes.recognise import kind_of, runtimes_of
+from membudget.measure.runtimes.recognise import kind_of, main_program, runtimes_of
 from membudget.measure.runtimes.runtime import MOST_RUNTIMES, Malloc, Runtime, RuntimeKind, Server
 from membudget.measure.trial import Trial
 from tests.support import builders
@@ -189,3 +189,19 @@ def test_another_program_is_told_if_its_allocator_can_return_memory() -> None:
 def test_the_configuration_of_php_fpm_is_in_its_title(title: tuple[str, ...], settings: tuple[str, ...]) -> None:
     (found,) = seen(process(clues("/usr/sbin/php-fpm8.2"), arguments=title))
     assert found.settings == settings
+
+
+def test_the_main_program_is_that_whose_processes_hold_the_most_together() -> None:
+    python = "/usr/bin/python3.11"
+    workers = [process(clues(python, held=40), rss=40, pid=pid) for pid in (1, 2, 3)]
+    java = process(clues("/opt/jdk/bin/java", JVM, held=90), rss=90, pid=4)
+    trial = trial_with(builders.snapshot(*workers, java, rss=210))
+    assert main_program([trial]) == (RuntimeKind.PYTHON, python)
+
+
+def test_the_main_program_may_be_unknown() -> None:
+    shell = process(clues("/bin/sh", held=5), rss=5, pid=1)
+    own = process(clues("/srv/engine", held=80), rss=80, pid=2)
+    assert main_program([trial_with(builders.snapshot(shell, own))]) == (None, "/srv/engine")
+    assert main_program([trial_with(builders.snapshot(replace(own, clues=None)))]) == (None, None)
+    assert main_program([builders.trial(90)]) == (None, None)
