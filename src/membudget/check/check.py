@@ -212,7 +212,7 @@ def _measured(
     outage: Outage,
     wanted: _Wanted,
 ) -> ImageMeasurement:
-    """Measure a pair, profile it if need be, ask its runtimes, send larger bodies, and look up what its sides were fitted to."""
+    """Measure a pair, profile it if need be, ask its runtimes, send larger bodies, and look up earlier fits."""
     found, spec = measure_pair(subject, tools, progress, outage), subject.pair.head
     found = with_profile(subject, found, tools, progress, is_asked=wanted.profiles)
     found = with_runtimes(subject, found, tools, asks=wanted.files is not None, files=wanted.files)

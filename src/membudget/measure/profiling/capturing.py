@@ -41,11 +41,11 @@ _PATIENCE_S = 0.25
 """How long a wait for the program may go on once the trial is over."""
 _NEAR = 0.95
 """The share of the judged peak at which the first profile is taken."""
-_MORE = 1.06
+_MORE = 1.25
 """How much more memory there has to be for another profile. A profiler takes memory itself: what it sees at the first
 moment may be less than what it would have seen at the peak.
 """
-_MOST_TIMES = 8
+_MOST_TIMES = 3
 _REST = 3
 """How many times as long as the last profile took the next one waits, so that the service has time for its work."""
 _PIECE, _DONE = TypeAdapter(Piece), TypeAdapter(Done)

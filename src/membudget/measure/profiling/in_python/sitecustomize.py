@@ -17,9 +17,11 @@ if TYPE_CHECKING:
     Place = tuple[str, int]
     """A file, and a line in it."""
     Calls = Sequence[Place]
-_FRAMES = 25
-"""How many calls are kept of each piece of memory."""
-_MOST_STACKS = 400
+_FRAMES = 10
+"""How many calls are kept of each piece of memory. More take more time, above all during imports."""
+_MOST_STACKS = 200
+_MOST_CANDIDATES = 20
+"""How many functions that begin before a line are looked at to find the one that contains it."""
 _LONGEST_NAME = 200
 _ALONE_S = 10.0
 """How long other threads wait for an answer. A service under load with four threads would make it take five times as
@@ -59,9 +61,14 @@ def _profile() -> str:
     traces = _tracemalloc._get_traces()
     # By the identity of the calls: equal ones are nearly always one object, and to hash them takes long.
     sizes: dict[int, int] = {}
+    all_calls: dict[int, Calls] = {}
     for trace in traces:
-        sizes[id(trace[2])] = sizes.get(id(trace[2]), 0) + trace[1]
-    all_calls = {id(trace[2]): trace[2] for trace in traces}
+        number = id(trace[2])
+        if number in sizes:
+            sizes[number] += trace[1]
+        else:
+            sizes[number] = trace[1]
+            all_calls[number] = trace[2]
     del traces
     sums: dict[Calls, int] = {}
     for number, calls in all_calls.items():
@@ -109,13 +116,33 @@ def _names(places: "set[Place]") -> "dict[Place, str]":
         left += [
             (inner, "%s.<locals>.%s" % (name, inner.co_name)) for inner in code.co_consts if type(inner) is type(code)
         ]
-    found: dict[Place, tuple[int, str]] = {}
-    for code, name in codes.items():
-        for line in _lines(code):
-            place = (code.co_filename, line)
-            if place in places and (place not in found or found[place][0] < code.co_firstlineno):
-                found[place] = (code.co_firstlineno, name)
-    return {place: _outside_of_comprehensions(name) for place, (_, name) in found.items()}
+    of_files: dict[str, list[tuple[int, int, CodeType, str]]] = {}
+    for number, (code, name) in enumerate(codes.items()):
+        of_files.setdefault(code.co_filename, []).append((code.co_firstlineno, number, code, name))
+    for candidates in of_files.values():
+        candidates.sort(reverse=True)
+    lines: dict[int, set[int]] = {}
+    found: dict[Place, str] = {}
+    for file, line in places:
+        for _, number, code, name in _before(line, of_files.get(file, [])):
+            if number not in lines:
+                lines[number] = _lines(code)
+            if line in lines[number]:
+                found[file, line] = _outside_of_comprehensions(name)
+                break
+    return found
+
+
+def _before(line: int, candidates: "list[tuple[int, int, CodeType, str]]") -> "list[tuple[int, int, CodeType, str]]":
+    """Return the last candidates that begin before a line, or in it. All are sorted, the last one first."""
+    low, high = 0, len(candidates)
+    while low < high:
+        middle = (low + high) // 2
+        if candidates[middle][0] > line:
+            low = middle + 1
+        else:
+            high = middle
+    return candidates[low : low + _MOST_CANDIDATES]
 
 
 def _outside_of_comprehensions(name: str) -> str:
