@@ -15,6 +15,7 @@ from membudget.core.quantities import MIB
 from membudget.judge.cost import costs
 from membudget.judge.larger_bodies import HELD_SHARE
 from membudget.judge.measurement import ImageMeasurement, Presence
+from membudget.measure.probe.process_use import Snapshot
 from membudget.measure.trial import Outcome, PhaseName, Trial
 
 LEAST_BYTES = 16 * MIB
@@ -27,6 +28,8 @@ SIDECAR_SHARE = 1 / 3
 KEPT_SHARE = 0.8
 """With less than that part of what the load added, most of it was returned, or may have been."""
 RETURNED_SHARE = 0.5
+NEAR_PEAK = 0.9
+"""A look at the processes that shows less than that part of the peak RSS proves nothing."""
 HUGE_SHARE = 0.5
 
 
@@ -167,14 +170,21 @@ def _dirty_pages(trial: Trial, image: ImageMeasurement) -> Used | None:
     return Used(pages.dirty_bytes, pages.usage_bytes, min(pages.dirty_bytes, room) if room else None)
 
 
+def _near_peak(trial: Trial) -> Snapshot | None:
+    """Return the look at the processes if it shows the peak. An earlier one does not know what came after it."""
+    seen, peak = trial.snapshot, _value(trial, Metric.PEAK_RSS)
+    is_known = seen is not None and peak is not None and seen.counts_pages_once
+    return seen if seen is not None and is_known and seen.seen_bytes >= NEAR_PEAK * (peak or 0) else None
+
+
 def _shared_pages(trial: Trial, image: ImageMeasurement) -> Used | None:
     """Return what the RSS of all processes counts twice, if each of them was read whole."""
-    seen, room = trial.snapshot, _room(trial, image.limit_bytes)
+    seen, room = _near_peak(trial), _room(trial, image.limit_bytes)
     if seen is None or seen.summed_pss_bytes is None or room is None:
         return None
     processes = seen.processes
     is_whole = seen.process_count == len(processes) and all(one.pss_bytes is not None for one in processes)
-    if not is_whole or not seen.counts_pages_once:
+    if not is_whole:
         return None
     total = sum(one.rss_bytes for one in processes)
     # A limit below the sum was not sized by it.
@@ -215,8 +225,8 @@ def _returned(trial: Trial, image: ImageMeasurement) -> Used | None:
 
 
 def _huge_pages(trial: Trial, _: ImageMeasurement) -> Used | None:
-    seen = trial.snapshot
-    if seen is None or seen.huge_bytes is None or not seen.counts_pages_once:
+    seen = _near_peak(trial)
+    if seen is None or seen.huge_bytes is None:
         return None
     return Used(seen.huge_bytes, seen.rss_bytes, setting=trial.settings.transparent_huge_pages)
 

@@ -109,6 +109,14 @@ def test_a_process_that_was_not_read_whole_proves_nothing() -> None:
     assert rules_of(more) == []
 
 
+@pytest.mark.parametrize("trial", [with_processes(), with_huge_pages()], ids=["shared", "huge"])
+def test_a_look_long_before_the_peak_proves_nothing(trial: Trial) -> None:
+    assert trial.snapshot is not None
+    early = with_metrics(trial, peak_rss=trial.snapshot.rss_bytes / MIB / 0.89)
+    assert rules_of(early) == []
+    assert rules_of(early, trial) == rules_of(trial) != [], "and it does not contradict another trial"
+
+
 def test_without_the_moment_before_the_load_nothing_is_kept() -> None:
     trial = with_load()
     assert rules_of(replace(trial, phases=trial.phases[1:])) == [], "it was never seen ready"
