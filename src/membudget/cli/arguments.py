@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from membudget.cli.advise_arguments import add_advise, add_fit
 from membudget.cli.argument_values import duration, jobs, limit, number_up_to
-from membudget.cli.history_arguments import add_history, add_place
+from membudget.cli.history_arguments import add_backfill, add_history, add_place
 from membudget.cli.image_arguments import add_base_variants, add_diff, add_inspect
 from membudget.cli.init_arguments import HELPER_IMAGE_HELP, add_init
 from membudget.cli.report_arguments import add_detail, add_format, add_report, add_report_option, add_written_report
@@ -51,6 +51,7 @@ def make_parser(program: str = "membudget") -> argparse.ArgumentParser:
     add_report(commands)
     _add_publish(commands)
     add_history(commands)
+    add_backfill(commands, _add_measuring_options)
     add_doctor(commands, _add_measuring_options)
     add_completion(commands)
     _add_schema(commands)

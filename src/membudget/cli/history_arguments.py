@@ -3,6 +3,7 @@
 import argparse
 
 from membudget.cli.argument_values import number_up_to
+from membudget.cli.setup_arguments import AddMeasuringOptions
 from membudget.core.errors import ExitCode
 from membudget.core.files import DEFAULT_REPORT
 
@@ -37,6 +38,37 @@ def add_history(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     )
     add_place(push)
     push.set_defaults(handler=_push)
+
+
+def add_backfill(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", add_measuring_options: AddMeasuringOptions
+) -> None:
+    """Add `membudget backfill`."""
+    command = commands.add_parser(
+        "backfill",
+        help="measure earlier commits, and keep their figures",
+        description="Build and measure earlier commits of the branch as check does, with the budgets file of today, and"
+        " keep their figures in the history. A commit that such a machine has measured already is skipped.",
+    )
+    command.add_argument("images", nargs="*", metavar="IMAGE", help="image to measure (default: all)")
+    command.add_argument("--since", required=True, metavar="REV", help="oldest commit to measure, such as a tag")
+    command.add_argument(
+        "--every", type=number_up_to(MOST_COMMITS), default=1, metavar="N", help="measure every Nth commit (default: 1)"
+    )
+    command.add_argument(
+        "--budgets", default="budgets.toml", metavar="FILE", help="budgets file (default: %(default)s)"
+    )
+    command.add_argument("--no-fetch", action="store_true", help="do not fetch the history first")
+    _add_push(command)
+    add_place(command)
+    add_measuring_options(command)
+    command.set_defaults(handler=_backfill)
+
+
+def _backfill(options: argparse.Namespace) -> ExitCode:
+    from membudget.cli.backfill import backfill
+
+    return backfill(options)
 
 
 def _add_list(kinds: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -24,7 +24,7 @@ ReadNotes = Callable[[Sequence[str]], Iterable[Note]]
 _MUCH = 0.5
 """The share of the tolerated growth from which on the commits that added most are looked up."""
 _NONE_YET = "the history has no figure of it yet"
-_OTHER_MACHINE = "the history has only figures of other machines: run `membudget backfill` on this one"
+_OTHER_MACHINE = "the history has only figures of other machines: `membudget backfill` measures here"
 _NOT_READ = "the history was not read"
 _DAMAGED = "the history has no figure of it, but damaged lines"
 
