@@ -70,8 +70,7 @@ def place_text(frame: Frame, pair: PairProfile) -> str:
 
     It is text from outside.
     """
-    source = pair.source_of(frame)
-    file = source.path if source is not None else frame.file
+    file = pair.path_of(frame)
     if file is None:
         return frame.name
     where = f"{file}:{frame.line}" if frame.line is not None else file

@@ -90,6 +90,7 @@ def test_it_is_told_why_there_is_no_profile() -> None:
         (Frame("/usr/lib/libtorch.so", "/usr/lib/libtorch.so"), "/usr/lib/libtorch.so"),
         (Frame("", "/app/a.py", 3), "/app/a.py:3"),
         (Frame("f", "/app/b.py", 3), "src/b.py:3 f"),
+        (Frame("g", "/app/b.py", 9), "src/b.py:9 g"),
     ],
 )
 def test_a_place_in_short(frame: Frame, expected: str) -> None:

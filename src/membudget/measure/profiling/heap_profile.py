@@ -192,3 +192,7 @@ class PairProfile(Stored):
         """Return where a frame is in the repository. None if it is not known."""
         same = (one for one in self.sources if (one.file, one.line) == (frame.file, frame.line))
         return next(same, None)
+
+    def path_of(self, frame: Frame) -> str | None:
+        """Return the path of a frame's file: in the repository if that is known, else as the frame names it."""
+        return next((one.path for one in self.sources if one.file == frame.file), frame.file)
