@@ -109,6 +109,7 @@ picture: picture-outcomes picture-fit demo  ## draw the README's pictures: what 
 	@$(BIN)/python tools/picture.py comment build/demo/comment.md docs/pictures/comment.png
 	@$(BIN)/python tools/picture.py terminal build/demo/report.json docs/pictures/terminal.png
 	@$(BIN)/python tools/page_picture.py build/demo/report.html storefront docs/pictures/page.png docs/pictures/page-image.png
+	@$(BIN)/python tools/page_picture.py flames build/demo/report.html catalog docs/pictures/flames.png
 
 picture-fit: $(VENV)/.installed-dev  ## draw the README's picture of a fit, from docs/pictures/fit.json: no engine needed
 	@$(BIN)/python tools/page_picture.py docs/pictures/fit.json report docs/pictures/fit.png

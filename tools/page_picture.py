@@ -1,6 +1,7 @@
-"""Photographs the report's page for the README: its top, light; and one image in detail, dark. Or the page of a fit.
+"""Photographs the report's page: its top, light; one image in detail, dark; the code that holds its memory. Or a fit.
 
 python tools/page_picture.py REPORT.html IMAGE TOP.png DETAIL.png
+python tools/page_picture.py flames REPORT.html IMAGE PICTURE.png
 python tools/page_picture.py FIT.json IMAGE PICTURE.png
 """
 
@@ -27,13 +28,18 @@ _DETAIL = (1000, 3000)
 """Higher than any image's section: what is photographed is the section."""
 _FIT = (928, 3000)
 _PATIENCE_S = 20
-_LARGEST_BYTES = 320_000
+_LARGEST_BYTES = 350_000
 """Of a photograph, which has more colours than a comment."""
 
 
 def main() -> int:
     """Take what is asked for."""
     match sys.argv[1:]:
+        case ["flames", page, name, shown]:
+            made = [Path(shown)]
+            with _browser() as chrome:
+                _show(chrome, Path(page), f"#image-{name}", _FIT, "light")
+                chrome.find_element(By.CSS_SELECTOR, f"#image-{name} .profile").screenshot(shown)
         case [page, name, top, detail]:
             made = [Path(top), Path(detail)]
             with _browser() as chrome:

@@ -32,7 +32,7 @@ _WIDE = {"guarded": Window(1090, 1.1), "deployed": Window(1000, 1.15)}
 _PHONE = Window(390, 1.5)
 _TERMINAL = Window(1066, 1.05)
 _TERMINAL_COLUMNS = 160
-_LARGEST_OUTCOME_BYTES, _LARGEST_BYTES = 70_000, 120_000
+_LARGEST_OUTCOME_BYTES, _LARGEST_BYTES = 70_000, 130_000
 
 _TERMINAL_PAGE = """<!doctype html>
 <meta charset="utf-8">
