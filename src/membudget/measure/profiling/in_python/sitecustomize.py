@@ -161,7 +161,7 @@ def _lines(code: "CodeType") -> "set[int]":
 
 
 def _is_library(file: str, library: str) -> bool:
-    return file.startswith((library, "<frozen")) or "site-packages" in file or "dist-packages" in file
+    return file.startswith((library, "<frozen", "<unknown>")) or "site-packages" in file or "dist-packages" in file
 
 
 def _text(said: str) -> str:
