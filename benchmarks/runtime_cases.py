@@ -216,7 +216,7 @@ def _buffers_above_limit(number: int, breaks: bool) -> Case:
     heap, direct = round(0.4 * limit), round(((0.62 + 0.02 * number) if breaks else (0.1 + 0.005 * number)) * limit)
     flags = f"{_COLLECTORS[number % 4]} -Xmx{heap}m -XX:MaxDirectMemorySize={direct}m"
     both = http(
-        HttpRequests(path="/fill", count=100, concurrency=4), HttpRequests(path="/direct", count=150, concurrency=4),
+        HttpRequests(path="/fill", count=100, concurrency=4), HttpRequests(path="/direct", count=80, concurrency=4),
         ready=READY,
     )  # fmt: skip
     return _jvm(rule, number, breaks, flags, limit, load=both)

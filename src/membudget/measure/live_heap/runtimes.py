@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from membudget.measure.live_heap.messages import MOST_PROCESSES, Runtime
+from membudget.measure.runtime_marks import JVM, NODE, PYTHON, RUBY, by_library, by_program
 
 _INITIAL_NAMESPACE = "pid:[4026531836]"
 """The machine's own PID namespace (include/linux/proc_ns.h). No process outside of a container may be signalled."""
@@ -21,21 +22,13 @@ _LARGEST_FILE_BYTES = 1 << 20
 """How much of a file in /proc is read. Memory maps can be longer."""
 
 
-_RUBY = re.compile(r"ruby(\d(\.\d+)?)?")
-_PYTHON = re.compile(r"python(3(\.\d+t?)?)?")
+_ASKED = {JVM: Runtime.HOTSPOT, NODE: Runtime.NODE, PYTHON: Runtime.CPYTHON, RUBY: Runtime.RUBY}
 
 
 def runtime_of(program: str, libraries: frozenset[str]) -> Runtime | None:
     """Return the runtime of a process, by the name of its executable and the names of the files that it maps."""
-    if program == "java" or "libjvm.so" in libraries:
-        return Runtime.HOTSPOT
-    if program in ("node", "nodejs"):
-        return Runtime.NODE
-    if _PYTHON.fullmatch(program) or any(library.startswith("libpython3") for library in libraries):
-        return Runtime.CPYTHON
-    if _RUBY.fullmatch(program) or any(library.startswith("libruby") for library in libraries):
-        return Runtime.RUBY
-    return None
+    found = by_library(libraries) or by_program(program, believes_java=True)
+    return _ASKED.get(found) if found is not None else None
 
 
 @dataclass(frozen=True, slots=True)

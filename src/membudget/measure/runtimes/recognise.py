@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 
 from membudget.measure.probe.process_use import Clues, ProcessUse, Snapshot
+from membudget.measure.runtime_marks import by_library, by_program
 from membudget.measure.runtimes.runtime import (
     FPM_CONFIG,
     MOST_RUNTIMES,
@@ -17,27 +18,6 @@ from membudget.measure.runtimes.runtime import (
 )
 from membudget.measure.trial import Trial
 
-_BY_LIBRARY = (
-    (re.compile(r"/libjvm\."), RuntimeKind.JVM),
-    (re.compile(r"/libcoreclr\."), RuntimeKind.DOTNET),
-    (re.compile(r"/libnode\."), RuntimeKind.NODE),
-    (re.compile(r"/libpython\d"), RuntimeKind.PYTHON),
-    (re.compile(r"/libruby"), RuntimeKind.RUBY),
-)
-_BY_PROGRAM = (
-    (re.compile(r"node(js)?"), RuntimeKind.NODE),
-    (re.compile(r"python\d*(\.\d+)?"), RuntimeKind.PYTHON),
-    (re.compile(r"ruby[\d.]*"), RuntimeKind.RUBY),
-    (re.compile(r"php-fpm[\d.]*"), RuntimeKind.PHP_FPM),
-    (re.compile(r"beam(\.smp)?"), RuntimeKind.ERLANG),
-    (re.compile(r"nginx"), RuntimeKind.NGINX),
-    (re.compile(r"apache2|httpd"), RuntimeKind.APACHE),
-    (re.compile(r"postgres"), RuntimeKind.POSTGRES),
-    # Debian's redis-server is a link to the program that checks its files.
-    (re.compile(r"redis-server|redis-check-rdb|valkey-server"), RuntimeKind.REDIS),
-    (re.compile(r"dotnet"), RuntimeKind.DOTNET),
-)
-_JAVA = re.compile(r"java")
 _MALLOCS = (
     (re.compile(r"/libjemalloc"), Malloc.JEMALLOC),
     (re.compile(r"/libtcmalloc"), Malloc.TCMALLOC),
@@ -148,16 +128,11 @@ def kind_of(process: ProcessUse) -> RuntimeKind | None:
     clues = process.clues
     if clues is None or clues.executable is None:
         return None
-    name = PurePosixPath(clues.executable).name
-    if clues.map is not None:
-        for pattern, kind in _BY_LIBRARY:
-            if any(pattern.search(path) for path in clues.map.libraries):
-                return kind
-    elif _JAVA.fullmatch(name):
-        return RuntimeKind.JVM
-    for pattern, kind in _BY_PROGRAM:
-        if pattern.fullmatch(name):
-            return kind
+    program = PurePosixPath(clues.executable).name
+    found = by_library(clues.map.libraries) if clues.map is not None else None
+    found = found or by_program(program, believes_java=clues.map is None)
+    if found is not None:
+        return RuntimeKind(found)
     if clues.is_go:
         return RuntimeKind.GO
     has_allocator = clues.map is not None and (clues.map.arenas or _malloc(clues) in _RETURNING)

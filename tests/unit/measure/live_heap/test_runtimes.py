@@ -26,6 +26,8 @@ from membudget.measure.live_heap.runtimes import running_runtimes, runtime_of
         ("rubyfmt", (), None),
         ("pypy3", (), None),
         ("javascript", (), None),
+        ("python2.7", (), None),
+        ("nginx", (), None),
         ("sh", ("libc.so.6",), None),
     ],
 )

@@ -205,3 +205,8 @@ def test_the_main_program_may_be_unknown() -> None:
     assert main_program([trial_with(builders.snapshot(shell, own))]) == (None, "/srv/engine")
     assert main_program([trial_with(builders.snapshot(replace(own, clues=None)))]) == (None, None)
     assert main_program([builders.trial(90)]) == (None, None)
+
+
+def test_a_fake_build_id_of_go_outranks_neither_a_library_nor_a_known_program() -> None:
+    assert kind_of(process(replace(clues("/shop", LIBC, JVM), is_go=True))) is RuntimeKind.JVM
+    assert kind_of(process(replace(clues("/usr/bin/node", LIBC), is_go=True))) is RuntimeKind.NODE
