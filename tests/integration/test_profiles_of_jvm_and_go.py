@@ -5,8 +5,10 @@ from dataclasses import replace
 import pytest
 
 from membudget.budgets.workload_parts import HttpRequests
+from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB
 from membudget.engine.connection import Engine
+from membudget.judge.growth import growth_of
 from membudget.measure.profiling import capturing
 from membudget.measure.profiling.heap_profile import (
     LONGEST_NAME,
@@ -17,8 +19,11 @@ from membudget.measure.profiling.heap_profile import (
     ProfiledSide,
 )
 from membudget.measure.runtimes.runtime import RuntimeKind
-from tests.support.prepared_images import PreparedImages, build_profiled
+from membudget.publish.report_file import read_report
+from tests.support import membudget_process
+from tests.support.prepared_images import PROFILED, PreparedImages, build_profiled
 from tests.support.profiled import growth, profiled
+from tests.support.repository import Repository
 from tests.support.trials import Trials, http
 
 LOAD = http(HttpRequests(path="/", count=300, concurrency=4))
@@ -235,3 +240,43 @@ def test_a_service_that_fails_anyway_says_why(from_host: Trials, images: Prepare
     side = pretended(from_host, images, "sys.exit(3)\n", RuntimeKind.JVM)
     assert side.profile is None
     assert "its trial failed" in str(side.reason)
+
+
+BUDGETS = """
+version = 1
+[images.shop]
+build = { context = "." }
+limit = "256MiB"
+timeout = "2m"
+trials = 1
+workload = { kind = "http", port = 8080, requests = [{ path = "/", count = 100 }] }
+budgets.peak_rss = { growth = { percent = 5, floor = "1MiB" } }
+"""
+
+
+@pytest.mark.parametrize(
+    ("runtime", "source", "place"),
+    [("jvm", "src/main/java/Shop.java", IN_JVM), ("go", "cmd/shop/main.go", IN_GO)],
+)
+def test_a_check_names_the_line_that_breaks_the_budget(
+    engine: Engine, repository: Repository, clean: None, *, runtime: str, source: str, place: Frame
+) -> None:
+    dockerfile = f"FROM {build_profiled(runtime)}\nENV GROWTH_MIB=%d\n"
+    code = (PROFILED / runtime / source.rpartition("/")[2]).read_text()
+    repository.commit("base", {"Dockerfile": dockerfile % 0, "budgets.toml": BUDGETS, source: code})
+    repository.branch("more")
+    repository.commit("head", {"Dockerfile": dockerfile % 40})
+
+    done = membudget_process.run("check", "--base", "main", "--report", "report.json", folder=repository.folder)
+
+    assert done.exit_code == 1, done.stdout + done.stderr
+    (image,) = read_report(repository.folder / "report.json").images
+    assert image.profile is not None
+    grown = growth_of(image.profile)
+    assert grown is not None, image.profile
+    assert grown.named[0].frame == place
+    assert image.base is not None
+    assert image.head is not None
+    rss = [side.metrics[Metric.PEAK_RSS].value or 0 for side in (image.base, image.head)]
+    assert grown.explained_bytes >= 0.8 * (rss[1] - rss[0])
+    assert f"{source}:{place.line}" in done.stdout

@@ -8,6 +8,8 @@ import second_engine
 from membudget.version import VERSION
 
 _FOLDER = Path(__file__).parent / "images"
+PROFILED = _FOLDER / "profiled"
+"""The sources of services that grow."""
 _CATALOGS = Path(__file__).parents[2] / "benchmarks" / "catalogs"
 
 
@@ -53,7 +55,7 @@ def build_catalog(runtime: str) -> str:
 
 def build_profiled(service: str) -> str:
     """A service that keeps GROWTH_MIB more in one function, one of tests/support/images/profiled."""
-    return _built_folder(f"membudget-test/profile-{service}", _FOLDER / "profiled" / service)
+    return _built_folder(f"membudget-test/profile-{service}", PROFILED / service)
 
 
 def _built_folder(reference: str, folder: Path) -> str:
