@@ -20,6 +20,7 @@ from membudget.measure.live_heap.messages import LONGEST_REASON
 from membudget.measure.live_heap.runtimes import RunningRuntime
 
 _MEMORY_BYTES = 256 << 20
+"""How much memory the child may take, besides what it has from its parent."""
 _LARGEST_FILE_BYTES = 1 << 16
 _LONGEST_NUMBER_BYTES = 20
 _PIECE_BYTES = 1 << 16
@@ -119,13 +120,14 @@ def _live(  # noqa: PLR0913 - all that a child is given
 ) -> None:
     """Ask, write the answer, and end. A forked child must not return into its parent's code."""
     try:
+        memory_bytes = _data_bytes() + _MEMORY_BYTES  # before it leaves for a root whose /proc may lie
         reason: str | None = None
         said = b""
         try:
             if is_inside:
                 _enter(process)
             _live_no_longer_than(parent)
-            _limit()
+            _limit(memory_bytes)
             said = ask(process, deadline)
         except NoAnswer as error:
             reason = str(error)
@@ -135,9 +137,8 @@ def _live(  # noqa: PLR0913 - all that a child is given
             reason = "its answer is too large"
         except (OSError, ValueError) as error:
             reason = f"it could not be asked: {error}"
-        _write_all(
-            writer, _DATA + said if reason is None else _REASON + reason[:LONGEST_REASON].encode(errors="replace")
-        )
+        _write_all(writer, _DATA if reason is None else _REASON)
+        _write_all(writer, said if reason is None else reason[:LONGEST_REASON].encode(errors="replace"))
     finally:
         os._exit(0)
 
@@ -171,10 +172,15 @@ def _live_no_longer_than(parent: int) -> None:
         sys.exit(1)
 
 
-def _limit() -> None:
+def _data_bytes() -> int:
+    """Return what the child has from its parent, as RLIMIT_DATA counts it (proc(5), statm)."""
+    return int(Path("/proc/self/statm").read_text().split()[5]) * resource.getpagesize()
+
+
+def _limit(memory_bytes: int) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (_LARGEST_FILE_BYTES, _LARGEST_FILE_BYTES))
-    resource.setrlimit(resource.RLIMIT_DATA, (_MEMORY_BYTES, _MEMORY_BYTES))
+    resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
 
 
 def _enter_network(folder: int) -> None:

@@ -23,6 +23,12 @@ def test_an_answer_of_4_mib_passes() -> None:
     assert _said(lambda *_: b"x" * _MOST) == Said(b"x" * _MOST)
 
 
+def test_a_large_parent_leaves_its_child_memory() -> None:
+    held = b"x" * (300 << 20)
+    assert _said(lambda *_: b"x" * _MOST) == Said(b"x" * _MOST)
+    assert len(held) == 300 << 20
+
+
 def test_an_empty_answer_is_an_answer() -> None:
     assert _said(lambda *_: b"") == Said(b"")
 
