@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from membudget.measure.live_heap import confined
 from membudget.measure.live_heap.confined import NoAnswer, Said, said_confined
 from membudget.measure.live_heap.messages import LONGEST_REASON, Runtime
 from membudget.measure.live_heap.runtimes import RunningRuntime
@@ -41,7 +42,9 @@ def test_more_memory_than_a_child_has_is_refused() -> None:
     assert _said(lambda *_: b"x" * (1 << 30)) == Said(None, "its answer is too large")
 
 
-def test_a_child_that_hangs_is_ended() -> None:
+def test_a_child_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(confined, "_GRACE_S", 0.1)
+
     def hang(_process: RunningRuntime, _deadline: float) -> bytes:
         while True:
             time.sleep(60)

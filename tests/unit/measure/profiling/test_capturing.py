@@ -26,6 +26,11 @@ from tests.support.builders import trial
 _PEAK = 100 * MIB
 
 
+@pytest.fixture(autouse=True)
+def _looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(capturing, "_POLL_S", 0.002)
+
+
 def _read(raw: bytes) -> HeapProfile:
     """Read "NAME BYTES" lines."""
     lines = [line.split() for line in raw.decode().splitlines()]
