@@ -23,7 +23,7 @@ def test_a_library_tells_the_runtime(path: str, kind: RuntimeKind | None) -> Non
     assert by_library(["/usr/lib/libc.so.6", path]) == kind
 
 
-@pytest.mark.parametrize("kind", set(RuntimeKind) - {RuntimeKind.JVM, RuntimeKind.GO, RuntimeKind.PROGRAM})
+@pytest.mark.parametrize("kind", sorted(set(RuntimeKind) - {RuntimeKind.JVM, RuntimeKind.GO, RuntimeKind.PROGRAM}))
 def test_each_kind_has_a_program(kind: RuntimeKind) -> None:
     names = ("node", "python3", "ruby3.1", "php-fpm8.2", "beam.smp", "nginx", "apache2", "postgres", "redis-server",
              "dotnet")  # fmt: skip
