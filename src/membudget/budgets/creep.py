@@ -23,7 +23,7 @@ class _Creep(FileModel):
     percent: Percent
     """Growth since then in percent. Growth counts only if it exceeds `percent` and `floor`."""
     on: Literal["fail", "warn"] = "fail"
-    """What happens to a pull request with which the metric has grown by more."""
+    """Whether larger growth fails the check, or only warns."""
 
 
 class SizeCreep(_Creep):

@@ -206,8 +206,8 @@ class ImageSpec(FileModel):
     workload: Workload = AutoWorkload()
     """What exercises the container. If absent, a one-shot runs to its end, and a service that is ready is left idle."""
     larger_bodies: LargerRequests = {}
-    """Requests with larger bodies or responses, by the path in the workload. The head is run with them after the judged
-    trials, to see whether it holds whole bodies in memory.
+    """Requests with larger bodies or responses, by the path in the workload. After the judged trials, the head runs with
+    them, to show whether it holds whole bodies in memory.
     """
     budgets: MetricBudgets = MetricBudgets()
     """Budgets of the image, by metric."""
@@ -298,11 +298,11 @@ class BudgetsFile(FileModel):
     limits and requests are checked against what was measured.
     """
     manifest_rules: ManifestRules = ManifestRules()
-    """The rules that the manifests are held to, each with what happens if it is broken."""
+    """The rules for manifests, and what happens if each is broken."""
     runtime_rules: RuntimeRules = RuntimeRules()
-    """The rules that the settings of runtimes are held to, each with whether it is told if it is broken."""
+    """The rules for the settings of runtimes, and whether each is on."""
     memory_rules: MemoryRules = MemoryRules()
-    """The rules that the use of memory is held to, each with whether it is told if it is broken."""
+    """The rules for the use of memory, and whether each is on."""
 
     @property
     def members(self) -> int:

@@ -36,7 +36,7 @@ _ORDER: tuple[Severity, ...] = ("off", "warn", "fail")
 
 
 class ManifestRules(FileModel):
-    """What happens if a manifest breaks a rule: "fail" fails the check, "warn" tells it, "off" turns the rule off."""
+    """What happens if a manifest breaks a rule: "fail" fails the check, "warn" reports it, "off" turns the rule off."""
 
     limit_below_need: Severity = "fail"
     """A container's limit is below the last fit, or below the measured peak RSS if there is no fit."""

@@ -20,7 +20,7 @@ class MemoryRule(StrEnum):
 
 
 class MemoryRules(FileModel):
-    """What happens if memory is used in a way that costs more than needed: "warn" tells it, "off" turns the rule off.
+    """What happens if memory is used in a way that costs more than needed: "warn" reports it, "off" turns the rule off.
 
     A broken rule never changes a verdict.
     """
@@ -32,7 +32,7 @@ class MemoryRules(FileModel):
     dirty_pages: Switch = "warn"
     """Data that waits to be written to files takes a tenth of the limit or more."""
     shared_pages: Switch = "warn"
-    """The limit has room for the RSS of all processes in sum, which counts shared pages several times."""
+    """The limit is at least the sum of the RSS of all processes, which counts shared pages several times."""
     memory_kept: Switch = "warn"
     """After the load, the container keeps most of the memory that the load added."""
     memory_returned: Switch = "warn"

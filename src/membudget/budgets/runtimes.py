@@ -26,7 +26,7 @@ Switch = Literal["off", "warn"]
 
 
 class RuntimeRules(FileModel):
-    """What happens if the settings of a runtime break a rule: "warn" tells it, "off" turns the rule off.
+    """What happens if the settings of a runtime break a rule: "warn" reports it, "off" turns the rule off.
 
     A broken rule never changes a verdict, because the workload passed.
     """

@@ -111,7 +111,7 @@ def _add_check(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     command.add_argument("--no-cache", action="store_true", help="build all images, and reuse no cached results")
     label = "label that approves looser budgets (default: %(default)s)"
     command.add_argument("--approval-label", default="memory-budget-approved", metavar="LABEL", help=label)
-    profile = "run base and head of every image once more with a profiler, also if no budget is broken"
+    profile = "run base and head of every image that runs once more with a profiler, even if no budget is broken"
     command.add_argument("--profile", action="store_true", help=profile)
     approved = "outside of CI, accept looser budgets, as if the pull request had the approval label"
     command.add_argument("--approved", action="store_true", help=approved)

@@ -40,7 +40,7 @@ def show(options: argparse.Namespace) -> ExitCode:
     for sentence in sentences:
         warn(sentence)
     if not found:
-        warn("the history has no such figures. `membudget history record` keeps those of a check")
+        warn("the history has no such figures. To keep those of a check, run `membudget history record`")
     _show(found, sentences, options)
     return ExitCode.WITHIN_BUDGET
 
@@ -106,7 +106,7 @@ def record(options: argparse.Namespace) -> ExitCode:
         raise ConfigurationError("it is a part of a check", where=str(path), fix="combine the parts: membudget merge")
     lines = lines_of_report(report, str(path))
     if not lines:
-        warn(f"nothing changed at {head[:12]}, so that there is nothing to keep")
+        warn(f"no image changed at {head[:12]}, so there are no figures to keep")
         return ExitCode.WITHIN_BUDGET
     keep(store_of(repository, parse_place(options.place), token), {head: text_of(lines)}, pushes=options.push)
     print(f"{len(lines)} lines about {head[:12]} are kept in {parse_place(options.place)}")

@@ -22,8 +22,8 @@ def add_history(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     command = commands.add_parser(
         "history",
         help="keep the figures of the main branch, and show how they changed",
-        description="Keep the figures of the main branch in the repository, and show how they changed. They are kept in"
-        " git notes (refs/notes/membudget),\non a branch, or in a folder.",
+        description="Keep the figures of the main branch in the repository, and show how they changed. The history is"
+        " kept in git notes\n(refs/notes/membudget), on a branch, or in a folder.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -48,7 +48,7 @@ def add_backfill(
         "backfill",
         help="measure earlier commits, and keep their figures",
         description="Build and measure earlier commits of the branch as check does, with the budgets file of today, and"
-        " keep their figures in the history. A commit that such a machine has measured already is skipped.",
+        " keep their figures in the history. Commits that this kind of machine has already measured are skipped.",
     )
     command.add_argument("images", nargs="*", metavar="IMAGE", help="image to measure (default: all)")
     command.add_argument("--since", required=True, metavar="REV", help="oldest commit to measure, such as a tag")
@@ -99,7 +99,7 @@ def _add_list(kinds: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         help="format of the output; csv is the form that Apache Otava reads (default: %(default)s)",
     )
     listed.add_argument("--output", metavar="FILE", help="write to this file (default: standard output)")
-    listed.add_argument("--no-fetch", action="store_true", help="show what was fetched before, without a request")
+    listed.add_argument("--no-fetch", action="store_true", help="do not fetch the history first")
     add_place(listed)
     listed.set_defaults(handler=_list)
 

@@ -56,7 +56,7 @@ def lines_of_report(report: Report, where: str) -> list[HistoryLine]:
     lines, skipped = lines_of(measured, report.images), SkippedLines()
     usable = read_lines(head, text_of(lines), datetime.now(UTC), skipped)
     if len(usable) < len(lines):
-        raise ConfigurationError("its figures contradict each other, or its time has not come yet", where=where)
+        raise ConfigurationError("its figures contradict each other, or its time is in the future", where=where)
     return lines
 
 

@@ -24,9 +24,9 @@ ReadNotes = Callable[[Sequence[str]], Iterable[Note]]
 _MUCH = 0.5
 """The share of the tolerated growth from which on the commits that added most are looked up."""
 _NONE_YET = "the history has no figure of it yet"
-_OTHER_MACHINE = "the history has only figures of other machines: `membudget backfill` measures here"
+_OTHER_MACHINE = "the history only has figures of other kinds of machines: run `membudget backfill` on this one"
 _NOT_READ = "the history was not read"
-_DAMAGED = "the history has no figure of it, but damaged lines"
+_DAMAGED = "the history has damaged lines, and no figure of it"
 
 
 @dataclass(frozen=True, slots=True)
