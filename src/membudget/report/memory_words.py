@@ -14,7 +14,7 @@ from membudget.report.story_parts import Item, Items, Keep, Section
 
 TITLE = "Memory that could be saved"
 _STEPS = {
-    MemoryRule.SIDECAR_SHARE: "lower their buffers and caches, or run one for each node",
+    MemoryRule.SIDECAR_SHARE: "lower the buffers and caches of sidecars, or run one for each node",
     MemoryRule.PAGE_CACHE: "do not size the limit by it, and find a smaller limit with membudget fit",
     MemoryRule.DIRTY_PAGES: "write smaller files, or call fsync more often",
     MemoryRule.SHARED_PAGES: "set the limit by peak_rss, not by the sum that ps shows",
