@@ -206,8 +206,8 @@ class ImageSpec(FileModel):
     workload: Workload = AutoWorkload()
     """What exercises the container. If absent, a one-shot runs to its end, and a service that is ready is left idle."""
     larger_bodies: LargerRequests = {}
-    """Requests with larger bodies or responses, by the path in the workload. After the judged trials, the head runs with
-    them, to show whether it holds whole bodies in memory.
+    """Requests with larger bodies or responses, by the path in the workload. After the judged trials, the head runs
+    with them, to show whether it holds whole bodies in memory.
     """
     budgets: MetricBudgets = MetricBudgets()
     """Budgets of the image, by metric."""
