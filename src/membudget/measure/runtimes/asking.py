@@ -143,9 +143,12 @@ class Asking:
             self.fill(container_id)
             self.containers.start(container_id)
             while time.monotonic() < deadline:
-                if not self.containers.state(container_id).running:
-                    raise _NoAnswer("without its workload, the service ended at once")
-                exec_id, stream = self.containers.start_exec(container_id, ExecOptions(command=command))
+                self._refuse_ended(container_id)
+                try:
+                    exec_id, stream = self.containers.start_exec(container_id, ExecOptions(command=command))
+                except EnvironmentFault:
+                    self._refuse_ended(container_id)  # it may have ended in between
+                    raise
                 with contextlib.closing(stream):
                     output = self._read(stream, deadline)
                 if self.containers.exec_exit_code(exec_id) == 0 and read_answer(kind, [output]) is not None:
@@ -155,6 +158,10 @@ class Asking:
         finally:
             self.began(None)
             self.containers.remove(container_id)
+
+    def _refuse_ended(self, container_id: str) -> None:
+        if not self.containers.state(container_id).running:
+            raise _NoAnswer("without its workload, the service ended at once")
 
     def _read(self, stream: FramedStream, deadline: float) -> str:
         """Return all that a stream says."""
