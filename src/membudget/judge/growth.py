@@ -24,6 +24,8 @@ _LEAST_NAMED = 0.03
 """The part of the largest place from which another one is named."""
 _JUDGED = (Metric.PEAK_RSS, Metric.SETTLED_RSS, Metric.LIVE_HEAP)
 """The metrics whose growth a profile explains."""
+_BROKEN = (Verdict.FAIL, Verdict.WARN)
+"""The verdicts of a broken budget, the worst first."""
 
 _Key = tuple[str | None, str]
 """The file and the function of a place."""
@@ -162,8 +164,8 @@ def _broken_or_peak(rows: Iterable[Row]) -> Row | None:
     usable = [
         row for row in rows if row.metric in _JUDGED and row.phase is None and not row.is_own and not _is_cut_off(row)
     ]
-    broken = (row for row in usable if row.verdict is Verdict.FAIL)
-    return next(broken, next((row for row in usable if row.metric is Metric.PEAK_RSS), None))
+    broken = [row for verdict in _BROKEN for row in usable if row.verdict is verdict]
+    return next(iter(broken), next((row for row in usable if row.metric is Metric.PEAK_RSS), None))
 
 
 def _is_cut_off(row: Row) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -10,6 +11,7 @@ from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB
 from membudget.judge.growth import MOST_SITES, Growth, Whole, compared, growth_of, whole_of
 from membudget.judge.image import ImageJudgement, judge_image
+from membudget.judge.metric import Verdict
 from membudget.measure.profiling.heap_profile import Frame, HeapProfile, PairProfile, ProfiledBy, ProfiledSide
 from membudget.measure.trial import Trial
 from tests.support.builders import budgets, image, side, trial
@@ -114,6 +116,16 @@ def test_the_share_is_of_the_judged_growth() -> None:
     whole = whole_of(growth, judged(40, trial(80)))
     assert whole == Whole(Metric.PEAK_RSS, 40 * MIB)
     assert whole.share_of(growth.explained_bytes) == 0.9
+
+
+@pytest.mark.parametrize("verdict", [Verdict.WARN, Verdict.FAIL])
+def test_the_share_is_of_the_metric_whose_budget_is_broken(verdict: Verdict) -> None:
+    found = judged(40, trial(80))
+    (peak,) = (row for row in found.rows if row.metric is Metric.PEAK_RSS)
+    settled = replace(peak, metric=Metric.SETTLED_RSS, delta=36 * MIB, verdict=verdict)
+    found = replace(found, rows=(replace(peak, verdict=Verdict.PASS), settled))
+    growth = compared(profile((at("load"), 10)), profile((at("load"), 46)))
+    assert whole_of(growth, found) == Whole(Metric.SETTLED_RSS, 36 * MIB)
 
 
 def test_the_share_is_of_the_profiles_if_the_limit_cut_the_judged_growth_off_or_there_is_none() -> None:
