@@ -12,10 +12,10 @@ from itertools import pairwise
 from membudget.budgets.rules import Creep
 from membudget.build.history_place import Note
 from membudget.build.revision import MainCommit
-from membudget.core.metrics import IMAGE_METRICS, MetricValue
+from membudget.core.metrics import MetricValue
 from membudget.core.untrusted_text import printable
 from membudget.history.line import HistoryLine, Skipped, SkippedLines, line_filter
-from membudget.history.series import Key, Point, points_of
+from membudget.history.series import Key, Point, is_comparable, points_of
 from membudget.judge.bounds import tolerated_growth
 from membudget.judge.then import MOST_NAMED, Added, Then, ThenState
 
@@ -25,8 +25,9 @@ _MUCH = 0.5
 """The share of the tolerated growth from which on the commits that added most are looked up."""
 _NONE_YET = "the history has no figure of it yet"
 _OTHER_MACHINE = "the history only has figures of other kinds of machines: run `membudget backfill` on this one"
+_LOWER_BOUND = "the history has only lower bounds of it"
 _NOT_READ = "the history was not read"
-_DAMAGED = "the history has damaged lines, and no figure of it"
+_DAMAGED = "the history has damaged lines, and no figure of it: run `membudget backfill`"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,8 @@ class Main:
     """Why the history cannot be read, or may lack a part: stored as written. None if it is whole."""
     is_excused: bool = False
     """Whether figures that cannot be used are no fault, because the check is on its user's own machine."""
+    new_images: Collection[str] = ()
+    """Images that the base's budgets file does not have. Damaged lines that name no image are not about them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +82,7 @@ def look_up(wanted: Mapping[Key, Creep], main: Main, machine: str, read: ReadNot
         else:
             then |= _since(keys, place.index, main, look)
     found = {key for key, one in then.items() if one.state is ThenState.FOUND}
-    latest = look.first(main.commits, found, set())
+    latest = look.first(main.commits, found, {})
     grown = {key for key in found if _has_grown(latest.get(key), wanted[key], then[key])}
     return LookedUp({**then, **_with_added(grown, then, look)}, look.skipped.all())
 
@@ -102,45 +105,52 @@ class _Look:
             if (point.line.image, point.line.metric) in keys:
                 yield point
 
-    def first(self, commits: Sequence[MainCommit], keys: Collection[Key], others: set[Key]) -> dict[Key, Point]:
-        """Return the first usable point of each of `keys`. Add those of other machines to `others`."""
+    def first(
+        self, commits: Sequence[MainCommit], keys: Collection[Key], unusable: dict[Key, str]
+    ) -> dict[Key, Point]:
+        """Return the first usable point of each of `keys`. Add to `unusable` why others are not."""
         found: dict[Key, Point] = {}
         if not keys:
             return found
         for point in self.points(commits, keys):
             key = point.line.image, point.line.metric
-            if not self.is_comparable(point.line):
-                others.add(key)
-            elif key not in found and not point.line.lower_bound:
+            if not is_comparable(point.line, self.machine):
+                unusable.setdefault(key, _OTHER_MACHINE)
+            elif point.line.lower_bound:
+                unusable[key] = _LOWER_BOUND
+            elif key not in found:
                 found[key] = point
                 if len(found) == len(keys):
                     break
         return found
 
-    def is_comparable(self, line: HistoryLine) -> bool:
-        """Return whether a figure of a trial comes from such a machine. Sizes of images are the same on all."""
-        return line.metric in IMAGE_METRICS or line.machine == self.machine
-
 
 def _since(keys: set[Key], index: int, main: Main, look: _Look) -> dict[Key, Then]:
     """Return what was measured last before a place on the branch. Without that, what was measured first after it."""
-    others: set[Key] = set()
-    before = look.first(main.commits[index:], keys, others)
+    unusable: dict[Key, str] = {}
+    before = look.first(main.commits[index:], keys, unusable)
     missing = keys - before.keys()
-    after = look.first(main.commits[:index][::-1], missing, others)
+    after = look.first(main.commits[:index][::-1], missing, unusable)
     found = {key: _found(point) for key, point in before.items()}
     found |= {key: replace(_found(point), is_later=True) for key, point in after.items()}
-    is_damaged = bool(look.skipped.all())
     for key in missing - after.keys():
-        if key in others:
-            found[key] = _unknown(key, _OTHER_MACHINE, main)
+        if key in unusable:
+            found[key] = _unknown(key, unusable[key], main)
         elif main.problem is not None:
             found[key] = _unknown(key, main.problem, main)
-        elif is_damaged:
+        elif _may_be_damaged(key, main, look.skipped):
             found[key] = _unknown(key, _DAMAGED, main)
         else:
             found[key] = _unknown(key, _NONE_YET, main, ThenState.NO_HISTORY)
     return found
+
+
+def _may_be_damaged(key: Key, main: Main, skipped: SkippedLines) -> bool:
+    """Return whether a line that was skipped may have had the figure.
+
+    Of a new image, no line can be there unless it names the image: main has never measured it.
+    """
+    return skipped.is_about(*key) or (skipped.is_about_any and key[0] not in main.new_images)
 
 
 def _found(point: Point) -> Then:
@@ -175,7 +185,7 @@ def _with_added(keys: Collection[Key], then: Mapping[Key, Then], look: _Look) ->
     values: dict[Key, list[Point]] = {key: [] for key in known}
     for point in look.points(since, known):
         key = point.line.image, point.line.metric
-        if look.is_comparable(point.line) and order[point.commit.sha] >= len(since) - 1 - known[key]:
+        if is_comparable(point.line, look.machine) and order[point.commit.sha] >= len(since) - 1 - known[key]:
             values[key].append(point)
     return {key: replace(then[key], added=_most(points)) for key, points in values.items()}
 

@@ -6,7 +6,7 @@ line is never changed. A later version of the format gets a reader of its own he
 
 import re
 import statistics
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -28,7 +28,11 @@ _SKEW = timedelta(days=1)
 _ANY_VERSION = re.compile(rb'"v":\s*(\d{1,9})\b')
 VERSION = 1
 _BEGIN = b'{"v":'
+_ABOUT = re.compile(rb'"image":"([^"\\]*)","metric":"([^"\\]*)"')
+_LAYOUT = re.compile(rb'\{"v":1,' + _ABOUT.pattern + b"[,}]")
+"""How a line of today's version begins, as membudget writes it."""
 _MOST_ALTERNATIVES = 20
+_MOST_SUBJECTS = 10_000
 
 _Figure = Annotated[int, Field(ge=-_LARGEST, le=_LARGEST)]
 
@@ -114,16 +118,31 @@ class Skipped:
     commit: str
 
 
+Subject = tuple[str, str]
+"""An image and a metric, as a line names them."""
+
+
 @dataclass(slots=True)
 class SkippedLines:
     """Collects what is skipped, in little memory."""
 
     _counts: dict[LineFault, tuple[int, str]] = field(default_factory=dict)
+    _about: set[Subject] = field(default_factory=set)
+    is_about_any: bool = False
+    """Whether something was skipped of which nobody can tell which image it was about."""
 
-    def add(self, fault: LineFault, commit: str) -> None:
-        """Count a line."""
+    def add(self, fault: LineFault, commit: str, about: Subject | None = None) -> None:
+        """Count a line. `about` is None if nobody can tell what it was about."""
         count, first = self._counts.get(fault, (0, commit))
         self._counts[fault] = count + 1, first
+        if about is None or len(self._about) >= _MOST_SUBJECTS:
+            self.is_about_any = True
+        else:
+            self._about.add(about)
+
+    def is_about(self, image: str, metric: Metric) -> bool:
+        """Return whether a line that was skipped names this image and metric."""
+        return (image, str(metric)) in self._about
 
     def all(self) -> tuple[Skipped, ...]:
         """Return what was skipped, by fault."""
@@ -136,17 +155,14 @@ def read_lines(
     """Return the lines that are kept for a commit, as far as they are usable. Count the others in `skipped`.
 
     `data` may come from anybody who can write to the history. `only` leaves out lines of other images and metrics
-    before they are parsed: see `line_filter`.
+    before they are parsed: see `line_filter`. Only a line that is whole can be about something else.
     """
     if len(data) > LARGEST_NOTE_BYTES:
         skipped.add(LineFault.TOO_LARGE, commit)
         return []
     texts = [text for text in data.split(b"\n") if text and not text.isspace()]
     if only is not None:
-        for text in texts:  # a damaged line may be about anything
-            if not (text.startswith(_BEGIN) and text.endswith(b"}")):
-                skipped.add(LineFault.NO_LINE, commit)
-        texts = [text for text in texts if only.search(text) and text.startswith(_BEGIN) and text.endswith(b"}")]
+        texts = list(_matching(commit, texts, only, skipped))
     try:  # nearly always everything is in order, and one call is several times as fast
         lines = _all_lines().validate_json(b"[" + b",".join(texts) + b"]", strict=True)
         if len(lines) != len(texts):
@@ -166,13 +182,34 @@ def line_filter(images: Collection[str], metrics: Collection[Metric]) -> re.Patt
     return re.compile(f'"image":"(?:{image})","metric":"(?:{metric})"'.encode()) if images or metrics else None
 
 
+def _matching(
+    commit: str, texts: Sequence[bytes], only: re.Pattern[bytes], skipped: SkippedLines
+) -> Iterator[bytes]:
+    """Yield the lines that `only` finds. Skip those that are not certainly about something else."""
+    for text in texts:
+        if only.search(text):
+            yield text
+        elif not (_LAYOUT.match(text) and text.endswith(b"}")):
+            skipped.add(_fault_of(text), commit, _subject_of(text))
+
+
+def _subject_of(text: bytes) -> Subject | None:
+    """Return what a line is about. None if it is not whole, or may be several lines that have run together."""
+    found = _ABOUT.findall(text)
+    if len(found) != 1 or text.count(_BEGIN) != 1 or not (text.startswith(_BEGIN) and text.endswith(b"}")):
+        return None
+    image, metric = found[0]
+    return image.decode(errors="replace"), metric.decode(errors="replace")
+
+
 def _belongs(line: HistoryLine, commit: str, now: datetime, skipped: SkippedLines) -> bool:
+    about = line.image, str(line.metric)
     if line.commit != commit:
-        skipped.add(LineFault.OTHER_COMMIT, commit)
+        skipped.add(LineFault.OTHER_COMMIT, commit, about)
     elif line.time > now + _SKEW:
-        skipped.add(LineFault.FUTURE, commit)
+        skipped.add(LineFault.FUTURE, commit, about)
     elif not line.agrees_with_itself:
-        skipped.add(LineFault.IMPOSSIBLE, commit)
+        skipped.add(LineFault.IMPOSSIBLE, commit, about)
     else:
         return True
     return False
@@ -181,12 +218,12 @@ def _belongs(line: HistoryLine, commit: str, now: datetime, skipped: SkippedLine
 def _one_by_one(commit: str, texts: list[bytes], skipped: SkippedLines) -> Iterator[HistoryLine]:
     for text in texts:
         if len(text) > _LONGEST_LINE:
-            skipped.add(LineFault.NO_LINE, commit)
+            skipped.add(LineFault.NO_LINE, commit, _subject_of(text))
             continue
         try:
             yield HistoryLine.model_validate_json(text, strict=True)
         except ValidationError:
-            skipped.add(_fault_of(text), commit)
+            skipped.add(_fault_of(text), commit, _subject_of(text))
 
 
 def _fault_of(text: bytes) -> LineFault:

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from membudget.build.history_place import Note
 from membudget.build.revision import MainCommit
-from membudget.core.metrics import Metric
+from membudget.core.metrics import IMAGE_METRICS, Metric
 from membudget.history.line import HistoryLine, LineFault, SkippedLines, read_lines
 
 Key = tuple[str, Metric]
@@ -63,6 +63,11 @@ def last_measured(lines: Iterable[HistoryLine]) -> dict[Key, HistoryLine]:
         if before is None or (before.time, before.text()) < (line.time, line.text()):
             found[line.image, line.metric] = line
     return found
+
+
+def is_comparable(line: HistoryLine, machine: str) -> bool:
+    """Return whether a figure of a trial comes from such a machine. Sizes of images are the same on all."""
+    return line.metric in IMAGE_METRICS or line.machine == machine
 
 
 def series_of(points: Iterable[Point]) -> list[Series]:

@@ -107,6 +107,35 @@ def test_damaged_history_is_never_taken_for_none(damaged: bytes) -> None:
     assert sum(one.count for one in found.skipped) >= 1
 
 
+def of_new_image(damaged: bytes) -> ThenState:
+    main = Main(COMMITS, {"v1": FIVE_AGO}, new_images={"api"})
+    return look_up(WANTED, main, MACHINE, Notes({3: damaged}), NOW).then[KEY].state
+
+
+@pytest.mark.parametrize("damaged", [b"x\n", at(3, 40)[:-20], b'{"v":2,"name":"api"}\n', b" " * 9_000_000])
+def test_damage_that_names_no_image_does_not_keep_a_new_one_out(damaged: bytes) -> None:
+    """It would never get its first figure."""
+    assert of_new_image(damaged) is ThenState.NO_HISTORY
+    assert then(Notes({3: damaged})).state is ThenState.UNKNOWN
+
+
+@pytest.mark.parametrize("damaged", [at(3, 40, value=1), at(3, 40).replace(b'"v":1', b'"v":2')])
+def test_damage_that_names_an_image_counts_also_if_it_is_new(damaged: bytes) -> None:
+    assert of_new_image(damaged) is ThenState.UNKNOWN
+
+
+def test_damaged_lines_about_other_images_do_not_count() -> None:
+    web = line(sha(3), image="web")
+    contradiction = web.model_copy(update={"value": 1})
+    newer = text(web).replace(b'"v":1', b'"v":2')
+    assert then(Notes({3: text(contradiction), 2: newer})).state is ThenState.NO_HISTORY
+
+
+@pytest.mark.parametrize("damaged", [text(line(sha(3), image="web"))[:40] + at(3, 40), at(3, 40).replace(b":", b": ")])
+def test_a_line_that_may_be_about_the_image_counts(damaged: bytes) -> None:
+    assert then(Notes({3: damaged})).state is ThenState.UNKNOWN
+
+
 def test_an_older_figure_stands_for_a_damaged_one() -> None:
     found = looked_up(Notes({2: at(2, 39), 3: at(3, 40, value=1)}))
     assert mib(found.then[KEY]) == 39
@@ -115,6 +144,11 @@ def test_an_older_figure_stands_for_a_damaged_one() -> None:
 
 def test_a_lower_bound_is_nothing_to_grow_from() -> None:
     assert mib(then(Notes({2: at(2, 39), 3: at(3, 20, lower_bound=True)}))) == 39
+
+
+def test_a_history_of_lower_bounds_is_no_first_set_up() -> None:
+    found = then(Notes({3: at(3, 20, lower_bound=True), 7: at(7, 21, lower_bound=True)}))
+    assert (found.state, found.value.reason) == (ThenState.UNKNOWN, "the history has only lower bounds of it")
 
 
 def test_figures_of_other_machines_are_not_compared() -> None:
