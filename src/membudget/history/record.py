@@ -5,7 +5,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from pydantic import ValidationError
+
 from membudget.budgets.rules import NO_BUDGET
+from membudget.core.errors import shortened
 from membudget.core.metrics import HEADLINES, Metric
 from membudget.history.line import VERSION, HistoryLine
 from membudget.judge.bounds import fixed_bounds, tightest
@@ -34,7 +37,10 @@ def machine_class(platform: str, cgroup_version: int, cpus: int) -> str:
 
 
 def lines_of(measured: MeasuredCommit, images: Iterable[ImageMeasurement]) -> list[HistoryLine]:
-    """Return the lines of all images that were measured. Unchanged images have none: their last line still holds."""
+    """Return the lines of all images that were measured. Unchanged images have none: their last line still holds.
+
+    Raises ValueError for figures that no check finds. A report may come from a stranger.
+    """
     return [line for image in images for line in _lines(measured, image)]
 
 
@@ -43,27 +49,38 @@ def _lines(measured: MeasuredCommit, image: ImageMeasurement) -> Iterator[Histor
     if side is None or image.is_unchanged:
         return
     for metric, value in side.metrics.items():
-        budget = image.budgets.get(metric, NO_BUDGET)
-        if value.value is None or not (metric in HEADLINES or budget.is_set):
-            continue
-        bound = tightest(fixed_bounds(budget))
-        yield HistoryLine(
-            v=VERSION,
-            image=image.name,
-            metric=metric,
-            commit=measured.commit,
-            time=measured.time,
-            value=value.value,
-            samples=_samples(metric, side),
-            interval=value.interval,
-            at_most=value.at_most,
-            at_least=value.at_least,
-            lower_bound=value.is_lower_bound,
-            trials=len(side.trials),
-            machine=measured.machine,
-            budget=bound.level if bound is not None else None,
-            membudget=_plain(measured.membudget),
-        )
+        is_kept = metric in HEADLINES or image.budgets.get(metric, NO_BUDGET).is_set
+        if is_kept and value.value is not None:
+            try:
+                yield _line(measured, image, side, metric, value.value)
+            except ValidationError as error:
+                first = error.errors()[0]
+                where = ".".join(map(str, (image.name, metric, *first["loc"])))
+                raise ValueError(f"{shortened(where)}: {shortened(first['msg'])}") from None
+
+
+def _line(
+    measured: MeasuredCommit, image: ImageMeasurement, side: SideMeasurement, metric: Metric, value: int
+) -> HistoryLine:
+    found = side.metrics[metric]
+    bound = tightest(fixed_bounds(image.budgets.get(metric, NO_BUDGET)))
+    return HistoryLine(
+        v=VERSION,
+        image=image.name,
+        metric=metric,
+        commit=measured.commit,
+        time=measured.time,
+        value=value,
+        samples=_samples(metric, side),
+        interval=found.interval,
+        at_most=found.at_most,
+        at_least=found.at_least,
+        lower_bound=found.is_lower_bound,
+        trials=len(side.trials),
+        machine=measured.machine,
+        budget=bound.level if bound is not None else None,
+        membudget=_plain(measured.membudget),
+    )
 
 
 def _samples(metric: Metric, side: SideMeasurement) -> tuple[int, ...]:

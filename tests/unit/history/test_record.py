@@ -1,6 +1,8 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import pytest
+
 from membudget.core.metrics import Metric, MetricValue
 from membudget.core.quantities import MIB
 from membudget.history.line import HistoryLine
@@ -46,6 +48,15 @@ def test_a_lower_bound_stays_one() -> None:
     at_least = MetricValue.of(Metric.PEAK_RSS, 40 * MIB, "lower bound", is_lower_bound=True)
     head = replace(head, metrics={**head.metrics, Metric.PEAK_RSS: at_least})
     assert lines(image("api", base=None, head=head))[Metric.PEAK_RSS].lower_bound
+
+
+@pytest.mark.parametrize(
+    ("mib", "trials", "named"), [(2**43, 1, "api.peak_rss.value"), (40, 101, "api.peak_rss.samples")]
+)
+def test_figures_that_no_check_finds_are_named(mib: int, trials: int, named: str) -> None:
+    """Of a forged report, or of one whose trials a later version allows."""
+    with pytest.raises(ValueError, match=named):
+        lines(image("api", base=None, head=side(*(trial(mib) for _ in range(trials)))))
 
 
 def test_the_class_of_a_machine_is_plain_text() -> None:
