@@ -249,13 +249,13 @@ class GitRepository:
         done = self._git(("config", "--type=bool", "--get", key), folder)
         return done.stdout.strip() != b"false"
 
-    def setting(self, key: str) -> str | None:
-        """Return a setting of the repository or the user. None if it is not set."""
-        return self._try("config", "--get", key)
+    def setting(self, key: str, address: str | None = None) -> str | None:
+        """Return a setting of the repository or the user, or that for an address. None if it is not set."""
+        return self._try("config", *(("--get", key) if address is None else ("--get-urlmatch", key, address)))
 
-    def said(self, *arguments: str) -> str | None:
-        """Return what a reading command of git prints. None if it fails."""
-        return self._try(*arguments)
+    def said(self, *arguments: str) -> str:
+        """Return what a reading command of git prints. Raises EnvironmentFault if it fails."""
+        return self._run(*arguments)
 
     def version(self) -> str:
         """Return git's version, such as "2.39.5"."""

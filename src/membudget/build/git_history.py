@@ -1,6 +1,5 @@
 """The history of main in git: read as a stream, and appended to so that no line of a concurrent push is lost."""
 
-import base64
 import random
 import subprocess
 import tempfile
@@ -9,28 +8,22 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import uuid4
 
-from pydantic import SecretStr
-
 from membudget.build.git import GitRepository, command
+from membudget.build.git_remote import Credentials, GitRemote
 from membudget.build.history_place import HistoryPlace, Note, PlaceKind, commit_of, file_name, joined
 from membudget.core.errors import EnvironmentFault
 
 MOST_TRIES = 60
 """How often a push is tried while others push. Each round, at least one of them gets through."""
 _LONGEST_PAUSE_S = 2.0
-_TAKEN = (b"(fetch first)", b"(non-fast-forward)", b"(stale info)", b"cannot lock ref", b"failed to update ref",
-          b"reference already exists", b"incorrect old value", b"failed to lock")  # fmt: skip
-"""What git says if another push was faster (git-push(1), "Output"; git's refs/files-backend.c, builtin/receive-pack.c).
+_MOST_WAITS = 8
+"""How often in a row a push or an update is tried while the ref stays as it is, but may be about to change."""
+_MAY_CHANGE = (b"[rejected]", b"cannot lock ref", b"failed to lock", b"failed to update ref")
+"""What git says if another push is under way. It says the same of a lock that stays (git-push(1), "Output"; git's
+refs/files-backend.c, builtin/receive-pack.c).
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Credentials:
-    """A token for one server. No other server gets it."""
-
-    server: str
-    """The address of the server, such as "https://github.com"."""
-    token: SecretStr
+_REJECTED = b"!\t"
+"""How `git push --porcelain` marks a ref that was not pushed (git-push(1), "Output")."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,25 +48,32 @@ class GitHistory:
         """Start without any request. `place` has to be a ref."""
         self._repository = repository
         self._place = place
-        self._credentials = credentials
-        self._remote = remote
+        self._remote = GitRemote(repository, credentials, remote)
         self._sleep = sleep
         self._fetched = f"refs/membudget/history/{remote}/{place.name.removeprefix('refs/')}"
 
     @property
     def has_remote(self) -> bool:
         """Whether there is a remote to fetch from and to push to."""
-        return self._repository.setting(f"remote.{self._remote}.url") is not None
+        return self._remote.is_there
 
     def fetch(self) -> bool:
-        """Fetch the remote's lines. Return whether it has any. Raises EnvironmentFault if it does not answer."""
+        """Fetch the remote's lines. Return whether it has any. Raises EnvironmentFault if it does not answer.
+
+        They are fetched whole, also into a partial clone, which would fetch each when it is read.
+        """
         wanted = f"+{self._place.name}:{self._fetched}"
-        arguments = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--refmap=", self._remote, wanted)
-        done = self._git(*arguments, asks_remote=True)
+        arguments = (
+            "fetch", "--quiet", "--no-tags", "--no-filter", "--no-write-fetch-head", "--refmap=", self._remote.name,
+            wanted,
+        )  # fmt: skip
+        done = self._remote.run(*arguments)
+        if done.returncode != 0 and self._place.name in self._remote.refs(self._place.name):
+            done = self._remote.run(*arguments)  # it may have begun just now
+            if done.returncode != 0:
+                raise self._remote.fault(arguments, done)
         if done.returncode == 0:
             return True
-        if b"couldn't find remote ref" not in done.stderr:
-            raise self._repository.fault(arguments, done)
         self._git("update-ref", "-d", self._fetched)  # what was removed there is not shown here any more
         return False
 
@@ -84,7 +84,7 @@ class GitHistory:
         """
         found: dict[str, set[_Entry]] = {}
         for ref in (self._fetched, self._place.name):
-            for commit, entry in self._entries(ref):
+            for commit, entry in self._entries(self._tip(ref)):
                 found.setdefault(commit, set()).add(entry)
         wanted = [commit for commit in commits if commit in found] if commits is not None else list(found)
         sizes = {commit: sum(entry.size_bytes for entry in found[commit]) for commit in wanted}
@@ -99,9 +99,10 @@ class GitHistory:
 
     def append(self, lines: Mapping[str, bytes]) -> None:
         """Add lines to this clone's own history, by commit. Raises EnvironmentFault."""
+        tip = self._tip(self._place.name)
+        waits = 0
         for attempt in range(MOST_TRIES):
-            tip = self._tip(self._place.name)
-            added = self._united(self._place.name, lines)
+            added = self._united(tip, lines)
             if not added:
                 return
             new = self._committed(tip, added)
@@ -109,37 +110,44 @@ class GitHistory:
             done = self._git(*arguments)
             if done.returncode == 0:
                 return
-            if attempt == MOST_TRIES - 1:
-                raise self._repository.fault(arguments, done)
             self._pause(attempt)
+            before, tip = tip, self._tip(self._place.name)
+            waits = waits + 1 if tip == before else 0
+            if not _is_explained(waits, done):
+                raise self._repository.fault(arguments, done)
+        raise _overtaken("kept")
 
     def push(self, lines: Mapping[str, bytes]) -> int:
         """Add lines to the remote's history, by commit. Return how many pushes that took. Raises EnvironmentFault.
 
-        The lines are added to what the remote has. If another push is faster, they are added to its result.
+        The lines are added to what the remote has. If another push is faster, they are added to its result. What the
+        remote has then tells whether another push was: the words of servers differ.
         """
+        tip = self._fetched_tip()
+        waits = 0
         for attempt in range(MOST_TRIES):
-            tip = self._tip(self._fetched) if self.fetch() else None
-            added = self._united(self._fetched, lines)
+            added = self._united(tip, lines)
             if not added:
                 return attempt
             new = self._committed(tip, added)
-            arguments = ("push", "--porcelain", "--no-verify", self._remote, f"{new}:{self._place.name}")
-            done = self._git(*arguments, asks_remote=True)
+            arguments = ("push", "--porcelain", "--no-verify", self._remote.name, f"{new}:{self._place.name}")
+            done = self._remote.run(*arguments)
             if done.returncode == 0:
                 self._git("update-ref", self._fetched, new)
                 return attempt + 1
-            if not any(reason in done.stdout + done.stderr for reason in _TAKEN):
+            if not any(line.startswith(_REJECTED) for line in done.stdout.splitlines()):
                 raise self._refused(arguments, done)
             self._pause(attempt)
-        raise EnvironmentFault(
-            f"the history could not be pushed: others pushed first, {MOST_TRIES} times", fix="run it again"
-        )
+            before, tip = tip, self._fetched_tip()
+            waits = waits + 1 if tip == before else 0
+            if not _is_explained(waits, done):
+                raise self._refused(arguments, done)
+        raise _overtaken("pushed")
 
     def unpushed(self, most_bytes: int) -> dict[str, bytes]:
         """Return the lines of this clone that the remote lacked when it was last fetched, by commit."""
-        theirs = dict(self._entries(self._fetched))
-        own = {commit: entry for commit, entry in self._entries(self._place.name) if entry != theirs.get(commit)}
+        theirs, kept = (dict(self._entries(self._tip(ref))) for ref in (self._fetched, self._place.name))
+        own = {commit: entry for commit, entry in kept.items() if entry != theirs.get(commit)}
         small = {commit: entry.blob for commit, entry in own.items() if entry.size_bytes <= most_bytes}
         return dict(zip(small, self._blobs(list(small.values())), strict=True))
 
@@ -147,20 +155,34 @@ class GitHistory:
         self._sleep(random.uniform(0, min(_LONGEST_PAUSE_S, 0.05 * 1.5**attempt)))  # noqa: S311 - no secret
 
     def _refused(self, arguments: Sequence[str], done: "subprocess.CompletedProcess[bytes]") -> EnvironmentFault:
-        fault = self._repository.fault(arguments, done)
+        fault = self._remote.fault(arguments, done)
         return EnvironmentFault(
             fault.what, where=str(self._place), fix="give the job the permission `contents: write` and a token"
         )
 
-    def _tip(self, ref: str) -> str | None:
-        done = self._git("rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}")
-        return done.stdout.decode().strip() if done.returncode == 0 else None
+    def _fetched_tip(self) -> str | None:
+        return self._tip(self._fetched) if self.fetch() else None
 
-    def _entries(self, ref: str) -> Iterator[tuple[str, _Entry]]:
-        """Yield the files of lines at a ref, by commit. Anything else there is left alone."""
-        done = self._git("ls-tree", "-r", "-l", "-z", "--full-tree", ref)
-        if done.returncode != 0:
+    def _tip(self, ref: str) -> str | None:
+        """Return the commit of a ref. None if there is no such ref. Raises EnvironmentFault if it cannot be read."""
+        arguments = ("for-each-ref", "--format=%(refname) %(objectname)", ref)
+        done = self._git(*arguments)
+        if done.returncode != 0 or b"broken ref" in done.stderr:
+            raise self._repository.fault(arguments, done)
+        listed = dict(line.split(" ") for line in done.stdout.decode().splitlines())
+        return listed.get(ref)
+
+    def _entries(self, tip: str | None) -> Iterator[tuple[str, _Entry]]:
+        """Yield the files of lines at a commit, by the commit they are about. Anything else there is left alone.
+
+        Raises EnvironmentFault. Nothing is there if `tip` is None.
+        """
+        if tip is None:
             return
+        arguments = ("ls-tree", "-r", "-l", "-z", "--full-tree", tip)
+        done = self._git(*arguments)
+        if done.returncode != 0:
+            raise self._repository.fault(arguments, done)
         for listed in done.stdout.split(b"\0"):
             facts, _, path = listed.partition(b"\t")
             words = facts.decode().split()
@@ -176,7 +198,7 @@ class GitHistory:
             asked.write("".join(f"{blob}\n" for blob in blobs).encode())
             asked.seek(0)
             with subprocess.Popen(
-                command("cat-file", "--batch", "--buffer"), cwd=self._repository.top, env=self._repository.environ,
+                command("cat-file", "--batch", "--buffer"), cwd=self._repository.top, env=self._environ(),
                 stdin=asked, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
             ) as process:  # fmt: skip
                 said = process.stdout
@@ -184,16 +206,17 @@ class GitHistory:
                 try:
                     for _ in blobs:
                         facts = said.readline().split()
-                        if len(facts) != 3:
+                        size = int(facts[2]) if len(facts) == 3 else 0
+                        data = said.read(size + 1)
+                        if len(facts) != 3 or len(data) != size + 1:
                             raise EnvironmentFault("git has lost a part of the history", where=str(self._place))
-                        yield said.read(int(facts[2]))
-                        said.read(1)
+                        yield data[:-1]
                 finally:
                     process.kill()
 
-    def _united(self, ref: str, lines: Mapping[str, bytes]) -> dict[str, bytes]:
-        """Return the new content of each commit's file that lacks some of `lines`."""
-        entries = {commit: entry for commit, entry in self._entries(ref) if commit in lines}
+    def _united(self, tip: str | None, lines: Mapping[str, bytes]) -> dict[str, bytes]:
+        """Return the new content of each commit's file at `tip` that lacks some of `lines`."""
+        entries = {commit: entry for commit, entry in self._entries(tip) if commit in lines}
         there = dict(zip(entries, self._blobs([entry.blob for entry in entries.values()]), strict=True))
         united = {commit: joined(there.get(commit, b""), new) for commit, new in lines.items()}
         return {commit: data for commit, data in united.items() if data != there.get(commit)}
@@ -221,29 +244,27 @@ class GitHistory:
             yield b"data %d\n%s\n" % (len(data), data)
         yield b"get-mark :1\ndone\n"
 
-    def _git(
-        self, *arguments: str, given: bytes = b"", asks_remote: bool = False
-    ) -> "subprocess.CompletedProcess[bytes]":
-        credentials = self._login() if asks_remote else {}
+    def _git(self, *arguments: str, given: bytes = b"") -> "subprocess.CompletedProcess[bytes]":
         return subprocess.run(
-            command(*arguments), cwd=self._repository.top, env={**self._repository.environ, **credentials},
-            input=given, capture_output=True, check=False,
+            command(*arguments), cwd=self._repository.top, env=self._environ(), input=given, capture_output=True,
+            check=False,
         )  # fmt: skip
 
-    def _login(self) -> dict[str, str]:
-        """Return the variables that make git send the token to its own server. They are no part of a command line.
+    def _environ(self) -> dict[str, str]:
+        """Return git's environment. A partial clone may fetch what it reads, and needs the login for that."""
+        return self._remote.environ() if self._remote.is_read_lazily else self._repository.environ
 
-        Without them if the clone has a login already: servers refuse two.
-        """
-        address = self._repository.setting(f"remote.{self._remote}.url") or ""
-        found = self._credentials
-        if found is None or not found.token.get_secret_value() or not address.startswith(f"{found.server}/"):
-            return {}
-        if self._git("config", "--get-urlmatch", "http.extraHeader", address).stdout.strip():
-            return {}
-        login = base64.b64encode(f"x-access-token:{found.token.get_secret_value()}".encode()).decode()
-        return {
-            "GIT_CONFIG_COUNT": "1",
-            "GIT_CONFIG_KEY_0": f"http.{found.server}/.extraHeader",
-            "GIT_CONFIG_VALUE_0": f"Authorization: basic {login}",
-        }
+
+def _is_explained(waits: int, done: "subprocess.CompletedProcess[bytes]") -> bool:
+    """Return whether somebody else explains that an update of the ref failed, so that another try may succeed.
+
+    `waits` is how often in a row the ref has stayed as it was.
+    """
+    may_change = any(words in done.stdout + done.stderr for words in _MAY_CHANGE)
+    return waits == 0 or (may_change and waits < _MOST_WAITS)
+
+
+def _overtaken(what: str) -> EnvironmentFault:
+    return EnvironmentFault(
+        f"the history could not be {what}: others were faster, {MOST_TRIES} times", fix="run it again"
+    )

@@ -1,20 +1,20 @@
 """The main branch as the history sees it: its commits by first parent, and its tags."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from membudget.build.git import GitRepository
+from membudget.build.history_place import MOST_COMMITS
 from membudget.build.revision import MainCommit
 from membudget.core.errors import ConfigurationError, DoctorCheck
 
-MOST_COMMITS = 20_000
-"""The most commits of the main branch that are looked at, newest first."""
 _FIELDS = "%H%x1f%ct%x1f%s"
 
 
 def main_commits(repository: GitRepository, revision: str, most: int = MOST_COMMITS) -> list[MainCommit]:
-    """Return a commit and those before it on its branch, newest first. Raises ConfigurationError.
+    """Return a commit and those before it on its branch, newest first.
 
-    These are the first parents: a branch that was merged counts as its merge. A shallow clone has fewer.
+    These are the first parents: a branch that was merged counts as its merge. A shallow clone has fewer. Raises
+    ConfigurationError if there is no such commit, and EnvironmentFault if git cannot read them.
     """
     tip = repository.commit(revision)
     if tip is None:
@@ -23,7 +23,7 @@ def main_commits(repository: GitRepository, revision: str, most: int = MOST_COMM
         )
     log = repository.said("log", "--first-parent", "--no-show-signature", "-z", f"-n{most}", f"--format={_FIELDS}",
                           tip.sha, "--")  # fmt: skip
-    return list(_parsed(log or ""))
+    return list(_parsed(log))
 
 
 def _parsed(log: str) -> Iterator[MainCommit]:
@@ -34,9 +34,14 @@ def _parsed(log: str) -> Iterator[MainCommit]:
             yield MainCommit(sha, int(time), subject)
 
 
-def nearest_tag(repository: GitRepository, revision: str) -> str | None:
-    """Return the nearest tag at or before a commit of the main branch. None if there is none."""
-    return repository.said("describe", "--tags", "--abbrev=0", "--first-parent", "--end-of-options", revision) or None
+def tagged_commits(repository: GitRepository) -> frozenset[str]:
+    """Return the commits that a tag of this clone names. Raises EnvironmentFault."""
+    return frozenset(repository.said("rev-list", "--no-walk", "--tags").split())
+
+
+def newest_of(commits: Sequence[MainCommit], wanted: Collection[str]) -> int | None:
+    """Return the place of the newest commit that is among `wanted`. None if there is none."""
+    return next((index for index, commit in enumerate(commits) if commit.sha in wanted), None)
 
 
 def commit_at(commits: Sequence[MainCommit], time_s: int) -> MainCommit | None:
@@ -57,10 +62,9 @@ def commit_at(commits: Sequence[MainCommit], time_s: int) -> MainCommit | None:
 def commits_after(repository: GitRepository, tip: str, revision: str) -> int | None:
     """Return how many commits of a branch are not part of a revision. None if there is no such revision.
 
-    For a tag on another branch, these are the commits since the two went apart.
+    For a tag on another branch, these are the commits since the two went apart. Raises EnvironmentFault.
     """
     commit = repository.commit(revision)
     if commit is None:
         return None
-    counted = repository.said("rev-list", "--first-parent", "--count", tip, f"^{commit.sha}", "--")
-    return int(counted) if counted is not None and counted.isdigit() else None
+    return int(repository.said("rev-list", "--first-parent", "--count", tip, f"^{commit.sha}", "--"))

@@ -9,6 +9,8 @@ from membudget.core.errors import ConfigurationError, shortened
 
 NOTES = "notes"
 NOTES_REF = "refs/notes/membudget"
+MOST_COMMITS = 20_000
+"""The most commits of the main branch that are looked at, newest first."""
 PLACE_HINT = "notes, notes:NAME, branch:NAME or folder:PATH"
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./-]{0,199}", re.ASCII)
 _SHA = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")

@@ -1,40 +1,53 @@
 """Finds what creep budgets compare with: reads the history before anything is built, with git alone."""
 
-from collections.abc import Iterator
-from dataclasses import replace
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
+from typing import Self
 
 from membudget.budgets.creep import LAST_TAG, days_of
 from membudget.budgets.rules import Creep
 from membudget.build.git import GitRepository
-from membudget.build.git_main import commit_at, commits_after, main_commits, nearest_tag
+from membudget.build.git_main import commit_at, commits_after, main_commits, newest_of, tagged_commits
+from membudget.build.git_remote import GitRemote
 from membudget.build.history_place import PlaceKind
 from membudget.build.revision import Commit, MainCommit
 from membudget.check.check import CheckRequest
-from membudget.cli.history_store import HistorySource, HistoryStore, store_of
+from membudget.cli.history_store import HistorySource, HistoryStore, credentials_of, store_of
 from membudget.core.errors import EnvironmentFault, shortened
 from membudget.core.metrics import Metric
 from membudget.history.creep import Main, Place, look_up
 from membudget.history.line import LARGEST_NOTE_BYTES
 from membudget.report.formats.history import skipped_words
 
+_LONGEST_CAUSE = 120
 _SHALLOW = "this clone is shallow: give actions/checkout the line `fetch-depth: 0`"
 
 
 def with_creep(request: CheckRequest, repository: GitRepository, source: HistorySource, machine: str) -> CheckRequest:
     """Return the request with what its creep budgets compare with. Nothing is read if there are none.
 
-    Raises EnvironmentFault if git fails.
+    If git fails, nothing is known of then: a failure never counts as a history that is empty.
     """
     wanted = dict(_wanted(request))
     if not wanted:
         return request
     store = store_of(repository, source.place, source.token)
+    remote = GitRemote(repository, credentials_of(source.token))
     now = datetime.now(UTC)
     sinces = {creep.since for creep in wanted.values()}
-    main = _main(request, repository, _problem(repository, source, store), sinces, now)
-    found = look_up(wanted, main, machine, lambda commits: store.notes(commits, LARGEST_NOTE_BYTES), now)
+    find = partial(
+        look_up, wanted, machine=machine, read=lambda commits: store.notes(commits, LARGEST_NOTE_BYTES), now=now
+    )
+    try:
+        branch = _Branch.of(request, repository, remote)
+        found = find(_main(branch, request, _problem(request, repository, source, store), sinces, now))
+    except EnvironmentFault as fault:
+        problem = f"the history cannot be read: {shortened(fault.what, _LONGEST_CAUSE)}"
+        found = find(Main(problem=problem, is_excused=request.is_local))
     return replace(request, then=found.then, notes=(*request.notes, *skipped_words(found.skipped)))
 
 
@@ -45,47 +58,88 @@ def _wanted(request: CheckRequest) -> Iterator[tuple[tuple[str, Metric], Creep]]
                 yield (name, metric), budget.creep
 
 
-def _main(
-    request: CheckRequest, repository: GitRepository, problem: str | None, sinces: set[str], now: datetime
-) -> Main:
-    """Return the branch up to the base. Without a base, up to the commit before the head, which is what is measured."""
-    is_based = isinstance(request.base, Commit)
-    tip = request.base.sha if isinstance(request.base, Commit) else request.head.sha
-    commits = main_commits(repository, tip)[0 if is_based else 1 :]
+@dataclass(frozen=True, slots=True)
+class _Branch:
+    """The main branch up to what a check measures, in this clone."""
+
+    repository: GitRepository
+    remote: GitRemote
+    commits: Sequence[MainCommit]
+    """Newest first."""
+    is_local: bool
+
+    @classmethod
+    def of(cls, request: CheckRequest, repository: GitRepository, remote: GitRemote) -> Self:
+        """Return the branch up to the base, or else up to the commit before the head. Raises EnvironmentFault."""
+        is_based = isinstance(request.base, Commit)
+        tip = request.base.sha if isinstance(request.base, Commit) else request.head.sha
+        return cls(repository, remote, main_commits(repository, tip)[0 if is_based else 1 :], request.is_local)
+
+    def place(self, since: str, now: datetime) -> Place:
+        """Return the place on the branch that a `since` stands for. Raises EnvironmentFault."""
+        if self.repository.is_shallow():
+            return Place(None, _SHALLOW)
+        if not self.commits:
+            return Place(None, "there is no earlier commit", is_first_setup=True)
+        days = days_of(since)
+        if days is not None:
+            found = commit_at(self.commits, int((now - timedelta(days=days)).timestamp()))
+            return Place(self.commits.index(found) if found is not None else len(self.commits) - 1)
+        return self._last_tag() if since == LAST_TAG else self._revision(since)
+
+    def _last_tag(self) -> Place:
+        """Return the place of the newest tag. A clone may lack the tags, so without one the remote is asked."""
+        index = newest_of(self.commits, tagged_commits(self.repository))
+        if index is not None:
+            return Place(index)
+        if not self.is_local:
+            if not self.remote.is_there:
+                return Place(None, "this clone has no tag of the branch, and no remote `origin` to ask for one")
+            index = newest_of(self.commits, self.remote.tagged())
+        return Place(index, "the branch has no tag yet" if index is None else "", is_first_setup=index is None)
+
+    def _revision(self, since: str) -> Place:
+        index = commits_after(self.repository, self.commits[0].sha, since)
+        if index is None:
+            return Place(None, f"{shortened(since)} is not a commit of this clone: fetch it")
+        return Place(min(index, len(self.commits) - 1))
+
+
+def _main(branch: _Branch, request: CheckRequest, problem: str | None, sinces: set[str], now: datetime) -> Main:
     if problem is not None and not request.is_local:
-        return Main((), {}, problem)
-    places = {since: _place(repository, commits, since, now) for since in sinces}
-    return Main(commits, places, problem, is_excused=request.is_local)
+        return Main(problem=problem)
+    places = {since: branch.place(since, now) for since in sinces}
+    return Main(branch.commits, places, problem, is_excused=request.is_local, new_images=_new_images(request))
 
 
-def _problem(repository: GitRepository, source: HistorySource, store: HistoryStore) -> str | None:
+def _new_images(request: CheckRequest) -> frozenset[str]:
+    """Return the images that the base's budgets file does not have. None if the file is not known."""
+    if not isinstance(request.base, Commit) or request.base_problem is not None:
+        return frozenset()
+    return frozenset(request.rules.images) - frozenset(request.base_images)
+
+
+def _problem(
+    request: CheckRequest, repository: GitRepository, source: HistorySource, store: HistoryStore
+) -> str | None:
     """Return why the history cannot be used. A pull request may have written to a folder of the working tree."""
     if source.place.kind is PlaceKind.FOLDER:
-        is_own = Path(source.place.name).resolve().is_relative_to(repository.top.resolve())
-        return "its folder lies in the working tree, where a pull request can change it" if is_own else None
+        return _folder_problem(repository, Path(source.place.name))
+    if not store.has_remote:
+        no_remote = "the history cannot be fetched: this clone has no remote `origin`"
+        return None if request.is_local else no_remote
     try:
-        if store.has_remote:
-            store.fetch()
+        store.fetch()
     except EnvironmentFault as fault:
-        return f"the history cannot be fetched: {shortened(fault.what, 120)}"
+        return f"the history cannot be fetched: {shortened(fault.what, _LONGEST_CAUSE)}"
     return None
 
 
-def _place(repository: GitRepository, commits: list[MainCommit], since: str, now: datetime) -> Place:
-    """Return the place on the branch that a `since` stands for."""
-    if repository.is_shallow():
-        return Place(None, _SHALLOW)
-    if not commits:
-        return Place(None, "there is no earlier commit", is_first_setup=True)
-    days = days_of(since)
-    if days is not None:
-        found = commit_at(commits, int((now - timedelta(days=days)).timestamp()))
-        return Place(commits.index(found) if found is not None else len(commits) - 1)
-    tip = commits[0].sha
-    revision = nearest_tag(repository, tip) if since == LAST_TAG else since
-    if revision is None:
-        return Place(None, "the branch has no tag yet", is_first_setup=True)
-    index = commits_after(repository, tip, revision)
-    if index is None:
-        return Place(None, f"{shortened(since)} is not a commit of this clone: fetch it")
-    return Place(min(index, len(commits) - 1))
+def _folder_problem(repository: GitRepository, folder: Path) -> str | None:
+    if folder.resolve().is_relative_to(repository.top.resolve()):
+        return "its folder lies in the working tree, where a pull request can change it"
+    try:
+        os.scandir(folder).close()
+    except OSError as error:
+        return f"its folder cannot be read ({error.strerror}): mount it, or make it"
+    return None

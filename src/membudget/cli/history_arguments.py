@@ -2,12 +2,12 @@
 
 import argparse
 
+from membudget.build.history_place import MOST_COMMITS
 from membudget.cli.argument_values import number_up_to
 from membudget.cli.setup_arguments import AddMeasuringOptions
 from membudget.core.errors import ExitCode
 from membudget.core.files import DEFAULT_REPORT
 
-MOST_COMMITS = 20_000
 _EXAMPLES = """\
 examples:
   %(prog)s list                             the newest commits of every image
@@ -48,7 +48,7 @@ def add_backfill(
         "backfill",
         help="measure earlier commits, and keep their figures",
         description="Build and measure earlier commits of the branch as check does, with the budgets file of today, and"
-        " keep their figures in the history. Commits that this kind of machine has already measured are skipped.",
+        " keep their figures in the history. Images whose figures this kind of machine has already are skipped.",
     )
     command.add_argument("images", nargs="*", metavar="IMAGE", help="image to measure (default: all)")
     command.add_argument("--since", required=True, metavar="REV", help="oldest commit to measure, such as a tag")

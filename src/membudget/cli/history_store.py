@@ -9,7 +9,8 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from membudget.build.git import GitRepository
-from membudget.build.git_history import Credentials, GitHistory
+from membudget.build.git_history import GitHistory
+from membudget.build.git_remote import Credentials
 from membudget.build.history_folder import FolderHistory
 from membudget.build.history_place import DEFAULT_PLACE, HistoryPlace
 from membudget.cli.action import ActionInputs
@@ -33,12 +34,16 @@ class HistorySource:
     token: SecretStr = SecretStr("")
 
 
+def credentials_of(token: SecretStr) -> Credentials:
+    """Return the credentials that only the server of the job gets."""
+    return Credentials((os.environ.get("GITHUB_SERVER_URL") or _GITHUB).rstrip("/"), token)
+
+
 def store_of(repository: GitRepository, place: HistoryPlace, token: SecretStr) -> HistoryStore:
     """Return the store of a place. Only the server of the job gets the token."""
     if not place.is_ref:
         return FolderHistory(Path(place.name))
-    server = (os.environ.get("GITHUB_SERVER_URL") or _GITHUB).rstrip("/")
-    return GitHistory(repository, place, Credentials(server, token))
+    return GitHistory(repository, place, credentials_of(token))
 
 
 def machine_of(environment: Environment) -> str:
@@ -53,7 +58,11 @@ def lines_of_report(report: Report, where: str) -> list[HistoryLine]:
     """
     environment, head = report.environment, report.comparison.head.sha
     measured = MeasuredCommit(head, report.started_at, machine_of(environment), report.membudget_version)
-    lines, skipped = lines_of(measured, report.images), SkippedLines()
+    try:
+        lines = lines_of(measured, report.images)
+    except ValueError as error:
+        raise ConfigurationError(f"no check can have found its figures: {error}", where=where) from None
+    skipped = SkippedLines()
     usable = read_lines(head, text_of(lines), datetime.now(UTC), skipped)
     if len(usable) < len(lines):
         raise ConfigurationError("its figures contradict each other, or its time is in the future", where=where)

@@ -64,9 +64,9 @@ class Wanted:
     is_local: bool = False
     """Whether no server's job runs the check. It is then judged as the pull request that the head would be."""
     is_approved: bool = False
+    """Whether a local check is judged as if the label were set."""
     history: HistorySource = HistorySource()
     """Where creep budgets find earlier figures."""
-    """Whether a local check is judged as if the label were set."""
 
 
 def head_budgets(repository: GitRepository, head: Commit, file: Path, bake: BakeReader) -> Budgets:

@@ -8,7 +8,8 @@ import pytest
 from pydantic import SecretStr
 
 from membudget.build.git import GitRepository
-from membudget.build.git_history import Credentials, GitHistory
+from membudget.build.git_history import _MOST_WAITS, GitHistory
+from membudget.build.git_remote import Credentials
 from membudget.build.history_place import DEFAULT_PLACE, HistoryPlace, parse_place
 from membudget.core.errors import EnvironmentFault
 from tests.support.git_server import bare_repository, git_server
@@ -18,6 +19,9 @@ from tests.support.repository import Repository
 pytestmark = pytest.mark.thorough
 MOST = 1_000_000
 BRANCH = parse_place("branch:memory")
+TOKEN = SecretStr("ghs_planted_secret")
+LOGIN = "eC1hY2Nlc3MtdG9rZW46Z2hzX3BsYW50ZWRfc2VjcmV0"
+"""x-access-token:ghs_planted_secret"""
 
 
 @pytest.fixture
@@ -159,28 +163,105 @@ def test_a_push_that_the_server_refuses_is_not_tried_again(origin: Path, tmp_pat
 
 
 def test_only_the_own_server_gets_the_token(origin: Path, tmp_path: Path) -> None:
-    token = SecretStr("ghs_planted_secret")
-    login = "eC1hY2Nlc3MtdG9rZW46Z2hzX3BsYW50ZWRfc2VjcmV0"  # x-access-token:ghs_planted_secret
     one = clone(str(origin), tmp_path / "one")
     sha = commits(one)[0]
-    with git_server(tmp_path, login) as address:
+    with git_server(tmp_path, LOGIN) as address:
         one.git("remote", "set-url", "origin", f"{address}/origin.git")
         repository = GitRepository(one.folder)
-        other = GitHistory(repository, DEFAULT_PLACE, Credentials("https://github.com", token))
+        other = GitHistory(repository, DEFAULT_PLACE, Credentials("https://github.com", TOKEN))
         with pytest.raises(EnvironmentFault, match="fetch") as failed:
             other.push({sha: text(line(sha))})
-        own = GitHistory(repository, DEFAULT_PLACE, Credentials(address, token))
+        own = GitHistory(repository, DEFAULT_PLACE, Credentials(address, TOKEN))
         assert own.push({sha: text(line(sha))}) == 1
     assert "planted" not in str(failed.value)
     assert "planted" not in (one.folder / ".git" / "config").read_text()
 
 
-def test_a_login_of_the_clone_is_not_doubled(origin: Path, tmp_path: Path) -> None:
+def test_a_history_that_cannot_be_read_is_not_an_empty_one(origin: Path, tmp_path: Path) -> None:
+    store = history(one := clone(str(origin), tmp_path / "one"))
+    sha = commits(one)[0]
+    store.append({sha: text(line(sha))})
+    notes = one.folder / ".git" / DEFAULT_PLACE.name
+    for content in ("garbage\n", "1" * 40 + "\n"):
+        notes.write_text(content)
+        with pytest.raises(EnvironmentFault, match="git (for-each-ref|ls-tree)"):
+            kept(store)
+        with pytest.raises(EnvironmentFault):
+            store.append({sha: text(line(sha, 41))})
+
+
+def allow_filters(origin: Path) -> None:
+    for key in ("uploadpack.allowFilter", "uploadpack.allowAnySHA1InWant"):
+        subprocess.run(["git", "-C", str(origin), "config", key, "true"], check=True)
+
+
+def blobless(origin: str, folder: Path, *options: str) -> Repository:
+    """A clone without the content of files, as `filter: blob:none` makes it."""
+    command = ["git", *options, "clone", "--quiet", "--filter=blob:none", "--no-checkout", origin, str(folder)]
+    subprocess.run(command, check=True, capture_output=True)
+    return Repository(folder)
+
+
+def test_a_partial_clone_gets_the_lines_at_once(origin: Path, tmp_path: Path) -> None:
     one = clone(str(origin), tmp_path / "one")
-    one.git("remote", "set-url", "origin", "https://git.example/o.git")
-    one.git("config", "http.https://git.example/.extraHeader", "Authorization: basic eDp5")
-    credentials = Credentials("https://git.example", SecretStr("secret"))
-    assert GitHistory(GitRepository(one.folder), DEFAULT_PLACE, credentials)._login() == {}
+    sha = commits(one)[0]
+    history(one).push({sha: text(line(sha))})
+    allow_filters(origin)
+    partial = blobless(f"file://{origin}", tmp_path / "partial")
+    store = history(partial)
+    assert store.fetch()
+    partial.git("remote", "set-url", "origin", str(tmp_path / "gone"))
+    assert kept(store) == {sha: text(line(sha))}
+
+
+def test_what_a_partial_clone_fetches_later_is_fetched_with_the_login(origin: Path, tmp_path: Path) -> None:
+    one = clone(str(origin), tmp_path / "one")
+    sha = commits(one)[0]
+    history(one).push({sha: text(line(sha))})
+    allow_filters(origin)
+    with git_server(tmp_path, LOGIN) as address:
+        own = ("-c", f"http.{address}/.extraHeader=Authorization: basic {LOGIN}")
+        partial = blobless(f"{address}/{origin.name}", tmp_path / "partial", *own)
+        partial.git(*own, "fetch", "--quiet", "origin", f"{DEFAULT_PLACE.name}:{DEFAULT_PLACE.name}")
+        repository = GitRepository(partial.folder)
+        with pytest.raises(EnvironmentFault):
+            kept(GitHistory(repository, DEFAULT_PLACE))
+        assert kept(GitHistory(repository, DEFAULT_PLACE, Credentials(address, TOKEN))) == {sha: text(line(sha))}
+
+
+def reject(origin: Path, script: str) -> Path:
+    """Let the server refuse pushes. Return where it counts them."""
+    hook = origin / "hooks" / "update"
+    hook.write_text(f"#!/bin/sh\necho no >> {origin}/tries\n{script}\n")
+    hook.chmod(0o755)
+    return origin / "tries"
+
+
+def test_a_lock_that_stays_is_not_waited_for_long(origin: Path, tmp_path: Path) -> None:
+    one = clone(str(origin), tmp_path / "one")
+    sha = commits(one)[0]
+    lock = origin / f"{DEFAULT_PLACE.name}.lock"
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    lock.touch()
+    tries = reject(origin, "exit 0")
+    with pytest.raises(EnvironmentFault, match="git push"):
+        history(one).push({sha: text(line(sha))})
+    assert 1 < tries.read_text().count("no") <= _MOST_WAITS
+    lock.unlink()
+    assert history(one).push({sha: text(line(sha))}) == 1
+
+
+def test_a_ref_that_can_never_be_made_is_told(origin: Path, tmp_path: Path) -> None:
+    one = clone(str(origin), tmp_path / "one")
+    sha = commits(one)[0]
+    own = one.folder / ".git" / f"{DEFAULT_PLACE.name}.lock"
+    own.parent.mkdir(parents=True, exist_ok=True)
+    own.touch()
+    pauses: list[float] = []
+    store = GitHistory(GitRepository(one.folder), DEFAULT_PLACE, sleep=pauses.append)
+    with pytest.raises(EnvironmentFault, match="git update-ref"):
+        store.append({sha: text(line(sha))})
+    assert len(pauses) <= _MOST_WAITS
 
 
 def push_all_at_once(origin: Path, folder: Path, pushers: int, first: int) -> list[bytes]:

@@ -3,9 +3,9 @@ from pathlib import Path
 import pytest
 
 from membudget.build.git import GitRepository
-from membudget.build.git_main import commit_at, main_commits, nearest_tag
+from membudget.build.git_main import commit_at, commits_after, main_commits, newest_of, tagged_commits
 from membudget.build.revision import MainCommit
-from membudget.core.errors import ConfigurationError
+from membudget.core.errors import ConfigurationError, EnvironmentFault
 from tests.support.repository import Repository
 
 pytestmark = pytest.mark.thorough
@@ -23,16 +23,40 @@ def test_a_merged_branch_counts_as_its_merge(tmp_path: Path) -> None:
     found = main_commits(git, "HEAD")
     assert [(commit.sha == first, commit.subject) for commit in found] == [(False, "merge\x1f odd"), (True, "first")]
     assert main_commits(git, "HEAD", 1) == found[:1]
-    assert nearest_tag(git, "HEAD") == "v1"
+    assert newest_of(found, tagged_commits(git)) == 1
 
 
 def test_what_is_not_there_is_named(tmp_path: Path) -> None:
     repository = Repository.new(tmp_path / "repository")
     repository.commit("first")
     git = GitRepository(repository.folder)
-    assert nearest_tag(git, "HEAD") is None
+    assert newest_of(main_commits(git, "HEAD"), tagged_commits(git)) is None
     with pytest.raises(ConfigurationError, match="nowhere is not a commit"):
         main_commits(git, "nowhere")
+
+
+def test_a_tag_of_a_tag_names_its_commit(tmp_path: Path) -> None:
+    repository = Repository.new(tmp_path / "repository")
+    first = repository.commit("first")
+    repository.git("tag", "--annotate", "--message", "one", "v1")
+    repository.git("tag", "--annotate", "--message", "two", "v2", "v1")
+    repository.git("tag", "tree", "HEAD^{tree}")
+    assert tagged_commits(GitRepository(repository.folder)) == {first}
+
+
+def test_what_git_cannot_read_is_never_taken_for_nothing(tmp_path: Path) -> None:
+    repository = Repository.new(tmp_path / "repository")
+    first, _, third = (repository.commit(str(number)) for number in range(3))
+    git = GitRepository(repository.folder)
+    missing = repository.folder / ".git" / "objects" / first[:2] / first[2:]
+    missing.unlink()
+    with pytest.raises(EnvironmentFault, match="git log"):
+        main_commits(git, "HEAD")
+    with pytest.raises(EnvironmentFault, match="git rev-list"):
+        commits_after(git, third, third)
+    (repository.folder / ".git" / "refs" / "tags" / "v1").write_text(first + "\n")
+    with pytest.raises(EnvironmentFault, match="git rev-list"):
+        tagged_commits(git)
 
 
 def at(times: list[int], time_s: int) -> int | None:

@@ -62,7 +62,8 @@ def request(
     file = f'version = 1\n[images.api]\nlimit = "64MiB"\nbudgets.peak_rss = {{ {budget} }}\n'
     rules: Rules = guard.rules(budgets_file.parse_budgets(file, "budgets.toml"), Budgets(), Approval.NOT_ASKED)
     tip = Commit(sha(repository, "HEAD"), "")
-    return CheckRequest(tip, tip if is_based else NoBase("none"), rules, {})
+    of_base = {name: one.spec for name, one in rules.images.items()}
+    return CheckRequest(tip, tip if is_based else NoBase("none"), rules, of_base)
 
 
 def then(repository: Repository, asked: CheckRequest, source: HistorySource | None = None) -> Then:
@@ -125,6 +126,43 @@ def test_a_shallow_clone_is_no_first_set_up(repository: Repository, tmp_path: Pa
     assert (found.state, "fetch-depth: 0" in (found.value.reason or "")) == (ThenState.UNKNOWN, True)
 
 
+def test_a_clone_without_tags_asks_the_remote(repository: Repository, tmp_path: Path) -> None:
+    record(repository, c3=30, c2=40, c0=60)
+    other = Repository(tmp_path / "other")
+    repository.git("clone", "--quiet", "--no-tags", f"file://{tmp_path}/origin.git", str(other.folder))
+    assert mib(then(other, request(other))) == 40
+    repository.git("push", "--quiet", "origin", ":v1")
+    assert then(other, request(other)).state is ThenState.NO_HISTORY
+    other.git("remote", "remove", "origin")
+    folder = tmp_path / "memory"
+    folder.mkdir()
+    found = then(other, request(other), HistorySource(parse_place(f"folder:{folder}")))
+    assert (found.state, "no tag" in (found.value.reason or "")) == (ThenState.UNKNOWN, True)
+
+
+def test_without_a_remote_a_server_job_does_not_pass(repository: Repository) -> None:
+    record(repository, c2=40)
+    repository.git("remote", "remove", "origin")
+    found = then(repository, request(repository))
+    assert (found.state, "no remote `origin`" in (found.value.reason or "")) == (ThenState.UNKNOWN, True)
+    assert then(repository, replace(request(repository), is_local=True)).state is ThenState.NO_HISTORY
+
+
+def test_a_history_that_git_cannot_read_is_no_first_set_up(repository: Repository) -> None:
+    (repository.folder / ".git" / "refs" / "notes").mkdir()
+    (repository.folder / ".git" / DEFAULT_PLACE.name).write_text("1" * 40 + "\n")
+    found = then(repository, request(repository))
+    assert (found.state, "cannot be read" in (found.value.reason or "")) == (ThenState.UNKNOWN, True)
+    assert then(repository, replace(request(repository), is_local=True)).state is ThenState.EXCUSED
+
+
+def test_a_branch_that_git_cannot_read_is_no_first_set_up(repository: Repository) -> None:
+    record(repository, c2=40)
+    first = sha(repository, "HEAD~3")
+    (repository.folder / ".git" / "objects" / first[:2] / first[2:]).unlink()
+    assert then(repository, request(repository)).state is ThenState.UNKNOWN
+
+
 def test_a_revision_that_is_not_there_is_named(repository: Repository) -> None:
     found = then(repository, request(repository, "v9"))
     assert (found.state, found.value.reason) == (ThenState.UNKNOWN, "v9 is not a commit of this clone: fetch it")
@@ -139,6 +177,24 @@ def test_a_folder_that_a_pull_request_can_write_to_is_not_trusted(
         FolderHistory(Path(folder)).append({commit: text(line(commit))})
         source = HistorySource(parse_place(f"folder:{folder}"))
         assert then(repository, request(repository), source).state is state
+
+
+def test_a_folder_that_is_not_there_is_no_first_set_up(repository: Repository, tmp_path: Path) -> None:
+    source = HistorySource(parse_place(f"folder:{tmp_path / 'volume'}"))
+    found = then(repository, request(repository), source)
+    assert (found.state, "mount it" in (found.value.reason or "")) == (ThenState.UNKNOWN, True)
+    (tmp_path / "volume").mkdir()
+    assert then(repository, request(repository), source).state is ThenState.NO_HISTORY
+
+
+def test_a_new_image_passes_beside_damaged_lines_that_name_no_image(repository: Repository) -> None:
+    commit = sha(repository, "HEAD~2")
+    GitHistory(GitRepository(repository.folder), DEFAULT_PLACE).push({commit: b"damaged\n"})
+    new = replace(request(repository), base_images={})
+    assert then(repository, new).state is ThenState.NO_HISTORY
+    unknown_base = replace(new, base_problem="the base's budgets file cannot be read")
+    assert then(repository, unknown_base).state is ThenState.UNKNOWN
+    assert then(repository, replace(new, base=NoBase("none"))).state is ThenState.UNKNOWN
 
 
 def test_damaged_lines_are_named_in_the_report(repository: Repository) -> None:

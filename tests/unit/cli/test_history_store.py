@@ -10,8 +10,9 @@ from membudget.build.git import GitRepository
 from membudget.build.git_history import GitHistory
 from membudget.build.history_place import DEFAULT_PLACE
 from membudget.cli.action import ActionInputs
-from membudget.cli.history_store import keep_pushed
+from membudget.cli.history_store import keep_pushed, lines_of_report
 from membudget.core.errors import ConfigurationError
+from membudget.measure.trial import Trial
 from membudget.publish.server import Event
 from membudget.publish.servers.github_server import GithubServer
 from membudget.report.report import Report, RevisionReport
@@ -47,8 +48,8 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Repository:
     return one
 
 
-def about(sha: str) -> Report:
-    made = report(image("api", base=side(trial(40)), head=side(trial(41))))
+def about(sha: str, found: Trial | None = None) -> Report:
+    made = report(image("api", base=side(trial(40)), head=side(found or trial(41))))
     head = RevisionReport(sha=sha, subject="")
     return made.model_copy(update={"comparison": made.comparison.model_copy(update={"head": head})})
 
@@ -106,6 +107,16 @@ def test_a_history_that_cannot_be_pushed_is_a_warning(
     repository.git("remote", "set-url", "origin", str(tmp_path / "gone"))
     keep_pushed(about(sha), WANTED, Pushed(Event(main_commit=sha)))
     assert "are not kept" in capsys.readouterr().err
+
+
+def test_a_forged_report_is_a_warning(repository: Repository, capsys: pytest.CaptureFixture[str]) -> None:
+    sha = repository.git("rev-parse", "HEAD")
+    forged = about(sha, trial(2**43))
+    with pytest.raises(ConfigurationError, match=r"report\.json: no check can have found its figures: api\.peak_rss"):
+        lines_of_report(forged, "report.json")
+    keep_pushed(forged, WANTED, Pushed(Event(main_commit=sha)))
+    assert "are not kept" in capsys.readouterr().err
+    assert kept(repository) == []
 
 
 @pytest.mark.parametrize("inputs", [ActionInputs(record_history="yes"), ActionInputs(history="elsewhere")])

@@ -1,0 +1,76 @@
+"""Requests to a remote: who gets the login, what a failure shows, and how long one may take."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from membudget.build.git import GitRepository
+from membudget.build.git_remote import Credentials, GitRemote
+from membudget.core.errors import EnvironmentFault
+from tests.support.git_server import bare_repository
+from tests.support.history import clone
+from tests.support.repository import Repository
+
+pytestmark = pytest.mark.thorough
+TOKEN = SecretStr("ghs_planted_secret")
+LOGIN = "eC1hY2Nlc3MtdG9rZW46Z2hzX3BsYW50ZWRfc2VjcmV0"
+"""x-access-token:ghs_planted_secret"""
+
+
+@pytest.fixture
+def one(tmp_path: Path) -> Repository:
+    """A clone with a commit that its remote has as main."""
+    made = clone(str(bare_repository(tmp_path / "origin.git")), tmp_path / "one")
+    made.commit("first")
+    made.git("push", "--quiet", "origin", "HEAD:main")
+    return made
+
+
+def remote(one: Repository, server: str = "https://git.example", longest_s: float = 60) -> GitRemote:
+    return GitRemote(GitRepository(one.folder), Credentials(server, TOKEN), longest_s=longest_s)
+
+
+def test_a_login_of_the_clone_is_not_doubled(one: Repository) -> None:
+    one.git("remote", "set-url", "origin", "https://git.example/o.git")
+    assert LOGIN in str(remote(one).environ())
+    assert LOGIN not in str(remote(one, "https://elsewhere.example").environ())
+    one.git("config", "http.https://git.example/.extraHeader", "Authorization: basic eDp5")
+    assert LOGIN not in str(remote(one).environ())
+
+
+def test_a_server_that_repeats_the_token_does_not_show_it(one: Repository, tmp_path: Path) -> None:
+    hook = tmp_path / "origin.git" / "hooks" / "pre-receive"
+    hook.write_text(f"#!/bin/sh\necho 'sent: {TOKEN.get_secret_value()} {LOGIN}'\nexit 1\n")
+    hook.chmod(0o755)
+    asked = remote(one)
+    arguments = ("push", "--porcelain", "origin", "HEAD:other")
+    done = asked.run(*arguments)
+    assert done.returncode != 0
+    shown = str(asked.fault(arguments, done))
+    assert "sent: " in shown
+    assert "planted" not in shown
+    assert LOGIN not in shown
+
+
+def test_a_server_that_never_answers_is_left_alone_after_a_time(one: Repository) -> None:
+    one.git("config", "core.sshCommand", "exec sleep 30; :")
+    one.git("remote", "set-url", "origin", "ssh://git.example/o.git")
+    with pytest.raises(EnvironmentFault, match="git ls-remote did not end within 0 s"):
+        remote(one, longest_s=0.2).refs("refs/heads/main")
+
+
+def test_a_ref_that_is_not_there_is_told_from_a_server_that_does_not_answer(one: Repository, tmp_path: Path) -> None:
+    head = one.git("rev-parse", "HEAD")
+    assert remote(one).refs("refs/heads/main") == {"refs/heads/main": head}
+    assert remote(one).refs("refs/notes/membudget") == {}
+    one.git("remote", "set-url", "origin", str(tmp_path / "gone"))
+    with pytest.raises(EnvironmentFault, match="git ls-remote"):
+        remote(one).refs("refs/notes/membudget")
+
+
+def test_the_commits_of_the_tags_are_known(one: Repository) -> None:
+    assert remote(one).tagged() == frozenset()
+    one.git("tag", "--annotate", "--message", "a release", "v1")
+    one.git("push", "--quiet", "origin", "v1")
+    assert one.git("rev-parse", "HEAD") in remote(one).tagged()
