@@ -2,12 +2,15 @@
 
 import argparse
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from membudget.budgets.memory_rules import MemoryRule, MemoryRules
+from membudget.budgets.rules import NO_BUDGET
+from membudget.budgets.runtimes import RuntimeRule, RuntimeRules
 from membudget.build.docker_build import Builder
 from membudget.build.git import GitRepository
 from membudget.build.git_main import commits_after, main_commits
@@ -23,12 +26,13 @@ from membudget.cli.request import Wanted, check_request
 from membudget.cli.tools import CheckTools
 from membudget.cli.wiring import cache_folder, connected_engine, layer_cache, progress_display
 from membudget.core.errors import ConfigurationError, ExitCode, shortened
+from membudget.core.metrics import HEADLINES, Metric
 from membudget.core.progress import Progress
 from membudget.engine.connection import Engine
 from membudget.engine.run_id import own_run_id
 from membudget.history.line import LARGEST_NOTE_BYTES, SkippedLines
 from membudget.history.record import machine_class
-from membudget.history.series import points_of
+from membudget.history.series import Key, is_comparable, points_of
 from membudget.measure.cache import ResultCache
 from membudget.measure.equipment import measuring
 from membudget.publish.servers import registry
@@ -47,16 +51,16 @@ def backfill(options: argparse.Namespace) -> ExitCode:
     progress = progress_display(os.environ)
     wanted = Wanted(Path(options.budgets), BaseRequest(none=True), only=tuple(options.images), is_local=True)
     request = check_request(repository, wanted, None)
-    request = replace(request, rules=replace(request.rules, manifests=()), budgets_text=None)
+    request = _with_figures_alone(request)
     measured: dict[str, bytes] = {}
     with connected_engine() as engine:
         info = engine.info
         machine = machine_class(info.platform, info.cgroup_version, info.cpus)
-        left = list(_unmeasured(commits, store, machine))
-        for number, commit in enumerate(left, start=1):
+        left = _unmeasured(commits, store, machine, _wanted(request))
+        for number, (commit, images) in enumerate(left.items(), start=1):
             progress.note(f"commit {number} of {len(left)}: {commit.sha[:12]} {shortened(commit.subject)}")
             with _tools(engine, repository, options, progress) as tools:  # anew, so that images of each are removed
-                lines = _measured(replace(request, head=Commit(commit.sha, commit.subject)), tools, progress)
+                lines = _measured(_of_commit(request, commit, images), tools, progress)
             if lines:
                 store.append({commit.sha: lines})
                 measured[commit.sha] = lines
@@ -77,12 +81,46 @@ def _chosen(repository: GitRepository, since: str, every: int) -> list[MainCommi
     return commits[: index + 1][::every][::-1]
 
 
-def _unmeasured(commits: Sequence[MainCommit], store: HistoryStore, machine: str) -> Iterator[MainCommit]:
-    """Yield the commits that such a machine has not measured yet."""
+def _with_figures_alone(request: CheckRequest) -> CheckRequest:
+    """Return the request without what only a report shows: it takes trials, and nothing of it is kept."""
+    rules = request.rules
+    images = {
+        name: replace(one, spec=one.spec.model_copy(update={"profile": False})) for name, one in rules.images.items()
+    }
+    runtime_rules = RuntimeRules.model_validate(dict.fromkeys(RuntimeRule, "off"))
+    memory_rules = MemoryRules.model_validate(dict.fromkeys(MemoryRule, "off"))
+    judged_by = replace(rules, images=images, manifests=(), runtime_rules=runtime_rules, memory_rules=memory_rules)
+    return replace(request, rules=judged_by, profiles=False, budgets_text=None)
+
+
+def _of_commit(request: CheckRequest, commit: MainCommit, images: Collection[str]) -> CheckRequest:
+    """Return the request for some images of a commit."""
+    chosen = {name: one for name, one in request.rules.images.items() if name in images}
+    return replace(request, head=Commit(commit.sha, commit.subject), rules=replace(request.rules, images=chosen))
+
+
+def _wanted(request: CheckRequest) -> set[Key]:
+    """Return what a commit is measured for: what people look at, and what creep budgets compare with."""
+    return {
+        (name, metric)
+        for name, rules in request.rules.images.items()
+        for metric in Metric
+        if metric in HEADLINES or rules.budgets.get(metric, NO_BUDGET).creep is not None
+    }
+
+
+def _unmeasured(
+    commits: Sequence[MainCommit], store: HistoryStore, machine: str, wanted: Collection[Key]
+) -> dict[MainCommit, set[str]]:
+    """Return the commits that lack a wanted figure of such a machine, with the images that lack it."""
     notes = store.notes([commit.sha for commit in commits], LARGEST_NOTE_BYTES)
     points = points_of(commits, notes, datetime.now(UTC), SkippedLines())
-    known = {point.commit.sha for point in points if point.line.machine == machine}
-    yield from (commit for commit in commits if commit.sha not in known)
+    known: dict[str, set[Key]] = {}
+    for point in points:
+        if is_comparable(point.line, machine):
+            known.setdefault(point.commit.sha, set()).add((point.line.image, point.line.metric))
+    lacking = {commit: {image for image, _ in {*wanted} - known.get(commit.sha, set())} for commit in commits}
+    return {commit: images for commit, images in lacking.items() if images}
 
 
 def _measured(request: CheckRequest, tools: CheckTools, progress: Progress) -> bytes:
