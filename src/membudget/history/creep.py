@@ -14,7 +14,7 @@ from membudget.build.history_place import Note
 from membudget.build.revision import MainCommit
 from membudget.core.metrics import MetricValue
 from membudget.core.untrusted_text import printable
-from membudget.history.line import HistoryLine, Skipped, SkippedLines, line_filter
+from membudget.history.line import Skipped, SkippedLines, line_filter
 from membudget.history.series import Key, Point, is_comparable, points_of
 from membudget.judge.bounds import tolerated_growth
 from membudget.judge.then import MOST_NAMED, Added, Then, ThenState
@@ -105,9 +105,7 @@ class _Look:
             if (point.line.image, point.line.metric) in keys:
                 yield point
 
-    def first(
-        self, commits: Sequence[MainCommit], keys: Collection[Key], unusable: dict[Key, str]
-    ) -> dict[Key, Point]:
+    def first(self, commits: Sequence[MainCommit], keys: Collection[Key], unusable: dict[Key, str]) -> dict[Key, Point]:
         """Return the first usable point of each of `keys`. Add to `unusable` why others are not."""
         found: dict[Key, Point] = {}
         if not keys:

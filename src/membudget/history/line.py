@@ -182,9 +182,7 @@ def line_filter(images: Collection[str], metrics: Collection[Metric]) -> re.Patt
     return re.compile(f'"image":"(?:{image})","metric":"(?:{metric})"'.encode()) if images or metrics else None
 
 
-def _matching(
-    commit: str, texts: Sequence[bytes], only: re.Pattern[bytes], skipped: SkippedLines
-) -> Iterator[bytes]:
+def _matching(commit: str, texts: Sequence[bytes], only: re.Pattern[bytes], skipped: SkippedLines) -> Iterator[bytes]:
     """Yield the lines that `only` finds. Skip those that are not certainly about something else."""
     for text in texts:
         if only.search(text):

@@ -147,7 +147,7 @@ def test_other_things_in_the_notes_are_left_alone(origin: Path, tmp_path: Path) 
 def test_a_server_that_does_not_answer_is_named(origin: Path, tmp_path: Path) -> None:
     one = clone(str(origin), tmp_path / "one")
     one.git("remote", "set-url", "origin", str(tmp_path / "gone"))
-    with pytest.raises(EnvironmentFault, match="git fetch"):
+    with pytest.raises(EnvironmentFault, match="git ls-remote"):
         history(one).push({commits(one)[0]: b"x\n"})
 
 
@@ -169,7 +169,7 @@ def test_only_the_own_server_gets_the_token(origin: Path, tmp_path: Path) -> Non
         one.git("remote", "set-url", "origin", f"{address}/origin.git")
         repository = GitRepository(one.folder)
         other = GitHistory(repository, DEFAULT_PLACE, Credentials("https://github.com", TOKEN))
-        with pytest.raises(EnvironmentFault, match="fetch") as failed:
+        with pytest.raises(EnvironmentFault, match="git ls-remote") as failed:
             other.push({sha: text(line(sha))})
         own = GitHistory(repository, DEFAULT_PLACE, Credentials(address, TOKEN))
         assert own.push({sha: text(line(sha))}) == 1
@@ -184,7 +184,7 @@ def test_a_history_that_cannot_be_read_is_not_an_empty_one(origin: Path, tmp_pat
     notes = one.folder / ".git" / DEFAULT_PLACE.name
     for content in ("garbage\n", "1" * 40 + "\n"):
         notes.write_text(content)
-        with pytest.raises(EnvironmentFault, match="git (for-each-ref|ls-tree)"):
+        with pytest.raises(EnvironmentFault, match=r"git (for-each-ref|ls-tree)"):
             kept(store)
         with pytest.raises(EnvironmentFault):
             store.append({sha: text(line(sha, 41))})

@@ -46,15 +46,15 @@ def test_a_tag_of_a_tag_names_its_commit(tmp_path: Path) -> None:
 
 def test_what_git_cannot_read_is_never_taken_for_nothing(tmp_path: Path) -> None:
     repository = Repository.new(tmp_path / "repository")
-    first, _, third = (repository.commit(str(number)) for number in range(3))
+    first, second, third = (repository.commit(str(number)) for number in range(3))
     git = GitRepository(repository.folder)
-    missing = repository.folder / ".git" / "objects" / first[:2] / first[2:]
+    missing = repository.folder / ".git" / "objects" / second[:2] / second[2:]
     missing.unlink()
     with pytest.raises(EnvironmentFault, match="git log"):
         main_commits(git, "HEAD")
     with pytest.raises(EnvironmentFault, match="git rev-list"):
-        commits_after(git, third, third)
-    (repository.folder / ".git" / "refs" / "tags" / "v1").write_text(first + "\n")
+        commits_after(git, third, first)
+    (repository.folder / ".git" / "refs" / "tags" / "v1").write_text(second + "\n")
     with pytest.raises(EnvironmentFault, match="git rev-list"):
         tagged_commits(git)
 
