@@ -54,7 +54,7 @@ def test_a_server_that_repeats_the_token_does_not_show_it(one: Repository, tmp_p
 
 
 def test_a_server_that_never_answers_is_left_alone_after_a_time(one: Repository) -> None:
-    one.git("config", "core.sshCommand", "exec sleep 30; :")
+    one.git("config", "core.sshCommand", "exec sleep 5; :")
     one.git("remote", "set-url", "origin", "ssh://git.example/o.git")
     with pytest.raises(EnvironmentFault, match="git ls-remote did not end within 0 s"):
         remote(one, longest_s=0.2).refs("refs/heads/main")
