@@ -10,7 +10,7 @@ import re
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 
 from membudget.measure.listening import parse_listening
 from membudget.measure.live_heap.confined import NoAnswer
@@ -106,7 +106,7 @@ class Debugger:
 def debugger(
     process: RunningRuntime, deadline: float, longest_message_bytes: int = LONGEST_MESSAGE_BYTES
 ) -> Iterator[Debugger]:
-    """Provide a connection to a Node's inspector, and close the inspector in the end. Runs confined beside Node.
+    """Provide a connection to a Node's inspector, and close the inspector in any case. Runs confined beside Node.
 
     Another process of Node in this container would want the same port. Raises NoAnswer, OSError, and TimeoutError.
     """
@@ -121,8 +121,11 @@ def debugger(
     with closing(Connection(port, deadline, longest_message_bytes)) as connection:
         connection.upgrade(path[1])
         asked = Debugger(connection)
-        yield asked
-        asked.tell("Runtime.evaluate", expression="process._debugEnd()")
+        try:
+            yield asked
+        finally:
+            with suppress(OSError):  # Node is gone, or it is too late
+                asked.tell("Runtime.evaluate", expression="process._debugEnd()")
 
 
 def _inspector_port(process: RunningRuntime, deadline: float) -> int:

@@ -1,6 +1,7 @@
 """Node's inspector: its answers, and those of what only pretends to be one."""
 
 import json
+import signal
 import socket
 import struct
 import threading
@@ -12,8 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from membudget.measure.live_heap import node
 from membudget.measure.live_heap.confined import NoAnswer
+from membudget.measure.live_heap.messages import Runtime
 from membudget.measure.live_heap.node import used_bytes
+from membudget.measure.live_heap.runtimes import RunningRuntime
 from membudget.measure.live_heap.websocket import Connection
 
 ACCEPTED = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n"
@@ -160,6 +164,44 @@ def test_the_heap_and_its_buffers_are_added_up() -> None:
 def test_any_other_answer_has_a_reason(result: object, reason: str) -> None:
     with pytest.raises(NoAnswer, match=reason):
         used_bytes(result, 1)
+
+
+def test_the_inspector_is_closed_after_an_answer_that_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    listed = f'[{{"webSocketDebuggerUrl": "ws://127.0.0.1/{"0" * 36}"}}]'.encode()
+    received = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(4096)
+                connection.sendall(b"HTTP/1.0 200 OK\r\nContent-Length: %d\r\n\r\n" % len(listed) + listed)
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(4096)
+                connection.sendall(ACCEPTED + frame(b'{"id": 1, "error": {}}'))
+                while data := connection.recv(4096):
+                    received.append(data)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        monkeypatch.setattr(node, "_inspector_port", lambda *_: server.getsockname()[1])
+        process = RunningRuntime(Runtime.NODE, 1, 0, 0, frozenset({signal.SIGUSR1}), -1, -1)
+        with pytest.raises(NoAnswer, match="refused HeapProfiler"):
+            node.live_bytes(process, soon())
+        thread.join()
+    assert [message for message in unmasked(b"".join(received)) if "_debugEnd" in message]
+
+
+def unmasked(sent: bytes) -> Iterator[str]:
+    """The short messages that a client sent."""
+    while sent:
+        size = sent[1] & 0x7F
+        at = 2 if size < 126 else 4
+        size = size if size < 126 else int.from_bytes(sent[2:4], "big")
+        mask, payload = sent[at : at + 4], sent[at + 4 : at + 4 + size]
+        yield bytes(byte ^ mask[number % 4] for number, byte in enumerate(payload)).decode()
+        sent = sent[at + 4 + size :]
 
 
 @pytest.mark.thorough
