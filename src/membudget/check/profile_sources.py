@@ -15,6 +15,8 @@ from membudget.judge.growth import growth_of
 from membudget.judge.measurement import ImageMeasurement
 from membudget.measure.profiling.heap_profile import LONGEST_PATH, MOST_SOURCES, PairProfile, SourceLine
 
+_ENOUGH = 2
+"""How many parts at the end of two paths have to be equal: the file's name and its folder's."""
 _HUNK = re.compile(r"^@@ -\d{1,9}(?:,\d{1,9})? \+(\d{1,9})(?:,(\d{1,9}))? @@", re.MULTILINE | re.ASCII)
 
 
@@ -42,11 +44,18 @@ def with_sources(
 def repository_path(file: str, paths: Sequence[str], folder: str) -> str | None:
     """Return which of `paths` is the same file as one in the image: the one with the longest equal end below `folder`.
 
-    None if there is none, or if there are several.
+    One equal part is not enough: many folders have a `main.py`. But a file at the top of `folder` has no other part
+    that an image keeps, and a class in Java's default package has none at all. None if there is no such file, or if
+    there are several.
     """
     wanted = _parts(file)
     below = "" if folder in ("", ".") else f"{folder}/"
-    lengths = {path: _equal_end(wanted, _parts(path)) for path in paths if path.startswith(below)}
+    lengths = {}
+    for path in paths:
+        length = _equal_end(wanted, _parts(path)) if path.startswith(below) else 0
+        is_at_top = "/" not in path.removeprefix(below)
+        if length >= _ENOUGH or (length and (is_at_top or length == len(wanted))):
+            lengths[path] = length
     longest = max(lengths.values(), default=0)
     best = [path for path, length in lengths.items() if length == longest]
     return best[0] if longest and len(best) == 1 and len(best[0]) <= LONGEST_PATH else None

@@ -18,6 +18,7 @@ from tests.support.profiles import INDEX, JSON, heap, profiled, shop
 
 HEAD, BASE = Commit("a" * 40, "head"), Commit("b" * 40, "base")
 FILES = ("services/api/catalog/search.py", "services/api/server.py", "services/mail/server.py", "setup.py")
+EXAMPLES = ("examples/main.py", "examples/src/Shop.java")
 SPECS = budgets_file.parse(
     'version = 1\n[defaults]\nlimit = "128MiB"\n[images.api]\nbuild.context = "services/api/"\n', "budgets.toml"
 )
@@ -59,7 +60,14 @@ def sources(pair: PairProfile, tree: Tree, base: Commit | None = BASE) -> tuple[
         ("/app/catalog/search.py", ".", "services/api/catalog/search.py"),
         ("catalog/search.py", "services/api", "services/api/catalog/search.py"),
         ("file:///srv/catalog/search.py", "", "services/api/catalog/search.py"),
-        ("/app/search.py", ".", "services/api/catalog/search.py"),
+        ("/app/search.py", ".", None),
+        ("/opt/tool/main.py", ".", None),
+        ("/opt/server.py", ".", None),
+        ("/srv/server.py", "services/api", "services/api/server.py"),
+        ("/srv/server.py", "services", None),
+        ("/srv/setup.py", ".", "setup.py"),
+        ("Shop.java", ".", "examples/src/Shop.java"),
+        ("/build/Shop.java", ".", None),
         ("/app/server.py", ".", None),
         ("/app/server.py", "services/mail", "services/mail/server.py"),
         ("/app/mail/server.py", ".", "services/mail/server.py"),
@@ -71,7 +79,7 @@ def sources(pair: PairProfile, tree: Tree, base: Commit | None = BASE) -> tuple[
     ],
 )
 def test_the_file_with_the_longest_equal_end_is_the_same(file: str, folder: str, expected: str | None) -> None:
-    assert repository_path(file, FILES, folder) == expected
+    assert repository_path(file, FILES + EXAMPLES, folder) == expected
 
 
 def test_lines_that_a_diff_shows() -> None:
@@ -125,7 +133,7 @@ def test_lines_of_the_diff_are_annotated_if_the_image_does_not_pass() -> None:
     found = [one for one in annotations(report(*images).judged()) if one.title == "api: memory"]
     assert [(one.message, one.place) for one in found] == [
         (
-            f"{INDEX.name} holds 39.3 MiB, +38.2 MiB since the base, by memray",
+            f"{INDEX.name} holds 39.3 MiB, +38.2 MiB since the base, by tracemalloc",
             Place("services/api/catalog/search.py", 41, 41),
         )
     ]
