@@ -41,6 +41,7 @@ from membudget.measure.runtimes.recognise import runtimes_of
 from membudget.measure.runtimes.runtime import Runtime
 from membudget.measure.trial import Outcome, Trial, TrialInputs, TrialSpec
 from tests.support import builders
+from tests.support.steps import Steps
 from tests.support.trials import trials
 
 FOLDER = Path(__file__).parent
@@ -210,7 +211,7 @@ class _Checking:
         made: list[Trial] = [self._pool.run(spec) for _ in range(count)]
         side = builders.side(*made)
         known = tuple(self._pool.ask(spec, runtime) for runtime in runtimes_of(made))
-        known = tuple(with_returned(runtime, side, spec, self._pool.run) for runtime in known)
+        known = tuple(with_returned(runtime, side, spec, self._pool.run, Steps()) for runtime in known)
         head = replace(side, runtimes=known)
         judged = judge_runtimes([builders.image("api", head=head, limit=case.limit_mib)], tuple(RuntimeRule))
         return judged, known

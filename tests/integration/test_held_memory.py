@@ -20,6 +20,7 @@ from membudget.measure.trial import TrialInputs, TrialSpec
 from tests.support import builders
 from tests.support.prepared_images import PreparedImages
 from tests.support.runtime_images import RuntimeImages
+from tests.support.steps import Steps
 from tests.support.trials import Trials, http
 
 pytestmark = pytest.mark.usefixtures("tidy")
@@ -44,7 +45,7 @@ def seen(
     assert isinstance(trials.runner, TrialPool)
     pool = trials.runner
     side = builders.side(pool.run(spec))
-    runtime = with_returned(pool.ask(spec, runtimes_of(side.trials)[0]), side, spec, pool.run)
+    runtime = with_returned(pool.ask(spec, runtimes_of(side.trials)[0]), side, spec, pool.run, Steps())
     head = replace(side, runtimes=(runtime,))
     return runtime, judge_runtimes([builders.image("api", head=head, limit=limit_mib)], tuple(RuntimeRule))
 

@@ -7,8 +7,10 @@ tells it, so a finding is what was measured, and not what a rule of thumb says.
 from collections.abc import Callable
 from dataclasses import replace
 
+from membudget.build.revision import Side
 from membudget.core.errors import EnvironmentFault
 from membudget.core.metrics import Metric
+from membudget.core.progress import Doing, Progress, Step
 from membudget.judge.held_memory import KEPT_SHARE
 from membudget.judge.measurement import SideMeasurement
 from membudget.measure.runtimes.runtime import Malloc, Returned, Runtime
@@ -36,9 +38,16 @@ _LEAST_SHARE = 0.2
 
 
 def with_returned(
-    runtime: Runtime, side: SideMeasurement, spec: TrialSpec, run_trial: Callable[[TrialSpec], Trial]
+    runtime: Runtime,
+    side: SideMeasurement,
+    spec: TrialSpec,
+    run_trial: Callable[[TrialSpec], Trial],
+    progress: Progress,
 ) -> Runtime:
-    """Return the runtime with what came of a trial that returns freed memory. Unchanged if nothing came of it."""
+    """Return the runtime with what came of trials that return freed memory. Unchanged if nothing came of them.
+
+    `side` is the head's, measured with `spec`.
+    """
     setting = SETTINGS.get(runtime.malloc) if runtime.malloc is not None else None
     settled = [value for trial in side.trials if (value := _settled(trial)) is not None]
     if setting is None or runtime.malloc is None or not settled or len(settled) < len(side.trials):
@@ -51,9 +60,11 @@ def with_returned(
     variable, _, chosen = setting.partition("=")
     inputs = replace(spec.inputs, environment={**spec.inputs.environment, variable: chosen})
     tried: list[int] = []
-    for _ in range(_TRIES):
+    for number in range(1, _TRIES + 1):
+        step = Step(spec.name, Doing.ALLOCATOR, str(Side.HEAD), number, _TRIES, left=_TRIES - number)
         try:
-            found = _settled(run_trial(replace(spec, inputs=inputs)))
+            with progress.step(step):
+                found = _settled(run_trial(replace(spec, inputs=inputs)))
         except EnvironmentFault:  # the figures of the trials are there
             return runtime
         if found is None or least - found < worth:

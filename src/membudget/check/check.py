@@ -215,7 +215,7 @@ def _measured(
     """Measure a pair, profile it if need be, ask its runtimes, send larger bodies, and look up earlier fits."""
     found, spec = measure_pair(subject, tools, progress, outage), subject.pair.head
     found = with_profile(subject, found, tools, progress, is_asked=wanted.profiles)
-    found = with_runtimes(subject, found, tools, asks=wanted.files is not None, files=wanted.files)
+    found = with_runtimes(subject, found, tools, progress, asks=wanted.files is not None, files=wanted.files)
     found = with_larger_trials(subject, found, tools, progress, asks=wanted.larger_bodies)
     if spec is None or found.is_unchanged:
         return found

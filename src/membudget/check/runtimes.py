@@ -9,6 +9,7 @@ from membudget.check.building import Subject
 from membudget.check.setting_places import WrittenSettings, setting_places
 from membudget.check.written_settings import SettingFiles
 from membudget.core.errors import EnvironmentFault, shortened
+from membudget.core.progress import Progress
 from membudget.judge.measurement import ImageMeasurement, SideMeasurement
 from membudget.measure.probe.process_use import Snapshot
 from membudget.measure.runtimes.recognise import runtimes_of
@@ -32,8 +33,14 @@ class Asker(Protocol):
         """
 
 
-def with_runtimes(
-    subject: Subject, found: ImageMeasurement, asker: Asker, *, asks: bool, files: SettingFiles | None = None
+def with_runtimes(  # noqa: PLR0913 - what it works with
+    subject: Subject,
+    found: ImageMeasurement,
+    asker: Asker,
+    progress: Progress,
+    *,
+    asks: bool,
+    files: SettingFiles | None = None,
 ) -> ImageMeasurement:
     """Return the measurement with the runtimes of the head, and without what only served to find them.
 
@@ -48,7 +55,8 @@ def with_runtimes(
         seen = runtimes_of(side.trials)
         written = files.of(subject.pair.name, spec) if files is not None and seen else WrittenSettings()
         runtimes = _known(seen, tried, image, asker, written)
-        runtimes = (*(with_returned(one, side, tried, asker.run_trial) for one in runtimes[:1]), *runtimes[1:])
+        largest = (with_returned(one, side, tried, asker.run_trial, progress) for one in runtimes[:1])
+        runtimes = (*largest, *runtimes[1:])
         found = _with(found, replace(side, runtimes=runtimes))
     return found.with_each_side(_without_clues)
 

@@ -36,6 +36,8 @@ class Doing(StrEnum):
     """A run that finds out how an image can be run."""
     PROFILE = "profile"
     """A trial that is profiled and never judged."""
+    ALLOCATOR = "allocator"
+    """A trial whose allocator returns freed memory, which is not judged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ class Step:
     most: int = 0
     """The number of the last trial that is planned so far."""
     is_extra: bool = False
-    """Whether the trial is run only because the earlier trials left the answer uncertain."""
+    """Whether the trial is run only because the earlier trials left the answer uncertain, or did not start."""
     left: int = 0
     """How many trials and warm-ups of this image are expected to follow."""
 

@@ -11,6 +11,14 @@ _SINGLE = {
     Doing.PROFILE: "profiled trial",
 }
 """What is done only once to a side."""
+_WITHOUT_OPTIONS = " without the profiler's options"
+"""The second profiled trial, of what did not start with them."""
+_COUNTED = {
+    Doing.SEARCH: "search",
+    Doing.ALLOCATOR: "freed memory returned, trial",
+    Doing.PROVE: "confirming",
+    Doing.LARGER: "larger bodies",
+}
 
 
 def stage_words(stage: Stage, images: int) -> str:
@@ -32,12 +40,11 @@ def step_words(step: Step) -> str:
         case Doing.READ:
             return "reading layers"
         case Doing.WARM_UP | Doing.CONFIRM | Doing.PROFILE:
-            what = _SINGLE[step.doing]
-        case Doing.SEARCH:
-            what = f"search {step.number} of up to {step.most}"
+            what = _SINGLE[step.doing] + (_WITHOUT_OPTIONS if step.is_extra else "")
+        case Doing.SEARCH | Doing.ALLOCATOR:
+            what = f"{_COUNTED[step.doing]} {step.number} of up to {step.most}"
         case Doing.PROVE | Doing.LARGER:
-            doing = "confirming" if step.doing is Doing.PROVE else "larger bodies"
-            what = f"{doing} {step.number} of {step.most}"
+            what = f"{_COUNTED[step.doing]} {step.number} of {step.most}"
         case Doing.TRY:
             what = f"run {step.number}"
         case Doing.TRIAL if step.is_extra:

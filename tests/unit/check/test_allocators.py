@@ -7,11 +7,13 @@ import pytest
 from membudget.budgets.workload import CommandWorkload
 from membudget.check.allocators import with_returned
 from membudget.core.errors import EnvironmentFault
+from membudget.core.progress import Doing, Step
 from membudget.core.quantities import MIB
 from membudget.measure.runtimes.runtime import Malloc, Returned, Runtime
 from membudget.measure.trial import Outcome, Trial, TrialInputs, TrialSpec
 from tests.support import builders
 from tests.support.runtimes import freeing
+from tests.support.steps import Steps
 
 JEMALLOC = replace(freeing(100, 0), returned=None)
 SETTING = "MALLOC_CONF=background_thread:true,dirty_decay_ms:500,muzzy_decay_ms:0"
@@ -38,7 +40,7 @@ def tried(
         specs.append(one)
         return again[len(specs) - 1]
 
-    return with_returned(runtime, builders.side(*judged), spec, run), specs
+    return with_returned(runtime, builders.side(*judged), spec, run, Steps()), specs
 
 
 def test_two_trials_that_settle_lower_prove_it() -> None:
@@ -93,4 +95,13 @@ def test_a_failing_engine_leaves_the_runtime_as_it_is() -> None:
     def fail(_: TrialSpec) -> Trial:
         raise EnvironmentFault("it stopped")
 
-    assert with_returned(JEMALLOC, builders.side(settled(100)), spec, fail) == JEMALLOC
+    assert with_returned(JEMALLOC, builders.side(settled(100)), spec, fail, Steps()) == JEMALLOC
+
+
+def test_each_trial_is_a_step() -> None:
+    spec = TrialSpec("api", "image", 256 * MIB, 1000, CommandWorkload(), 1000)
+    steps = Steps()
+    with_returned(JEMALLOC, builders.side(settled(100)), spec, lambda _: settled(20), steps)
+    assert steps.steps == [
+        Step("api", Doing.ALLOCATOR, "head", 1, 2, left=1), Step("api", Doing.ALLOCATOR, "head", 2, 2),
+    ]  # fmt: skip

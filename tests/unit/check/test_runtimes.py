@@ -14,6 +14,7 @@ from membudget.measure.runtimes.runtime import Runtime, SettingPlace
 from membudget.measure.trial import Trial, TrialInputs, TrialSpec
 from tests.support import builders
 from tests.support.runtimes import clues, jvm, process
+from tests.support.steps import Steps
 
 DOCKERFILE = """\
 FROM debian AS build
@@ -68,7 +69,7 @@ def measured(*trials: Trial) -> ImageMeasurement:
 
 def test_the_head_is_asked_and_the_base_is_not() -> None:
     asker = Answers()
-    found = with_runtimes(subject(), measured(trial()), asker, asks=True)
+    found = with_runtimes(subject(), measured(trial()), asker, Steps(), asks=True)
     assert [(spec.image_id, spec.limit_bytes) for spec in asker.asked] == [("head", 256 * MIB)]
     assert found.head is not None
     assert found.base is not None
@@ -78,7 +79,7 @@ def test_the_head_is_asked_and_the_base_is_not() -> None:
 
 
 def test_what_only_served_to_find_them_is_not_stored() -> None:
-    found = with_runtimes(subject(), measured(trial()), Answers(), asks=True)
+    found = with_runtimes(subject(), measured(trial()), Answers(), Steps(), asks=True)
     snapshots = [one.snapshot for side in found.sides for one in side.trials]
     assert all(snapshot is not None for snapshot in snapshots)
     assert {one.clues for snapshot in snapshots if snapshot is not None for one in snapshot.processes} == {None}
@@ -86,8 +87,8 @@ def test_what_only_served_to_find_them_is_not_stored() -> None:
 
 def test_nobody_is_asked_if_all_rules_are_off_or_if_nothing_changed() -> None:
     asker = Answers()
-    off = with_runtimes(subject(), measured(trial()), asker, asks=False)
-    unchanged = with_runtimes(subject(), replace(measured(trial()), is_unchanged=True), asker, asks=True)
+    off = with_runtimes(subject(), measured(trial()), asker, Steps(), asks=False)
+    unchanged = with_runtimes(subject(), replace(measured(trial()), is_unchanged=True), asker, Steps(), asks=True)
     assert asker.asked == []
     for found in (off, unchanged):
         assert found.head is not None
@@ -98,14 +99,14 @@ def test_nobody_is_asked_if_all_rules_are_off_or_if_nothing_changed() -> None:
 
 def test_a_few_of_many_runtimes_are_asked() -> None:
     asker = Answers()
-    found = with_runtimes(subject(), measured(trial("a", "b", "c", "d", "e")), asker, asks=True)
+    found = with_runtimes(subject(), measured(trial("a", "b", "c", "d", "e")), asker, Steps(), asks=True)
     assert found.head is not None
     assert len(asker.asked) == MOST_ASKED
     assert len(found.head.runtimes) == 5
 
 
 def test_an_engine_that_is_lost_meanwhile_is_a_reason() -> None:
-    found = with_runtimes(subject(), measured(trial()), Answers(EngineLost("it stopped")), asks=True)
+    found = with_runtimes(subject(), measured(trial()), Answers(EngineLost("it stopped")), Steps(), asks=True)
     assert found.head is not None
     assert found.head.runtimes[0].unanswered == "it stopped"
 
@@ -113,14 +114,14 @@ def test_an_engine_that_is_lost_meanwhile_is_a_reason() -> None:
 def test_an_image_with_a_compose_file_is_asked_with_its_pod() -> None:
     asker = Answers()
     pod = PodPlan("api", (), {}, {}, {})
-    found = with_runtimes(subject(TrialInputs(pod=pod)), measured(trial()), asker, asks=True)
+    found = with_runtimes(subject(TrialInputs(pod=pod)), measured(trial()), asker, Steps(), asks=True)
     assert [spec.inputs.pod for spec in asker.asked] == [pod]
     assert found.head is not None
     assert found.head.runtimes[0].answer is not None
 
 
 def test_settings_are_found_in_the_last_stage_of_the_dockerfile() -> None:
-    found = with_runtimes(subject(), measured(trial()), Answers(), asks=True)
+    found = with_runtimes(subject(), measured(trial()), Answers(), Steps(), asks=True)
     assert found.head is not None
     places = found.head.runtimes[0].places
     path = "services/api/Dockerfile"
@@ -136,7 +137,7 @@ def test_the_heads_own_settings_are_asked_where_they_count() -> None:
     spec = budgets_file.parse('version = 1\n[images.api]\nlimit = "512MiB"', "t")["api"]
     with_own = replace(pair, own=OwnRun(spec, pair.built[Side.HEAD], TrialInputs(), counts=True))
     asker = Answers()
-    found = with_runtimes(with_own, made, asker, asks=True)
+    found = with_runtimes(with_own, made, asker, Steps(), asks=True)
     assert [one.limit_bytes for one in asker.asked] == [512 * MIB]
     assert found.own is not None
     assert found.head is not None

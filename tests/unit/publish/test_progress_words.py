@@ -19,6 +19,12 @@ from membudget.publish.progress_words import elapsed_words, left_words, share_wo
         (Step("api", Doing.TRY, number=2), "run 2"),
         (Step("api", Doing.SEARCH, "at 64.0 MiB", number=2, most=9), "at 64.0 MiB, search 2 of up to 9"),
         (Step("api", Doing.PROVE, "at 64.0 MiB", number=2, most=10), "at 64.0 MiB, confirming 2 of 10"),
+        (Step("api", Doing.PROFILE, "head"), "head, profiled trial"),
+        (Step("api", Doing.PROFILE, "head", is_extra=True), "head, profiled trial without the profiler's options"),
+        (
+            Step("api", Doing.ALLOCATOR, "head", number=1, most=2),
+            "head, freed memory returned, trial 1 of up to 2",
+        ),
         (Step("api", Doing.CONFIRM, "base"), "base, trial to confirm cached results"),
     ],
 )
