@@ -13,7 +13,7 @@ from membudget.core.quantities import MIB
 from membudget.engine.rendering import Renderers
 from membudget.judge.fitted import FittedImage
 from membudget.measure.profiling.heap_profile import ProfiledSide
-from membudget.measure.profiling.order import Profiling
+from membudget.measure.profiling.order import ProfiledTrial, Profiling
 from membudget.measure.runtimes.runtime import Runtime
 from membudget.measure.trial import Trial, TrialInputs, TrialSpec
 from membudget.report.report import Environment
@@ -94,11 +94,12 @@ class FakeTools:
         answer = self.answers.get(spec.image_id)
         return answer(runtime) if answer is not None else runtime
 
-    def profile(self, spec: TrialSpec, order: Profiling) -> ProfiledSide:
+    def profile(self, spec: TrialSpec, order: Profiling) -> ProfiledTrial:
         """What the test says."""
         self.done.append(f"profile {spec.image_id}")
         self.orders.append(order)
-        return self.profiles.get(spec.image_id, lambda: ProfiledSide(None, "nobody profiles here"))()
+        side = self.profiles.get(spec.image_id, lambda: ProfiledSide(None, "nobody profiles here"))()
+        return ProfiledTrial(side)
 
     def contents(self, images: Mapping[Side, BuiltImage], *, wants_download_size: bool) -> PairContents:
         """100 MiB each."""

@@ -18,7 +18,7 @@ from membudget.measure.equipment import TrialPool
 from membudget.measure.profiling import capturing
 from membudget.measure.profiling.cpython import TRACEMALLOC
 from membudget.measure.profiling.heap_profile import ProfiledBy, ProfiledSide
-from membudget.measure.profiling.order import Profiling
+from membudget.measure.profiling.order import ProfiledAt, Profiling
 from membudget.measure.trial import TrialInputs, TrialSpec
 from membudget.publish.report_file import read_report
 from tests.support import membudget_process
@@ -78,7 +78,7 @@ def profiled(
     assert isinstance(pool, TrialPool)
     image_id = inspect(trials.engine, image).image_id
     spec = TrialSpec(image, image_id, 512 * MIB, 60_000, workload or http(), 100, inputs)
-    return pool.profile(spec, replace(Profiling(TRACEMALLOC), **order))  # type: ignore[arg-type]
+    return pool.profile(spec, replace(Profiling(TRACEMALLOC), **order)).side  # type: ignore[arg-type]
 
 
 def python(program: str = START, app: Path | None = None, **variables: object) -> TrialInputs:
@@ -99,12 +99,12 @@ def places(side: ProfiledSide) -> list[tuple[str, str | None, int | None, int]]:
 
 
 @pytest.mark.parametrize("place", ["from_host", "from_container"])
-@pytest.mark.parametrize("is_of_settled", [False, True])
+@pytest.mark.parametrize("at", ProfiledAt)
 def test_the_function_that_holds_the_most_is_first(
-    place: str, app: Path, images: PreparedImages, request: pytest.FixtureRequest, *, is_of_settled: bool
+    place: str, app: Path, images: PreparedImages, request: pytest.FixtureRequest, at: ProfiledAt
 ) -> None:
     trials: Trials = request.getfixturevalue(place)
-    side = profiled(trials, images.pretender, python(app=app, MIB=40), is_of_settled=is_of_settled)
+    side = profiled(trials, images.pretender, python(app=app, MIB=40), at=at)
     name, file, line, held = places(side)[0]
     assert (name, file, line) == ("build_index", "/app/search.py", 2)
     assert held == pytest.approx(40 * MIB, rel=0.05)

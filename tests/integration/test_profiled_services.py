@@ -11,7 +11,7 @@ from membudget.build.docker_images import inspect
 from membudget.core.quantities import MIB
 from membudget.measure.profiling import capturing
 from membudget.measure.profiling.heap_profile import Frame, HeapProfile, ProfiledSide
-from membudget.measure.profiling.order import Profiling
+from membudget.measure.profiling.order import ProfiledTrial, Profiling
 from membudget.measure.profiling.profilers import profiler_of
 from membudget.measure.runtimes.runtime import RuntimeKind
 from membudget.measure.trial import TrialInputs, TrialSpec
@@ -25,7 +25,7 @@ GROWTH_MIB = 40
 class Profiles(Protocol):
     """What runs profiled trials."""
 
-    def profile(self, spec: TrialSpec, order: Profiling) -> ProfiledSide:
+    def profile(self, spec: TrialSpec, order: Profiling) -> ProfiledTrial:
         """Run one."""
 
 
@@ -70,10 +70,9 @@ SERVICES = [
 
 def profiled(trials: Trials, image: str, inputs: TrialInputs, kind: RuntimeKind | None, program: str) -> ProfiledSide:
     profiler = profiler_of(kind, has_pod=False)
-    assert profiler is not None
     runner: Profiles = trials.runner  # type: ignore[assignment]
     spec = TrialSpec(image, inspect(trials.engine, image).image_id, 256 * MIB, 300_000, LOAD, 100, inputs)
-    return runner.profile(spec, Profiling(profiler, program))
+    return runner.profile(spec, Profiling(profiler, program)).side
 
 
 def of_service(trials: Trials, service: Service, growth_mib: int) -> HeapProfile:

@@ -2,6 +2,8 @@
 
 from membudget.budgets.workload import Workload
 from membudget.build.docker_images import inspect
+from membudget.check.profiles import profile_trials
+from membudget.core.progress import Doing, Step
 from membudget.core.quantities import MIB
 from membudget.judge.growth import Growth, compared
 from membudget.measure.equipment import TrialPool
@@ -10,6 +12,7 @@ from membudget.measure.profiling.order import Profiling
 from membudget.measure.profiling.profilers import profiler_of
 from membudget.measure.runtimes.runtime import RuntimeKind
 from membudget.measure.trial import TrialInputs, TrialSpec
+from tests.support.steps import Steps
 from tests.support.trials import Trials
 
 
@@ -27,11 +30,11 @@ def profiled(
     pool = trials.runner
     assert isinstance(pool, TrialPool)
     profiler = profiler_of(kind, has_pod=False)
-    assert profiler is not None
     image_id = inspect(trials.engine, image).image_id
     inputs = TrialInputs(environment=variables)
     spec = TrialSpec(image, image_id, 256 * MIB, 60_000, workload, 200, inputs)
-    return pool.profile(spec, Profiling(profiler, executable, trigger_bytes))
+    order = Profiling(profiler, executable, trigger_bytes)
+    return profile_trials(spec, order, pool, Steps(), Step(image, Doing.PROFILE))
 
 
 def growth(base: ProfiledSide, head: ProfiledSide) -> Growth:

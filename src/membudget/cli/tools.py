@@ -44,8 +44,7 @@ from membudget.measure.pod.compose_variables import ComposeFile
 from membudget.measure.pod.manifest_plan import manifest_plan
 from membudget.measure.pod_plan import PodPlan
 from membudget.measure.probe.machine import cpu_model
-from membudget.measure.profiling.heap_profile import ProfiledSide
-from membudget.measure.profiling.order import Profiling
+from membudget.measure.profiling.order import ProfiledTrial, Profiling
 from membudget.measure.runtimes.runtime import Runtime
 from membudget.measure.trial import Trial, TrialInputs, TrialSpec
 from membudget.report.report import Environment
@@ -133,8 +132,8 @@ class MeasuringTools:
         with engine_lost_is_told(self._engine, f"asking a runtime of {spec.name}"):
             return self._pool.ask(spec, runtime)
 
-    def profile(self, spec: TrialSpec, order: Profiling) -> ProfiledSide:
-        """Run a trial with a profiler, and return its profile. Raises EnvironmentFault."""
+    def profile(self, spec: TrialSpec, order: Profiling) -> ProfiledTrial:
+        """Run a trial with a profiler, and return what came of it. Raises EnvironmentFault."""
         with engine_lost_is_told(self._engine, f"profiling {spec.name}"):
             return self._pool.profile(spec, order)
 

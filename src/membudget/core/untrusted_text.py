@@ -15,6 +15,7 @@ _TERMINAL_SEQUENCE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x
 _SPACE = re.compile(r"\s")
 """Line ends, and spaces of any width. Not all fonts and terminals show the latter as spaces."""
 _BACKTICKS = re.compile(r"`+")
+_HALF = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,14 @@ Part = str | Quoted
 
 Json: TypeAlias = "str | int | float | bool | Sequence[Json] | Mapping[str, Json] | None"
 """A value of a JSON document."""
+
+
+def whole_characters(text: str) -> str:
+    """Return `text` with each half of a surrogate pair replaced, because JSON has none and no parser accepts one.
+
+    Names on disk that are not UTF-8 have them. The length stays the same.
+    """
+    return _HALF.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def in_markdown(part: Part) -> str:

@@ -143,14 +143,14 @@ def compared(base: HeapProfile, head: HeapProfile) -> Growth:
     return Growth(head.profiled_by, ordered, base.rest_bytes, head.rest_bytes, is_compared=True)
 
 
-def whole_of(growth: Growth, judged: ImageJudgement) -> Whole:
-    """Return the figure to take a share of.
+def whole_of(growth: Growth, judged: ImageJudgement, *, is_own: bool = False) -> Whole:
+    """Return the figure to take a share of. `is_own` says whether the profiles are of the head's own settings.
 
     It is the growth of a judged metric: of one whose budget is broken, else of peak RSS. If the limit cut that off, or
     if it did not grow, it is the growth of the profiles, which are taken under a higher limit. The profiled trials' own
     RSS is no such figure, because it has the memory of the profiler in it.
     """
-    row = _broken_or_peak(judged.rows)
+    row = _broken_or_peak(row for row in judged.rows if row.is_own is is_own)
     if growth.is_growth:
         if row is not None and row.delta is not None and row.delta > 0:
             return Whole(row.metric, row.delta)
@@ -161,9 +161,7 @@ def whole_of(growth: Growth, judged: ImageJudgement) -> Whole:
 
 
 def _broken_or_peak(rows: Iterable[Row]) -> Row | None:
-    usable = [
-        row for row in rows if row.metric in _JUDGED and row.phase is None and not row.is_own and not _is_cut_off(row)
-    ]
+    usable = [row for row in rows if row.metric in _JUDGED and row.phase is None and not _is_cut_off(row)]
     broken = [row for verdict in _BROKEN for row in usable if row.verdict is verdict]
     return next(iter(broken), next((row for row in usable if row.metric is Metric.PEAK_RSS), None))
 

@@ -29,8 +29,7 @@ from membudget.measure.pod.pod import PodTools
 from membudget.measure.probe.client import DEFAULT_RATE_HZ, CgroupProbe, MachineState, Probe
 from membudget.measure.probe.engine_stats import RATE_HZ, EngineStatsProbe
 from membudget.measure.probe.machine import KMSG
-from membudget.measure.profiling.heap_profile import ProfiledSide
-from membudget.measure.profiling.order import MOST_TIMES, Profiling
+from membudget.measure.profiling.order import LIMIT_FACTOR, ProfiledTrial, Profiling
 from membudget.measure.runner import RunnerSettings, TrialRunner
 from membudget.measure.runtimes.runtime import Runtime
 from membudget.measure.schedule import Admission, Need, TrialLedger, most_at_once
@@ -94,9 +93,9 @@ class TrialPool:
             finally:
                 self._free.put(runner)
 
-    def profile(self, spec: TrialSpec, order: Profiling) -> ProfiledSide:
+    def profile(self, spec: TrialSpec, order: Profiling) -> ProfiledTrial:
         """Run `spec` once with a profiler when there is room. Raises EnvironmentFault."""
-        most_bytes = MOST_TIMES * spec.limit_bytes if spec.limit_bytes is not None else None
+        most_bytes = LIMIT_FACTOR * spec.limit_bytes if spec.limit_bytes is not None else None
         is_alone = spec.inputs.pod is not None
         with self._admission.admitted(Need(spec.inputs.cpus, most_bytes, is_alone)) as cpus:
             runner = self._free.get()

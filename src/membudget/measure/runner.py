@@ -23,9 +23,7 @@ from membudget.measure.pod.pod import ComposePod, LoneContainer, Places, PodTool
 from membudget.measure.probe.client import DEFAULT_RATE_HZ, MachineState, Probe, Watching
 from membudget.measure.probe.messages import Depth, ProbeReport
 from membudget.measure.profiling.capturing import NO_CAPTURE, Capture, HeapCapture
-from membudget.measure.profiling.heap_profile import ProfiledSide
-from membudget.measure.profiling.order import Profiling, profiled
-from membudget.measure.profiling.profilers import unprepared
+from membudget.measure.profiling.order import ProfiledTrial, Profiling, failed_to_start, profiled
 from membudget.measure.repeats import read_during_kill, until_seen
 from membudget.measure.runtimes.asking import asked
 from membudget.measure.runtimes.runtime import Runtime
@@ -120,7 +118,7 @@ class TrialRunner:
 
     def profile(
         self, spec: TrialSpec, order: Profiling, ledger: TrialLedger, cpus: tuple[int, ...] | None = None
-    ) -> ProfiledSide:
+    ) -> ProfiledTrial:
         """Run `spec` with a profiler, and return its profile, or the reason why there is none.
 
         Raises EnvironmentFault if the trial says nothing about the image.
@@ -129,12 +127,7 @@ class TrialRunner:
         run = profiled(spec, order, self._containers.environment(spec.image_id), self.available_bytes())
         capture = HeapCapture(self._drivers, self._containers, self._probe.rss_now, order, spec.inputs.secrets)
         trial = self._run_once(run, ledger, self.rate_hz, Depth.NONE, capture)
-        side = capture.side(trial)
-        if side.profile is None and not trial.workload_passed and (other := unprepared(order.profiler)) is not None:
-            # It may not start with what the profiler needs, such as a JVM that was built without jdk.jfr.
-            second = self.profile(spec, replace(order, profiler=other), ledger, cpus)
-            return second if second.profile is not None else side
-        return side
+        return ProfiledTrial(capture.side(trial), failed_to_start(trial))
 
     def _note_container(self, container_id: str | None) -> None:
         self._container_id = container_id

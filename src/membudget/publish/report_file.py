@@ -17,6 +17,7 @@ from membudget.budgets.fields import ImageName
 from membudget.core.errors import ConfigurationError, EnvironmentFault
 from membudget.core.files import write_text
 from membudget.core.metrics import Metric, MetricValue
+from membudget.core.untrusted_text import whole_characters
 from membudget.judge.measurement import SideMeasurement
 from membudget.measure.profiling.heap_profile import ProfiledSide
 from membudget.measure.trial import PhaseName, Trial
@@ -124,19 +125,19 @@ def _text(report: Report, *, is_brief: bool) -> bytes:
     try:
         return report.__pydantic_serializer__.to_json(report, indent=indent, exclude_defaults=is_brief)
     except PydanticSerializationError:  # half of a surrogate pair, as in file names that are not UTF-8
-        made = _whole_characters(report.model_dump(exclude_defaults=is_brief))
+        made = _of_whole_characters(report.model_dump(exclude_defaults=is_brief))
         return dumps(made, indent=indent, default=to_jsonable_python).encode()
 
 
-def _whole_characters(value: object) -> object:
-    """Return `value` with each half of a surrogate pair replaced, because JSON has none and no parser accepts one."""
+def _of_whole_characters(value: object) -> object:
+    """Return `value` with each half of a surrogate pair in its texts replaced."""
     match value:
         case str():
-            return value.encode(errors="surrogatepass").decode(errors="replace")
+            return whole_characters(value)
         case dict():
-            return {_whole_characters(key): _whole_characters(below) for key, below in value.items()}
+            return {_of_whole_characters(key): _of_whole_characters(below) for key, below in value.items()}
         case list() | tuple():
-            return [_whole_characters(below) for below in value]
+            return [_of_whole_characters(below) for below in value]
         case _:
             return value
 

@@ -13,16 +13,15 @@ from membudget.report.findings import Finding, FindingKind
 from membudget.report.row_words import Parts, joined
 
 PROFILERS = {
-    ProfiledBy.MEMRAY: "memray",
     ProfiledBy.TRACEMALLOC: "tracemalloc",
     ProfiledBy.CLASS_HISTOGRAM: "the JVM's class histogram",
     ProfiledBy.FLIGHT_RECORDER: "the JVM's flight recorder",
     ProfiledBy.V8_SAMPLING: "V8's heap profiler",
     ProfiledBy.PPROF: "pprof",
     ProfiledBy.OBJECT_SPACE: "Ruby's ObjectSpace",
-    ProfiledBy.HEAPTRACK: "heaptrack",
     ProfiledBy.SMAPS: "the kernel's list of mappings",
 }
+_OWN_SETTINGS = "with the head's own settings"
 _LEAST_FREED_SHARE = 0.05
 """Memory that other places freed is told if it is this part of what the named places gained, and a MiB."""
 
@@ -38,17 +37,22 @@ def growth_findings(image: ImageMeasurement, judged: ImageJudgement) -> Iterator
     elif not growth.named:
         parts = (f"what grew is not known: the profile by {PROFILERS[growth.profiled_by]} is empty",)
     else:
-        parts = (*_named(growth, pair), *_share(growth, whole_of(growth, judged)), *_base(growth, pair))
+        whole = whole_of(growth, judged, is_own=pair.is_own)
+        parts = (*_named(growth, pair), *_share(growth, whole), *_base(growth, pair))
     yield Finding(parts, FindingKind.GREW)
 
 
 def profiling_findings(image: ImageMeasurement) -> Iterator[Finding]:
     """Yield what the profiled trial of each side took besides what it would have taken without a profiler."""
     pair = image.profile
-    if pair is not None:
-        for name, side, profiled in (("base", image.base, pair.base), ("head", image.head, pair.head)):
-            if side is not None and profiled is not None:
-                yield from _cost(name, side, profiled)
+    if pair is None:
+        return
+    settings = f" {_OWN_SETTINGS}" if pair.is_own else ""
+    base = image.base if not pair.is_own else None  # which was never judged with the head's settings
+    head = image.side_for_maximums if pair.is_own else image.head
+    for name, judged, profiled in (("base", base, pair.base), ("head", head, pair.head)):
+        if profiled is not None:
+            yield _cost(f"the {name} was profiled{settings}", judged, profiled)
 
 
 def grown_lines(image: ImageMeasurement) -> Iterator[tuple[SourceLine, Finding]]:
@@ -78,7 +82,7 @@ def place_text(frame: Frame, pair: PairProfile) -> str:
 
 
 def _named(growth: Growth, pair: PairProfile) -> Parts:
-    by = PROFILERS[growth.profiled_by]
+    by = PROFILERS[growth.profiled_by] + (f", {_OWN_SETTINGS}" if pair.is_own else "")
     if growth.is_growth:
         return (f"what grew, by {by}: ", *joined((_grown(site, pair) for site in growth.named), ", "))
     held = joined((_held(site, pair) for site in growth.named), ", ")
@@ -130,12 +134,13 @@ def _base(growth: Growth, pair: PairProfile) -> Iterator[Part]:
         yield from ("; not compared, because the base has no profile: ", Quoted(pair.base.reason or "unknown"))
 
 
-def _cost(name: str, side: SideMeasurement, profiled: ProfiledSide) -> Iterator[Finding]:
-    words = f"the {name} was profiled in a trial that is never judged"
+def _cost(begin: str, side: SideMeasurement | None, profiled: ProfiledSide) -> Finding:
+    words = f"{begin} in a trial that is never judged"
     words += f", which took {format_duration(profiled.duration_ms)}" if profiled.duration_ms else ""
-    judged = side.metrics.get(Metric.PEAK_RSS)
-    if profiled.peak_rss_bytes is not None and judged is not None and judged.value is not None:
-        more = profiled.peak_rss_bytes - judged.value
-        peak = format_size(profiled.peak_rss_bytes)
-        words += f"; its peak RSS was {peak}, {format_size(abs(more))} {'more' if more >= 0 else 'less'} than judged"
-    yield Finding((words,), FindingKind.PROFILING)
+    judged = side.metrics.get(Metric.PEAK_RSS) if side is not None else None
+    if profiled.peak_rss_bytes is not None:
+        words += f"; its peak RSS was {format_size(profiled.peak_rss_bytes)}"
+        if judged is not None and judged.value is not None:
+            more = profiled.peak_rss_bytes - judged.value
+            words += f", {format_size(abs(more))} {'more' if more >= 0 else 'less'} than judged"
+    return Finding((words,), FindingKind.PROFILING)

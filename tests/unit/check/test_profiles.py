@@ -1,7 +1,5 @@
 """When base and head are profiled, and that nothing of it changes a verdict."""
 
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 
 import pytest
@@ -9,65 +7,49 @@ import pytest
 from membudget.budgets import file as budgets_file
 from membudget.budgets.rules import EffectiveBudget
 from membudget.build.revision import BuiltImage, Side
-from membudget.check.building import Pair, Subject
-from membudget.check.profiles import Moment, moment_of, with_profile
+from membudget.check.building import OwnRun, Pair, Subject
+from membudget.check.profiles import profiled_at, with_profile
 from membudget.core.errors import EngineLost, EnvironmentFault
 from membudget.core.metrics import Metric
-from membudget.core.progress import Doing, Live, Stage, Step, nothing
+from membudget.core.progress import Doing
 from membudget.core.quantities import MIB
 from membudget.judge.image import judge_image
-from membudget.judge.measurement import Failure, FailureStage, ImageMeasurement, Presence
+from membudget.judge.measurement import Failure, FailureStage, ImageMeasurement, OwnMeasurement, Presence
 from membudget.judge.metric import Verdict
 from membudget.measure.pod_plan import PodPlan
 from membudget.measure.profiling.cpython import TRACEMALLOC
 from membudget.measure.profiling.heap_profile import Frame, HeapProfile, ProfiledBy, ProfiledSide
-from membudget.measure.profiling.order import Profiling
+from membudget.measure.profiling.jvm_profile import FLIGHT_RECORDER
+from membudget.measure.profiling.mappings import SMAPS
+from membudget.measure.profiling.order import ProfiledAt, ProfiledTrial, Profiling
 from membudget.measure.trial import Trial, TrialInputs, TrialSpec
 from tests.support import builders
 from tests.support.runtimes import clues, process
+from tests.support.steps import Steps
 
 PROFILE = ProfiledSide(HeapProfile.of(ProfiledBy.TRACEMALLOC, [((Frame("f"),), 5)]), rss_bytes=90 * MIB)
+FAILED = ProfiledSide(None, "its trial failed: the container exited with code 1")
 
 
 class Profiles:
     """Profiles as the test says."""
 
-    def __init__(self, error: EnvironmentFault | None = None) -> None:
+    def __init__(self, error: EnvironmentFault | None = None, *, starts_only_unprepared: bool = False) -> None:
         self.error = error
+        self.starts_only_unprepared = starts_only_unprepared
         self.ran: list[tuple[TrialSpec, Profiling]] = []
 
-    def profile(self, spec: TrialSpec, order: Profiling) -> ProfiledSide:
+    def profile(self, spec: TrialSpec, order: Profiling) -> ProfiledTrial:
         self.ran.append((spec, order))
         if self.error is not None:
             raise self.error
-        return PROFILE
+        if self.starts_only_unprepared and order.profiler.prepare is not None:
+            return ProfiledTrial(FAILED, failed_to_start=True)
+        return ProfiledTrial(PROFILE)
 
 
-class Steps:
-    """Progress that writes its steps down."""
-
-    def __init__(self) -> None:
-        self.steps: list[Step] = []
-
-    def stage(self, stage: Stage, images: Sequence[str], live: Live = nothing) -> AbstractContextManager[None]:
-        raise NotImplementedError
-
-    def image(self, name: str) -> AbstractContextManager[None]:
-        raise NotImplementedError
-
-    def step(self, step: Step) -> AbstractContextManager[None]:
-        self.steps.append(step)
-        return nullcontext()
-
-    def output(self, line: str) -> None:
-        raise NotImplementedError
-
-    def note(self, text: str) -> None:
-        raise NotImplementedError
-
-
-def trial(rss: float, program: str = "/usr/bin/python3.11") -> Trial:
-    return replace(builders.trial(rss), snapshot=builders.snapshot(process(clues(program)), rss=rss))
+def trial(rss: float, program: str = "/usr/bin/python3.11", *libraries: str) -> Trial:
+    return replace(builders.trial(rss), snapshot=builders.snapshot(process(clues(program, *libraries)), rss=rss))
 
 
 def subject(extra: str = "", inputs: TrialInputs | None = None) -> Subject:
@@ -98,7 +80,7 @@ def test_both_sides_are_profiled_near_their_own_peaks() -> None:
         ("base", 40 * MIB), ("head", 90 * MIB),
     ]  # fmt: skip
     assert {order.profiler for _, order in profiles.ran} == {TRACEMALLOC}
-    assert {(order.program, order.is_of_settled) for _, order in profiles.ran} == {("python3.11", False)}
+    assert {(order.program, order.at) for _, order in profiles.ran} == {("python3.11", ProfiledAt.PEAK)}
     assert [(step.doing, step.side, step.left) for step in steps.steps] == [
         (Doing.PROFILE, "base", 1), (Doing.PROFILE, "head", 0),
     ]  # fmt: skip
@@ -153,13 +135,13 @@ def test_a_base_without_trials_has_a_reason_and_a_new_image_no_base() -> None:
     assert (new.base, new.head) == (None, PROFILE)
 
 
-def test_a_runtime_without_a_profiler_has_a_reason() -> None:
+def test_any_other_program_is_profiled_by_its_mappings() -> None:
     found = replace(measured(), head=builders.side(*[trial(90, "/usr/sbin/nginx")] * 3))
     profiles = Profiles()
-    profile = profiled(found, profiles).profile
-    assert profile is not None
-    assert profile.head is not None
-    assert profile.head.profile is None or [spec.image_id for spec, _ in profiles.ran] == ["base", "head"]
+    profiled(found, profiles)
+    assert [(spec.image_id, order.profiler) for spec, order in profiles.ran] == [
+        ("base", TRACEMALLOC), ("head", SMAPS),
+    ]  # fmt: skip
 
 
 def test_what_a_compose_file_starts_is_not_started_otherwise() -> None:
@@ -170,15 +152,15 @@ def test_what_a_compose_file_starts_is_not_started_otherwise() -> None:
 
 
 @pytest.mark.parametrize(
-    ("metric", "value", "moment"),
+    ("metric", "value", "at"),
     [
-        (Metric.PEAK_RSS, 90, Moment.PEAK),
-        (Metric.OOM_KILLS, 1, Moment.PEAK),
-        (Metric.SETTLED_RSS, 90, Moment.SETTLED),
+        (Metric.PEAK_RSS, 90, ProfiledAt.PEAK),
+        (Metric.OOM_KILLS, 1, ProfiledAt.PEAK),
+        (Metric.SETTLED_RSS, 90, ProfiledAt.SETTLED),
         (Metric.IMAGE_SIZE, 900, None),
     ],
 )
-def test_the_broken_budget_says_when_the_profile_is_taken(metric: Metric, value: float, moment: Moment | None) -> None:
+def test_the_broken_budget_says_when_the_profile_is_taken(metric: Metric, value: float, at: ProfiledAt | None) -> None:
     one = trial(90) if metric is not Metric.OOM_KILLS else replace(builders.trial(90, oom_kills=1))
     size = value if metric is Metric.IMAGE_SIZE else 100
     image = builders.image(
@@ -186,4 +168,89 @@ def test_the_broken_budget_says_when_the_profile_is_taken(metric: Metric, value:
         base=builders.side(one, one, one),
         allowed={metric: EffectiveBudget(0)},
     )
-    assert moment_of(judge_image(image)) is moment
+    assert profiled_at(image, judge_image(image), is_own=False) is at
+
+
+def own_settings(head: float, *, counts: bool = True, pod: PodPlan | None = None) -> tuple[Subject, ImageMeasurement]:
+    """A head that keeps its budgets with the base's settings, and has other settings of its own."""
+    spec = budgets_file.parse('version = 1\n[images.api]\nlimit = "512MiB"', "t")["api"]
+    of = subject()
+    around = {"db": BuiltImage("db", "tag", "db")} if pod is not None else {}
+    built = replace(of.images[Side.HEAD], beside=around)
+    own = OwnMeasurement(builders.side(*[trial(head)] * 3), counts=counts, workload="more requests")
+    with_own = replace(of, own=OwnRun(spec, built, TrialInputs({"MORE": "1"}, pod=pod), counts=counts))
+    return with_own, replace(measured(base=40, head=41), own=own)
+
+
+def test_the_run_that_breaks_a_maximum_is_profiled() -> None:
+    of, found = own_settings(90)
+    profiles = Profiles()
+    profile = profiled(found, profiles, of).profile
+    assert profile is not None
+    assert profile.is_own
+    ran = [(spec.image_id, spec.limit_bytes, dict(spec.inputs.environment)) for spec, _ in profiles.ran]
+    assert ran == [("base", 512 * MIB, {"MORE": "1"}), ("head", 512 * MIB, {"MORE": "1"})]
+    assert [order.trigger_bytes for _, order in profiles.ran] == [40 * MIB, 90 * MIB]
+
+
+def test_both_sides_run_with_the_services_of_the_heads_own_settings() -> None:
+    of, found = own_settings(90, pod=PodPlan("api", (), {}, {}, {}))
+    profiles = Profiles()
+    profiled(found, profiles, of)
+    assert [spec.pod_images for spec, _ in profiles.ran] == [{"db": "db"}] * 2
+
+
+def test_a_base_that_failed_is_not_run_with_the_heads_own_settings() -> None:
+    of, found = own_settings(90)
+    broken = builders.side(failure=Failure(FailureStage.WORKLOAD, "there is no /new"))
+    profiles = Profiles()
+    profile = profiled(replace(found, base=broken, head=broken), profiles, of).profile
+    assert profile is not None
+    assert profile.base is not None
+    assert (profile.base.profile, profile.head, profile.is_own) == (None, PROFILE, True)
+    assert [spec.image_id for spec, _ in profiles.ran] == ["head"]
+
+
+def test_settings_that_do_not_count_are_not_profiled() -> None:
+    of, found = own_settings(90, counts=False)
+    assert profiled(found, Profiles(), of).profile is None
+
+
+def test_the_comparison_is_profiled_if_nothing_is_broken_with_the_heads_own_settings() -> None:
+    of, found = own_settings(50)
+    profiles = Profiles()
+    profile = profiled(found, profiles, of, is_asked=True).profile
+    assert profile is not None
+    assert not profile.is_own
+    assert {spec.limit_bytes for spec, _ in profiles.ran} == {256 * MIB}
+
+
+def of_java() -> ImageMeasurement:
+    java = trial(90, "/opt/java", "/opt/lib/server/libjvm.so")
+    return replace(measured(), base=None, presence=Presence.NEW, head=builders.side(*[java] * 3))
+
+
+def test_what_does_not_start_with_the_profiler_runs_once_more_without() -> None:
+    profiles, steps = Profiles(starts_only_unprepared=True), Steps()
+    found = with_profile(subject(), of_java(), profiles, steps, is_asked=False).profile
+    assert found is not None
+    assert found.head == PROFILE
+    assert [order.profiler for _, order in profiles.ran] == [FLIGHT_RECORDER, replace(FLIGHT_RECORDER, prepare=None)]
+    assert [(step.doing, step.side, step.is_extra) for step in steps.steps] == [
+        (Doing.PROFILE, "head", False), (Doing.PROFILE, "head", True),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("failed_to_start", [False, True])
+def test_what_fails_twice_or_after_it_was_ready_has_the_first_reason(*, failed_to_start: bool) -> None:
+    class Failing(Profiles):
+        def profile(self, spec: TrialSpec, order: Profiling) -> ProfiledTrial:
+            super().profile(spec, order)
+            side = FAILED if len(self.ran) == 1 else ProfiledSide(None, "another reason")
+            return ProfiledTrial(side, failed_to_start)
+
+    profiles = Failing()
+    found = profiled(of_java(), profiles).profile
+    assert found is not None
+    assert found.head == FAILED
+    assert len(profiles.ran) == (2 if failed_to_start else 1)

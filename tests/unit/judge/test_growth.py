@@ -11,6 +11,7 @@ from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB
 from membudget.judge.growth import MOST_SITES, Growth, Whole, compared, growth_of, whole_of
 from membudget.judge.image import ImageJudgement, judge_image
+from membudget.judge.measurement import OwnMeasurement
 from membudget.judge.metric import Verdict
 from membudget.measure.profiling.heap_profile import Frame, HeapProfile, PairProfile, ProfiledBy, ProfiledSide
 from membudget.measure.trial import Trial
@@ -24,7 +25,7 @@ def at(name: str, line: int = 1, file: str = "/app/catalog/search.py") -> Frame:
     return Frame(name, file, line)
 
 
-def profile(*held: tuple[Frame | tuple[Frame, ...], float], by: ProfiledBy = ProfiledBy.MEMRAY) -> HeapProfile:
+def profile(*held: tuple[Frame | tuple[Frame, ...], float], by: ProfiledBy = ProfiledBy.TRACEMALLOC) -> HeapProfile:
     """Stacks with what each holds in MiB."""
     return HeapProfile.of(
         by, [((*((where,) if isinstance(where, Frame) else where), _MAIN), round(size * MIB)) for where, size in held]
@@ -65,8 +66,8 @@ def test_a_library_is_charged_to_the_code_that_called_it() -> None:
 
 def test_a_stack_of_libraries_alone_is_charged_to_the_innermost() -> None:
     caller = replace(_JSON, name="load")
-    held = HeapProfile.of(ProfiledBy.MEMRAY, [((_JSON, caller), 5 * MIB)])
-    assert grown(compared(HeapProfile.of(ProfiledBy.MEMRAY, []), held)) == [("loads", 346, 5)]
+    held = HeapProfile.of(ProfiledBy.TRACEMALLOC, [((_JSON, caller), 5 * MIB)])
+    assert grown(compared(HeapProfile.of(ProfiledBy.TRACEMALLOC, []), held)) == [("loads", 346, 5)]
 
 
 def test_code_that_moved_is_compared_with_itself() -> None:
@@ -87,7 +88,7 @@ def test_memory_that_moved_to_several_places_is_not_explained_twice() -> None:
 
 def test_profiles_taken_in_different_ways_are_not_compared() -> None:
     held = profile((at("load"), 40), (at("cache"), 2))
-    found = growth_of(pair(profile((at("load"), 40), by=ProfiledBy.TRACEMALLOC), held))
+    found = growth_of(pair(profile((at("load"), 40), by=ProfiledBy.SMAPS), held))
     assert found is not None
     assert not found.is_compared
     assert [site.head_bytes / MIB for site in found.named] == [40, 2]
@@ -142,6 +143,17 @@ def test_what_holds_memory_is_a_share_of_the_judged_figure() -> None:
     assert whole_of(growth, judged(40, trial(40))) == Whole(Metric.PEAK_RSS, 40 * MIB)
     assert whole_of(growth, judged(40, trial(None))) == Whole(None, 30 * MIB)
     assert Whole(None, 0).share_of(3) == 0
+
+
+def test_the_share_of_the_heads_own_settings_is_not_that_of_the_comparison() -> None:
+    own = OwnMeasurement(side(trial(96)), counts=True, workload="more")
+    made = image(base=side(trial(40)), head=side(trial(44)), allowed=budgets(max_rss=60, rss_growth=(50, 20)))
+    found = judge_image(replace(made, own=own))
+    grew = compared(profile((at("load"), 10)), profile((at("load"), 46)))
+    assert whole_of(grew, found) == Whole(Metric.PEAK_RSS, 4 * MIB)
+    assert whole_of(grew, found, is_own=True) == Whole(None, 36 * MIB)
+    same = compared(profile((at("load"), 48)), profile((at("load"), 48)))
+    assert whole_of(same, found, is_own=True).share_of(same.explained_bytes) == 0.5
 
 
 def test_places_that_hardly_count_are_not_named() -> None:

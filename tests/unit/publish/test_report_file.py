@@ -360,5 +360,5 @@ def test_names_that_are_no_characters_are_written_so_that_they_are_read(tmp_path
     odd = builders.report(builders.image(head=builders.side(builders.trial(40))), notes=("a \udcff b",))
     write_report(odd, tmp_path / "report.json")
     read = read_report(tmp_path / "report.json")
-    assert read.notes == ("a \ufffd\ufffd\ufffd b",)
+    assert read.notes == ("a \ufffd b",)
     assert read.images == odd.images

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from membudget.core.quantities import MIB
-from membudget.judge.measurement import ImageMeasurement
+from membudget.judge.measurement import ImageMeasurement, OwnMeasurement
 from membudget.measure.profiling.heap_profile import Frame, PairProfile, ProfiledBy, SourceLine
 from membudget.report.formats import junit, markdown
 from membudget.report.formats.judged_growth import JudgedGrowth
@@ -30,7 +30,7 @@ def said(pair: PairProfile | None, base: float = 60, head: float = 100) -> list[
 def test_what_grew_is_named_with_its_place_and_share() -> None:
     assert said(grown_shop()) == [
         (
-            "what grew, by memray: +38.2 MiB services/api/catalog/search.py:41 build_index (in the diff), +3.0 MiB"
+            "what grew, by tracemalloc: +38.2 MiB services/api/catalog/search.py:41 build_index (in the diff), +3.0 MiB"
             " services/api/catalog/search.py:58 words_of; that is 100% of the growth of peak RSS (+40.0 MiB)"
         )
     ]
@@ -45,8 +45,8 @@ def test_memory_that_moved_is_told() -> None:
     pair = PairProfile(profiled(heap([((INDEX, MAIN), 40)])), profiled(heap([((trees,), 50), ((tables,), 30)])))
     assert said(pair) == [
         (
-            "what grew, by memray: +50.0 MiB /app/a.py:1 trees, +30.0 MiB /app/b.py:2 tables; less 40.0 MiB that other"
-            " places freed, that is 100% of the growth of peak RSS (+40.0 MiB)"
+            "what grew, by tracemalloc: +50.0 MiB /app/a.py:1 trees, +30.0 MiB /app/b.py:2 tables; less 40.0 MiB that"
+            " other places freed, that is 100% of the growth of peak RSS (+40.0 MiB)"
         )
     ]
 
@@ -55,7 +55,7 @@ def test_a_new_image_names_what_holds_memory() -> None:
     pair = PairProfile(None, profiled(shop(38, words=0, cache=0)))
     assert said(pair) == [
         (
-            "what holds memory, by memray: 38.0 MiB /app/catalog/search.py:41 build_index, 12.5 MiB"
+            "what holds memory, by tracemalloc: 38.0 MiB /app/catalog/search.py:41 build_index, 12.5 MiB"
             " /app/catalog/books.py:12 load_books; that is 50% of peak RSS (100.0 MiB)"
         )
     ]
@@ -64,20 +64,22 @@ def test_a_new_image_names_what_holds_memory() -> None:
 def test_what_did_not_grow_is_said_to_hold_memory() -> None:
     pair = PairProfile(profiled(shop(38)), profiled(shop(38.1)))
     assert said(pair)[0].startswith(
-        "nothing grew in the profile by memray; it holds 38.1 MiB /app/catalog/search.py:41"
+        "nothing grew in the profile by tracemalloc; it holds 38.1 MiB /app/catalog/search.py:41"
     )
 
 
 def test_it_is_told_why_nothing_is_compared() -> None:
     no_base = PairProfile(profiled(None, reason="it hangs"), profiled(shop(38)))
     assert said(no_base)[0].endswith("; not compared, because the base has no profile: it hangs")
-    other = PairProfile(profiled(heap([((INDEX,), 4)], ProfiledBy.TRACEMALLOC)), profiled(shop(38)))
-    assert said(other)[0].endswith("; not compared, because the base was profiled by tracemalloc")
+    other = PairProfile(profiled(heap([((INDEX,), 4)], ProfiledBy.SMAPS)), profiled(shop(38)))
+    assert said(other)[0].endswith("; not compared, because the base was profiled by the kernel's list of mappings")
 
 
 def test_it_is_told_why_there_is_no_profile() -> None:
     assert said(PairProfile(None, profiled(None, reason="it hangs"))) == ["what grew is not known: it hangs"]
-    assert said(PairProfile(None, profiled(heap([])))) == ["what grew is not known: the profile by memray is empty"]
+    assert said(PairProfile(None, profiled(heap([])))) == [
+        "what grew is not known: the profile by tracemalloc is empty"
+    ]
     assert said(None) == []
     assert said(PairProfile(profiled(shop(1)), None)) == []
 
@@ -110,13 +112,27 @@ def test_the_cost_of_profiling_is_told_for_each_side() -> None:
     ]
 
 
+def test_profiles_with_the_heads_own_settings_say_so() -> None:
+    own = OwnMeasurement(side(*[trial(110)] * 5), counts=True, workload="more requests")
+    made = replace(measured(replace(grown_shop(), is_own=True)), own=own)
+    judged = report(made).judged().judgement.images[0]
+    (finding,) = growth_findings(made, judged)
+    assert finding.as_text().startswith("what grew, by tracemalloc, with the head's own settings: +38.2 MiB")
+    assert finding.as_text().endswith("; that is 100% of the growth of the profiles (+41.3 MiB)")
+    told = "was profiled with the head's own settings in a trial that is never judged, which took"
+    assert [finding.as_text() for finding in profiling_findings(made)] == [
+        f"the base {told} 2.9 s; its peak RSS was 72.4 MiB",
+        f"the head {told} 3.4 s; its peak RSS was 116.9 MiB, 6.9 MiB more than judged",
+    ]
+
+
 def test_profiles_change_no_verdict_and_are_told_once() -> None:
     with_profile, without = (report(measured(pair)).judged() for pair in (grown_shop(), None))
     assert with_profile.judgement == without.judgement
     for text in (markdown.render(with_profile), junit.render(with_profile)):
-        assert text.count("what grew, by memray") == 1
+        assert text.count("what grew, by tracemalloc") == 1
     passing = report(measured(grown_shop(), 60, 60)).judged()
-    assert markdown.render(passing).count("what grew, by memray") == 1
+    assert markdown.render(passing).count("what grew, by tracemalloc") == 1
 
 
 def test_programs_get_the_figures() -> None:

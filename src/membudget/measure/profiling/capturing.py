@@ -25,7 +25,7 @@ from membudget.measure.live_heap.messages import LONGEST_REASON
 from membudget.measure.outcome import mask_of, one_line
 from membudget.measure.profiling.heap_profile import HeapProfile, ProfiledSide, added_up, masked
 from membudget.measure.profiling.messages import MOST_SAID_BYTES, Done, Piece, ProfileOrder
-from membudget.measure.profiling.order import Profiling
+from membudget.measure.profiling.order import ProfiledAt, Profiling
 from membudget.measure.trial import Trial
 from membudget.measure.workload.service import Drivers, PlacedDriver
 
@@ -45,7 +45,8 @@ _MORE = 1.25
 """How much more memory there has to be for another profile. A profiler takes memory itself: what it sees at the first
 moment may be less than what it would have seen at the peak.
 """
-_MOST_TIMES = 3
+_MOST_CAPTURES = 3
+"""The most profiles before the end."""
 _REST = 3
 """How many times as long as the last profile took the next one waits, so that the service has time for its work."""
 _PIECE, _DONE = TypeAdapter(Piece), TypeAdapter(Done)
@@ -136,12 +137,12 @@ class HeapCapture:
 
     def workload_ended(self) -> None:
         """Take a profile, unless only what is kept after the settle time counts."""
-        if not self._order.is_of_settled:
+        if self._order.at is ProfiledAt.PEAK:
             self._take_at_end()
 
     def settled(self) -> None:
         """Take a profile if what is kept after the settle time counts."""
-        if self._order.is_of_settled:
+        if self._order.at is ProfiledAt.SETTLED:
             self._take_at_end()
 
     def side(self, trial: Trial) -> ProfiledSide:
@@ -209,7 +210,9 @@ class HeapCapture:
                 self._times += 1
 
     def _is_due(self, rss: int | None) -> bool:
-        if rss is None or self._next_bytes is None or self._order.is_of_settled or self._times >= _MOST_TIMES:
+        if self._order.at is ProfiledAt.SETTLED or self._times >= _MOST_CAPTURES:
+            return False
+        if rss is None or self._next_bytes is None:
             return False
         return rss >= self._next_bytes and time.monotonic() >= self._next_s
 

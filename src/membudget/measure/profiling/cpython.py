@@ -17,12 +17,11 @@ from membudget.measure.live_heap.runtimes import RunningRuntime
 from membudget.measure.live_heap.signalled import ASKED_BY
 from membudget.measure.profiling.heap_profile import MOST_FRAMES, Frame, HeapProfile, ProfiledBy
 from membudget.measure.profiling.messages import MOST_SAID_BYTES
-from membudget.measure.profiling.profiler import Profiler, Seen
+from membudget.measure.profiling.profiler import IN_CONTAINER, Profiler, Seen
 from membudget.measure.runtimes.runtime import RuntimeKind
 from membudget.measure.trial import TrialInputs
 
 IN_PYTHON = Path(__file__).parent / "in_python"
-_IN_CONTAINER = "/.membudget-profile"
 _ANSWER_FILE = re.compile(r"/memfd:membudget-profile-(\d{1,9}) \(deleted\)")
 _END = b"\nE\n"
 _POLL_S = 0.02
@@ -94,7 +93,7 @@ def _number(text: str) -> int:
 
 def prepared(inputs: TrialInputs, seen: Seen) -> TrialInputs:
     """Return `inputs` with which Python starts tracemalloc. Other programs do not notice."""
-    return with_python_module(inputs, seen.image_variables.get("PYTHONPATH"), _IN_CONTAINER, IN_PYTHON)
+    return with_python_module(inputs, seen.image_variables.get("PYTHONPATH"), IN_CONTAINER, IN_PYTHON)
 
 
 TRACEMALLOC = Profiler(

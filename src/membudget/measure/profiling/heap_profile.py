@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from membudget.core.files import Stored
+from membudget.core.untrusted_text import whole_characters
 
 MOST_STACKS = 400
 """The most stacks of a profile. The others are summed up in `rest_bytes`."""
@@ -27,14 +28,12 @@ _Bytes = Annotated[int, Field(ge=0, le=_MOST_BYTES)]
 class ProfiledBy(StrEnum):
     """What a profile was taken with. It decides what a frame is: a line, a class, or a mapping."""
 
-    MEMRAY = "memray"
     TRACEMALLOC = "tracemalloc"
     CLASS_HISTOGRAM = "class_histogram"
     FLIGHT_RECORDER = "flight_recorder"
     V8_SAMPLING = "v8_sampling"
     PPROF = "pprof"
     OBJECT_SPACE = "object_space"
-    HEAPTRACK = "heaptrack"
     SMAPS = "smaps"
 
 
@@ -130,20 +129,10 @@ def masked(profile: HeapProfile, hide: Callable[[str], str]) -> HeapProfile:
 
 
 def _shortened(frame: Frame) -> Frame:
-    name = _encodable(frame.name[:LONGEST_NAME])
-    file = _encodable(frame.file[-LONGEST_NAME:]) if frame.file is not None else None
+    name = whole_characters(frame.name[:LONGEST_NAME])
+    file = whole_characters(frame.file[-LONGEST_NAME:]) if frame.file is not None else None
     line = frame.line if frame.line is not None and 1 <= frame.line <= 10_000_000 else None
     return Frame(name, file, line, frame.is_library)
-
-
-def _encodable(text: str) -> str:
-    """Return a text without halves of characters, which JSON cannot hold."""
-    return text.encode(errors="replace").decode()
-
-
-def _whole_characters(text: str) -> str:
-    """Return the text without halves of characters, which would get longer when the report is written."""
-    return text.encode(errors="replace").decode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +171,8 @@ class PairProfile(Stored):
     head: ProfiledSide | None
     sources: Annotated[tuple[SourceLine, ...], Field(max_length=MOST_SOURCES)] = ()
     """The lines of the places to name, as far as they are in the repository."""
+    is_own: bool = False
+    """Whether both sides ran with the head's own settings, because a maximum is broken with those."""
 
     def with_each_side(self, of: Callable[[ProfiledSide], ProfiledSide]) -> "PairProfile":
         """Return the same pair with `of` applied to each side that exists."""

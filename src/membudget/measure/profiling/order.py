@@ -2,16 +2,27 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from pathlib import PurePosixPath
 
+from membudget.measure.profiling.heap_profile import ProfiledSide
 from membudget.measure.profiling.profiler import Profiler, Seen
-from membudget.measure.trial import TrialSpec
+from membudget.measure.trial import Outcome, PhaseName, Trial, TrialSpec
 
-MOST_TIMES = 2
+LIMIT_FACTOR = 2
 """The limit of a profiled trial, as a multiple of the judged one: profilers take memory themselves."""
 _SPARE = 0.9
 """The share of the machine's spare memory that it may take."""
 _MORE_TIME = 3
+
+
+class ProfiledAt(StrEnum):
+    """When a profile is taken."""
+
+    PEAK = "peak"
+    """Near the largest memory of the judged trials."""
+    SETTLED = "settled"
+    """At the end of the settle time: what is kept, not what was needed at the peak."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,13 +34,34 @@ class Profiling:
     """The path of the service's main program in the container. None if it is unknown."""
     trigger_bytes: int | None = None
     """The judged peak of RSS, near which the profile is taken. None if it is unknown."""
-    is_of_settled: bool = False
-    """Whether the profile is taken at the end of the settle time: what is kept, not what was needed at the peak."""
+    at: ProfiledAt = ProfiledAt.PEAK
 
     @property
     def program(self) -> str | None:
         """The name of the main program."""
         return PurePosixPath(self.executable).name if self.executable is not None else None
+
+
+@dataclass(frozen=True, slots=True)
+class ProfiledTrial:
+    """What came of one profiled trial."""
+
+    side: ProfiledSide
+    failed_to_start: bool = False
+    """Whether what the profiler prepared may be why it failed."""
+
+
+def failed_to_start(trial: Trial) -> bool:
+    """Return whether a trial failed before its service was ready, other than for memory.
+
+    Nothing says when a job is ready. It counts if it ended with an error.
+    """
+    if trial.workload_passed or trial.outcome is Outcome.OOM_KILLED:
+        return False
+    phases = {phase.name for phase in trial.phases}
+    if PhaseName.START_UP in phases:
+        return len(phases) == 1
+    return trial.exit_code not in (None, 0)
 
 
 def profiled(spec: TrialSpec, order: Profiling, image: Sequence[str], available_bytes: int | None) -> TrialSpec:
@@ -39,8 +71,8 @@ def profiled(spec: TrialSpec, order: Profiling, image: Sequence[str], available_
     """
     limit, inputs, profiler = spec.limit_bytes, spec.inputs, order.profiler
     if limit is not None:
-        spare = round(available_bytes * _SPARE) if available_bytes is not None else MOST_TIMES * limit
-        limit = max(limit, min(MOST_TIMES * limit, spare))
+        spare = round(available_bytes * _SPARE) if available_bytes is not None else LIMIT_FACTOR * limit
+        limit = max(limit, min(LIMIT_FACTOR * limit, spare))
     if profiler.prepare is not None:
         variables = dict(variable.partition("=")[::2] for variable in image)
         inputs = profiler.prepare(inputs, Seen(order.executable, variables))

@@ -25,14 +25,14 @@ PROFILERS: tuple[Profiler, ...] = (
 """Of two for the same kind, the second is for containers in which nothing can be prepared."""
 
 
-def profiler_of(kind: RuntimeKind | None, *, has_pod: bool) -> Profiler | None:
-    """Return the profiler for a container's main runtime, or None.
+def profiler_of(kind: RuntimeKind | None, *, has_pod: bool) -> Profiler:
+    """Return the profiler for a container's main runtime.
 
     `has_pod` says whether a compose file or a manifest decides what the container is started with. What has to be
     prepared cannot be profiled there.
     """
-    fitting = [one for one in PROFILERS if kind in one.kinds and not (has_pod and one.prepare is not None)]
-    return next(iter(fitting or (one for one in PROFILERS if not one.kinds)), None)
+    fitting = (one for one in PROFILERS if kind in one.kinds and not (has_pod and one.prepare is not None))
+    return next(fitting, SMAPS)
 
 
 def profiler_named(runtime: Runtime) -> Profiler:

@@ -52,7 +52,7 @@ class JudgedGrowth(ReportModel):
             profiled_by=growth.profiled_by,
             is_compared=growth.is_compared,
             sites=tuple(_site(site, image.profile) for site in growth.named),
-            explained=round(whole_of(growth, judged).share_of(growth.explained_bytes), 3),
+            explained=round(whole_of(growth, judged, is_own=image.profile.is_own).share_of(growth.explained_bytes), 3),
             reason=raw(said.parts),
         )
 

@@ -18,7 +18,7 @@ from membudget.measure.profiling import capturing
 from membudget.measure.profiling.capturing import HeapCapture
 from membudget.measure.profiling.heap_profile import Frame, HeapProfile, ProfiledBy, ProfiledSide
 from membudget.measure.profiling.messages import MOST_SAID_BYTES, Done, Piece
-from membudget.measure.profiling.order import Profiling
+from membudget.measure.profiling.order import ProfiledAt, Profiling
 from membudget.measure.profiling.profiler import Profiler
 from membudget.measure.workload.service import PlacedDriver
 from tests.support.builders import trial
@@ -110,9 +110,9 @@ def _capture(
     fault: Exception | None = None,
     containers: _Containers | None = None,
     *,
-    is_of_settled: bool = False,
+    at: ProfiledAt = ProfiledAt.PEAK,
 ) -> HeapCapture:
-    order = Profiling(_PROFILER, trigger_bytes=_PEAK, is_of_settled=is_of_settled)
+    order = Profiling(_PROFILER, trigger_bytes=_PEAK, at=at)
     return HeapCapture(_Drivers(program, fault), containers or _Containers(), rss, order, ("s3cret",))  # type: ignore[arg-type]
 
 
@@ -134,7 +134,7 @@ def test_a_profile_is_taken_at_the_end_of_the_workload() -> None:
 
 def test_what_is_kept_is_profiled_after_the_settle_time() -> None:
     program = _Program([_said("a 5"), Done()])
-    capture = _capture(program, lambda: 2 * _PEAK, is_of_settled=True)
+    capture = _capture(program, lambda: 2 * _PEAK, at=ProfiledAt.SETTLED)
     with capture.watching("c1"):
         capture.workload_ended()
         assert not program.asked.acquire(blocking=False)

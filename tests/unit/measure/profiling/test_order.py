@@ -1,15 +1,18 @@
 """How a profiled trial differs from a judged one."""
 
+from dataclasses import replace
+
 import pytest
 
 from membudget.budgets.auto_workload import AutoWorkload
 from membudget.core.quantities import MIB
 from membudget.measure.live_heap.messages import Runtime
 from membudget.measure.profiling.heap_profile import HeapProfile, ProfiledBy
-from membudget.measure.profiling.order import Profiling, profiled
+from membudget.measure.profiling.order import Profiling, failed_to_start, profiled
 from membudget.measure.profiling.profiler import Profiler, Seen
 from membudget.measure.runtimes.runtime import RuntimeKind
-from membudget.measure.trial import TrialInputs, TrialSpec
+from membudget.measure.trial import Outcome, PhaseName, TrialInputs, TrialSpec
+from tests.support import builders
 
 
 def _prepare(inputs: TrialInputs, seen: Seen) -> TrialInputs:
@@ -56,3 +59,26 @@ def test_the_profiler_prepares_the_inputs() -> None:
 def test_a_program_is_known_by_its_name() -> None:
     assert Profiling(_PROFILER, "/usr/bin/node").program == "node"
     assert Profiling(_PROFILER).program is None
+
+
+@pytest.mark.parametrize(
+    ("phases", "exit_code", "outcome", "expected"),
+    [
+        ((PhaseName.START_UP,), 1, Outcome.WORKLOAD_FAILED, True),
+        ((PhaseName.START_UP,), None, Outcome.TIMED_OUT, True),
+        ((PhaseName.START_UP, PhaseName.STEADY), 1, Outcome.WORKLOAD_FAILED, False),
+        ((PhaseName.START_UP, PhaseName.STEADY), None, Outcome.TIMED_OUT, False),
+        ((PhaseName.STEADY,), 1, Outcome.WORKLOAD_FAILED, True),
+        ((PhaseName.STEADY,), None, Outcome.TIMED_OUT, False),
+        ((PhaseName.STEADY,), 0, Outcome.WORKLOAD_FAILED, False),
+        ((PhaseName.START_UP,), 137, Outcome.OOM_KILLED, False),
+    ],
+)
+def test_only_what_was_never_ready_may_have_failed_for_the_profiler(
+    phases: tuple[PhaseName, ...], exit_code: int | None, outcome: Outcome, *, expected: bool
+) -> None:
+    trial = builders.trial(40, outcome=outcome)
+    made = tuple(builders.phase(name, 1000 * number, 1000, 40) for number, name in enumerate(phases))
+    failed = replace(trial, phases=made, exit_code=exit_code, workload_passed=False)
+    assert failed_to_start(failed) is expected
+    assert not failed_to_start(replace(failed, workload_passed=True))

@@ -44,7 +44,7 @@ def test_calls_of_both_sides_are_one_tree() -> None:
     ]
     assert load[3][0][3][0][:3] == ["services/api/catalog/search.py:58 words_of", round(1.4 * MIB), round(4.4 * MIB)]
     assert sum(call[2] for call in (load, serve)) == main[2]
-    assert (found["by"], found["isCompared"], found["count"], found["shown"]) == ("memray", True, 8, 8)
+    assert (found["by"], found["isCompared"], found["count"], found["shown"]) == ("tracemalloc", True, 8, 8)
     assert [place for place, _, is_library in found["places"] if is_library] == [
         "/usr/local/lib/python3.12/json/decoder.py:353 raw_decode"
     ]
@@ -64,7 +64,7 @@ def test_only_the_largest_calls_are_kept_with_their_callers() -> None:
 
 
 def test_a_base_that_was_profiled_in_another_way_is_not_drawn() -> None:
-    other = heap([((LOAD, MAIN), 4)], ProfiledBy.TRACEMALLOC)
+    other = heap([((LOAD, MAIN), 4)], ProfiledBy.SMAPS)
     found = data(PairProfile(profiled(other), profiled(shop(3))))
     assert (found["isCompared"], found["held"][0]) == (False, None)
     assert named(found)[0][1] == 0
