@@ -256,7 +256,7 @@ budgets.peak_rss = { growth = { percent = 5, floor = "1MiB" } }
 
 @pytest.mark.parametrize(
     ("runtime", "source", "place"),
-    [("jvm", "src/main/java/Shop.java", IN_JVM), ("go", "cmd/shop/main.go", IN_GO)],
+    [("jvm", "src/main/java/Shop.java", IN_JVM), ("go", "main.go", IN_GO)],
 )
 def test_a_check_names_the_line_that_breaks_the_budget(
     engine: Engine, repository: Repository, clean: None, *, runtime: str, source: str, place: Frame
