@@ -131,7 +131,8 @@ def test_the_action_fails_the_job_and_keeps_one_comment(engine: Engine, checkout
         "importer: OOM-killed",
     ]
     named = {remark.file for remark in run.annotations()}
-    assert named - {"catalog/server.py"} == {"budgets.toml", "storefront/Dockerfile"}  # a busy machine has no profile
+    of_profiles = {"catalog/server.py", "importer/importer.py"}  # a busy machine may have none
+    assert named - of_profiles == {"budgets.toml", "storefront/Dockerfile"}
     assert f"membudget: comment created: {comment.html_url}" in run.said
     assert since(before, engine, checkout.repository.folder) == {}
 

@@ -5,7 +5,6 @@ from dataclasses import replace
 import pytest
 
 from membudget.budgets.workload_parts import HttpRequests
-from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB
 from membudget.engine.connection import Engine
 from membudget.judge.growth import growth_of
@@ -275,8 +274,5 @@ def test_a_check_names_the_line_that_breaks_the_budget(
     grown = growth_of(image.profile)
     assert grown is not None, image.profile
     assert grown.named[0].frame == place
-    assert image.base is not None
-    assert image.head is not None
-    rss = [side.metrics[Metric.PEAK_RSS].value or 0 for side in (image.base, image.head)]
-    assert grown.explained_bytes >= 0.8 * (rss[1] - rss[0])
+    assert grown.explained_bytes >= 0.8 * GROWTH  # RSS of a JVM grows by more or less, as it collects
     assert f"{source}:{place.line}" in done.stdout
