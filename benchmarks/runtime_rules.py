@@ -58,7 +58,7 @@ class _Recorded(BaseModel):
 
 
 class RecordedCase(_Recorded):
-    """What came of one container."""
+    """One container: whether its rule was found broken, and whether the printed value helped."""
 
     group: str
     """The rule, or a runtime that the rule is about."""

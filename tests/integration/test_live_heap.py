@@ -14,6 +14,7 @@ from membudget.measure.live_heap import reader
 from membudget.measure.trial import Outcome, Trial, TrialInputs
 from tests.support import membudget_process
 from tests.support.prepared_images import PreparedImages, build_catalog
+from tests.support.pretending import LISTENS, SERVES
 from tests.support.repository import Repository
 from tests.support.trials import Trials, http
 
@@ -24,23 +25,6 @@ class Fine(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         self.send_response(200); self.send_header("Content-Length", "0"); self.end_headers()
     def log_message(self, *_): pass
-"""
-SERVES = """
-http.server.ThreadingHTTPServer(("127.0.0.1", 8080), Fine).serve_forever()
-"""
-LISTENS = """
-path = f"/tmp/.java_pid{os.getpid()}"
-server = socket.socket(socket.AF_UNIX); server.bind(path); server.listen()
-def accept():
-    while True:
-        connection, _ = server.accept()
-        connection.recv(100)
-        try:
-            answer(connection)
-        except OSError:
-            pass
-        connection.close()
-threading.Thread(target=accept, daemon=True).start()
 """
 FLOODS = "def answer(connection):\n    while True: connection.sendall(b'x' * (1 << 20))\n"
 HANGS = "def answer(connection):\n    time.sleep(3600)\n"

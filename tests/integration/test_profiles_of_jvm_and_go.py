@@ -21,6 +21,7 @@ from membudget.measure.runtimes.runtime import RuntimeKind
 from membudget.publish.report_file import read_report
 from tests.support import membudget_process
 from tests.support.prepared_images import PROFILED, PreparedImages, build_profiled
+from tests.support.pretending import LISTENS, SERVES
 from tests.support.profiled import growth, profiled
 from tests.support.repository import Repository
 from tests.support.trials import Trials, http
@@ -47,23 +48,6 @@ class Fine(http.server.BaseHTTPRequestHandler):
     def log_message(self, *_): pass
 def heap(write): pass
 def answer(connection): pass
-"""
-LISTENS = """
-path = f"/tmp/.java_pid{os.getpid()}"
-server = socket.socket(socket.AF_UNIX); server.bind(path); server.listen()
-def accept():
-    while True:
-        connection, _ = server.accept()
-        connection.recv(100)
-        try:
-            answer(connection)
-        except OSError:
-            pass
-        connection.close()
-threading.Thread(target=accept, daemon=True).start()
-"""
-SERVES = """
-http.server.ThreadingHTTPServer(("127.0.0.1", 8080), Fine).serve_forever()
 """
 FLOODS = """
 def heap(write):

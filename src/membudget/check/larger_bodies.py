@@ -39,8 +39,12 @@ def with_larger_trials(
     if isinstance(larger, str):
         return replace(found, larger=LargerBodies(reason=shortened(larger, LONGEST_TEXT)))
     sizes = _sizes(spec.workload.requests, workload.requests, found.trials[-1].load, larger[-1].load)
-    peaks = tuple(trial.metrics[Metric.PEAK_RSS].value or 0 for trial in larger)
-    return replace(found, larger=LargerBodies(sizes, peaks))
+    peaks = [trial.metrics[Metric.PEAK_RSS] for trial in larger]
+    known = tuple(peak.value for peak in peaks if peak.value is not None)
+    if len(known) < len(peaks):
+        missing = next(peak.reason for peak in peaks if peak.value is None)
+        return replace(found, larger=LargerBodies(reason=shortened(missing or "unknown", LONGEST_TEXT)))
+    return replace(found, larger=LargerBodies(sizes, known))
 
 
 def _run(spec: TrialSpec, tools: TrialTools, progress: Progress) -> list[Trial] | str:

@@ -156,11 +156,12 @@ def _sidecars(trial: Trial, _: ImageMeasurement) -> Used | None:
 
 def _page_cache(trial: Trial, image: ImageMeasurement) -> Used | None:
     pages, room = trial.file_pages, _room(trial, image.limit_bytes)
-    if pages is None or room is None:
+    working_set = _value(trial, Metric.PEAK_WORKING_SET)
+    if pages is None or room is None or working_set is None:
         return None
     # If the limit has no room for it, the cache only fills what is free, and nothing is to be saved.
     found = min(pages.clean_bytes, room)
-    return Used(found, pages.usage_bytes, found, _value(trial, Metric.PEAK_WORKING_SET) or 0)
+    return Used(found, pages.usage_bytes, found, working_set)
 
 
 def _dirty_pages(trial: Trial, image: ImageMeasurement) -> Used | None:

@@ -12,6 +12,7 @@ from membudget.build.revision import BuiltImage, Side
 from membudget.check.building import OwnRun, Pair, Subject
 from membudget.check.larger_bodies import with_larger_trials
 from membudget.core.errors import EngineLost, EnvironmentFault
+from membudget.core.metrics import Metric, MetricValue
 from membudget.core.quantities import MIB
 from membudget.judge.larger_bodies import LONGEST_TEXT, BodySize, LargerBodies
 from membudget.judge.measurement import ImageMeasurement, OwnMeasurement, Presence
@@ -102,6 +103,13 @@ def test_a_failure_is_a_reason(results: Sequence[Trial | Exception], reason: str
     assert (found.larger.peaks, found.larger.sizes) == ((), ())
     assert (found.larger.reason or "").startswith(reason)
     assert len(found.larger.reason or "") <= LONGEST_TEXT
+
+
+def test_an_unknown_peak_is_a_reason_and_not_zero() -> None:
+    unseen = loaded(80)
+    unseen.metrics[Metric.PEAK_RSS] = MetricValue.absent(Metric.PEAK_RSS, "no sample")
+    found = asked(Trials(loaded(80), unseen))
+    assert found.larger == LargerBodies(reason="no sample")
 
 
 def test_nothing_is_run_without_need() -> None:

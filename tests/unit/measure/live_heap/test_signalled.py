@@ -4,8 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,8 +12,7 @@ from membudget.core.quantities import MIB
 from membudget.measure.inputs import IN_PYTHON
 from membudget.measure.live_heap import signalled
 from membudget.measure.live_heap.confined import Answer
-from membudget.measure.live_heap.messages import Runtime
-from membudget.measure.live_heap.runtimes import RunningRuntime
+from tests.support.python_processes import python
 
 READY = "print('ready', flush=True); input()\n"
 pytestmark = [
@@ -24,28 +21,8 @@ pytestmark = [
 ]
 
 
-@contextmanager
-def python(program: str, *options: str, path: str = str(IN_PYTHON)) -> Iterator[RunningRuntime]:
-    """A process that ran `program`, and waits."""
-    environ = {**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
-    command = [sys.executable, *options, "-c", program + READY]
-    with subprocess.Popen(command, env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        try:
-            assert process.stdout is not None
-            assert process.stdout.readline() == b"ready\n"
-            status = Path(f"/proc/{process.pid}/status").read_text()
-            (mask,) = (int(line.split()[1], 16) for line in status.splitlines() if line.startswith("SigCgt:"))
-            caught = frozenset(number for number in range(1, 65) if mask >> (number - 1) & 1)
-            folder, handle = os.open(f"/proc/{process.pid}", os.O_RDONLY), os.pidfd_open(process.pid)
-            yield RunningRuntime(Runtime.CPYTHON, process.pid, os.geteuid(), os.getegid(), caught, folder, handle)
-            os.close(folder)
-            os.close(handle)
-        finally:
-            process.kill()
-
-
 def ask(program: str, *options: str, seconds: float = 60, path: str = str(IN_PYTHON)) -> Answer:
-    with python(program, *options, path=path) as process:
+    with python(program + READY, *options, path=path) as process:
         return signalled.ask(process, seconds)
 
 

@@ -4,8 +4,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -14,12 +13,11 @@ from hypothesis import strategies as st
 
 from membudget.core.quantities import MIB
 from membudget.measure.live_heap.confined import NoAnswer
-from membudget.measure.live_heap.messages import Runtime
-from membudget.measure.live_heap.runtimes import RunningRuntime
 from membudget.measure.profiling.cpython import IN_PYTHON, capture, prepared, read
 from membudget.measure.profiling.heap_profile import MOST_FRAMES, Frame, HeapProfile
 from membudget.measure.profiling.profiler import Seen
 from membudget.measure.trial import TrialInputs
+from tests.support.python_processes import python
 
 READY = "print('ready', flush=True); input()\n"
 SEARCH = """
@@ -33,27 +31,6 @@ def main():
 
 kept = main()
 """
-
-
-@contextmanager
-def python(program: Path | str, *options: str, path: str = str(IN_PYTHON)) -> Iterator[RunningRuntime]:
-    """A process that ran `program`, and waits."""
-    environ = {**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
-    what = [str(program)] if isinstance(program, Path) else ["-c", program]
-    command = [sys.executable, *options, *what]
-    with subprocess.Popen(command, env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        try:
-            assert process.stdout is not None
-            assert process.stdout.readline() == b"ready\n"
-            status = Path(f"/proc/{process.pid}/status").read_text()
-            (mask,) = (int(line.split()[1], 16) for line in status.splitlines() if line.startswith("SigCgt:"))
-            caught = frozenset(number for number in range(1, 65) if mask >> (number - 1) & 1)
-            folder, handle = os.open(f"/proc/{process.pid}", os.O_RDONLY), os.pidfd_open(process.pid)
-            yield RunningRuntime(Runtime.CPYTHON, process.pid, os.geteuid(), os.getegid(), caught, folder, handle)
-            os.close(folder)
-            os.close(handle)
-        finally:
-            process.kill()
 
 
 def profile(program: Path | str, *options: str, path: str = str(IN_PYTHON), seconds: float = 60) -> HeapProfile:
@@ -106,7 +83,7 @@ print(during[0] > 100 * before, sys.getswitchinterval() == before)
 
     def test_it_can_be_asked_again(self, tmp_path: Path) -> None:
         more = "import sys\nfor line in sys.stdin:\n    kept.append(bytes(3_000_000)); print('ready', flush=True)\n"
-        with python("kept = []\nprint('ready', flush=True)\n" + more) as process:
+        with python("kept = []\nprint('ready', flush=True)\n" + more, path=str(IN_PYTHON)) as process:
             before = read(capture(process, time.monotonic() + 60))
             again = read(capture(process, time.monotonic() + 60))
         assert again.held_bytes == pytest.approx(before.held_bytes, abs=MIB)

@@ -170,7 +170,10 @@ def _text(said: str) -> str:
 
 
 def _run_the_one_that_this_hides() -> None:
-    """Run the image's own `sitecustomize`, as if this one did not exist."""
+    """Run the image's own `sitecustomize`, as if this one did not exist.
+
+    The module for `live_heap` has the same function: each is alone in its volume, and can import nothing of ours.
+    """
     import _frozen_importlib
     import _frozen_importlib_external
 
