@@ -1,0 +1,105 @@
+"""Suspected steps: where they are, between which values, and what has no part in them."""
+
+import random
+import sys
+from collections.abc import Sequence
+
+import pytest
+
+from membudget.build.revision import MainCommit
+from membudget.core.errors import EnvironmentFault
+from membudget.core.metrics import Metric
+from membudget.history.series import Point, Series
+from membudget.history.steps import Step, suspected_steps
+from tests.support.history import line
+
+pytestmark = pytest.mark.thorough  # Otava takes half a second to import
+MIB = 2**20
+
+
+def commit(number: int) -> MainCommit:
+    return MainCommit(f"{number:040x}", 1_700_000_000 + number, f"commit {number}")
+
+
+def series(values: Sequence[float], metric: Metric = Metric.PEAK_RSS, *, machines: Sequence[str] = ()) -> Series:
+    """A series of MiB. The commits with odd numbers have not been measured."""
+    points = [Point(commit(2 * n), line(commit(2 * n).sha, value, metric=metric)) for n, value in enumerate(values)]
+    for number, machine in enumerate(machines):
+        changed = points[number].line.model_copy(update={"machine": machine})
+        points[number] = Point(points[number].commit, changed)
+    return Series("api", metric, tuple(points))
+
+
+def around(mib: float, count: int, seed: int = 1) -> list[float]:
+    """Values with noise of 0.5 %."""
+    chance = random.Random(seed)
+    return [chance.gauss(mib, mib / 200) for _ in range(count)]
+
+
+def steps(found: Series) -> tuple[Step, ...]:
+    return suspected_steps([found])
+
+
+def test_a_step_lies_between_two_measured_commits_and_has_the_medians_of_both_sides() -> None:
+    [step] = steps(series([40.0] * 20 + [44.0] * 15))
+    assert (step.image, step.metric, step.before, step.after) == ("api", Metric.PEAK_RSS, commit(38), commit(40))
+    assert (step.value_before, step.value_after, step.growth) == (40 * MIB, 44 * MIB, 4 * MIB)
+    assert step.p_value < 0.01
+    assert step.is_worse
+
+
+def test_commits_are_searched_on_both_sides_as_far_as_the_next_steps() -> None:
+    first, second = steps(series([40.0] * 20 + [44.0] * 6 + [48.0] * 20))
+    assert (first.search_from, first.search_to) == (commit(20), commit(50))
+    assert (second.search_from, second.search_to) == (commit(40), commit(70))
+
+
+def test_a_step_in_noise_is_suspected_and_its_place_is_searched() -> None:
+    [step] = steps(series(around(40, 60) + around(41, 40, seed=2)))
+    assert step.search_from.time_s <= commit(118).time_s < commit(120).time_s <= step.search_to.time_s
+
+
+def test_a_fall_is_a_step_that_is_better() -> None:
+    [step] = steps(series([40.0] * 20 + [30.0] * 15))
+    assert step.growth == -10 * MIB
+    assert not step.is_worse
+
+
+def test_of_rates_a_fall_is_worse() -> None:
+    [step] = steps(series([40.0] * 20 + [30.0] * 15, Metric.REQUESTS_PER_SECOND))
+    assert step.is_worse
+
+
+@pytest.mark.parametrize("values", [[], [40.0], [40.0] * 30, [40.0, 41.0], [40 + n % 2 / 100 for n in range(60)]])
+def test_without_a_lasting_change_nothing_is_suspected(values: list[float]) -> None:
+    assert steps(series(values)) == ()
+
+
+def test_changes_below_one_percent_are_not_suspected() -> None:
+    assert steps(series([40.0] * 20 + [40.3] * 20)) == ()
+
+
+def test_figures_of_other_kinds_of_machines_are_series_of_their_own() -> None:
+    machines = [("small", "large")[number % 2] for number in range(40)]
+    values = [(40.0, 60.0)[number % 2] + (4 if number >= 20 else 0) for number in range(40)]
+    small, large = steps(series(values, machines=machines))
+    assert (small.machine, small.value_before, small.value_after) == ("small", 40 * MIB, 44 * MIB)
+    assert (large.machine, large.value_before, large.value_after) == ("large", 60 * MIB, 64 * MIB)
+
+
+def test_image_sizes_are_one_series_across_machines() -> None:
+    machines = [("small", "large")[number % 2] for number in range(40)]
+    [step] = steps(series([40.0] * 20 + [44.0] * 20, Metric.IMAGE_SIZE, machines=machines))
+    assert step.machine is None
+
+
+def test_lower_bounds_are_left_out() -> None:
+    found = series([40.0] * 20 + [60.0] * 20)
+    cut = [Point(one.commit, one.line.model_copy(update={"lower_bound": True})) for one in found.points[20:]]
+    assert steps(Series("api", Metric.PEAK_RSS, (*found.points[:20], *cut))) == ()
+
+
+def test_without_otava_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "otava.analysis", None)
+    with pytest.raises(EnvironmentFault, match=r'pip install "membudget\[steps\]"'):
+        steps(series([40.0] * 20 + [44.0] * 20))
