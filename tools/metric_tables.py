@@ -1,4 +1,4 @@
-"""Writes the tables of metrics in docs/measurements.md anew, from `membudget.core.metrics`.
+"""Writes the tables of metrics in docs/measurements.md and docs/prometheus.md anew, from `membudget.core.metrics`.
 
 A table stands between the lines `<!-- metrics: NAME -->` and `<!-- metrics: end -->`. Run by `make tables`.
 """
@@ -10,9 +10,10 @@ from pathlib import Path
 
 from membudget.core.definition import Aggregation
 from membudget.core.metrics import Metric
+from membudget.core.production import DECLARED, ProductionMetric
 
 TOP = Path(__file__).resolve().parent.parent
-PAGES = ("docs/measurements.md",)
+PAGES = ("docs/measurements.md", "docs/prometheus.md")
 _TABLE = re.compile(r"(<!-- metrics: (\w+) -->\n).*?(<!-- metrics: end -->)", re.DOTALL)
 _OVER_TRIALS = {
     Aggregation.CONSTANT: "a constant of the image",
@@ -53,7 +54,24 @@ def _sources() -> Iterator[str]:
             yield _row(f"`{metric}`", source.place, source.v1, source.v2)
 
 
-_TABLES: dict[str, Callable[[], Iterator[str]]] = {"values": _values, "sources": _sources}
+def _production() -> Iterator[str]:
+    yield _row("membudget's metric", "name in production", "labels", "exported there by", "definition there")
+    yield _row("---", "---", "---", "---", "---")
+    named: set[ProductionMetric] = set()
+    for metric in Metric:
+        one = metric.definition.in_production
+        if one is not None:
+            named.add(one.metric)
+            moment = f'`moment="{one.moment}"`' if one.moment is not None else ""
+            what = f"`{metric}`" if one.column is None else f"`{metric}`, only its `{one.column}`"
+            yield _row(what, f"`{one.metric}`", moment, one.metric.source, one.metric.summary)
+    for other in ProductionMetric:
+        if other not in named:
+            labels = '`resource="memory"`, `unit="byte"`' if other in DECLARED else ""
+            yield _row("", f"`{other}`", labels, other.source, other.summary)
+
+
+_TABLES: dict[str, Callable[[], Iterator[str]]] = {"values": _values, "sources": _sources, "production": _production}
 
 
 def _precision(metric: Metric, usual: str) -> str:

@@ -45,7 +45,7 @@ from membudget.version import VERSION
 _OF_THE_MACHINE = "tests/e2e/test_cgroup2_vm.py"
 _OF_THE_RELEASE = "tests/release/test_released_image.py"
 _WITHOUT_ENGINE = (
-    "tests/unit", "tests/rendering", "tests/extension", "tests/browser", "tests/release/steps",
+    "tests/unit", "tests/rendering", "tests/prometheus", "tests/extension", "tests/browser", "tests/release/steps",
     "tests/e2e/test_pre_commit_hook.py",
 )  # fmt: skip
 _LONGEST_ON_OTHER_ENGINES = (

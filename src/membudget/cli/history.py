@@ -24,6 +24,7 @@ from membudget.publish.strict_json import report_files
 from membudget.publish.workflow import warn
 from membudget.report.formats import history as formats
 from membudget.report.formats import history_chart
+from membudget.report.formats.history_openmetrics import render_openmetrics
 
 _LONGEST_LIST = 400
 
@@ -75,7 +76,7 @@ def _show(found: Sequence[Series], sentences: Sequence[str], options: argparse.N
         case "json":
             text = formats.render_json(found, sentences)
         case "openmetrics":
-            text = formats.render_openmetrics(found)
+            text = render_openmetrics(found)
         case _:
             if options.output is not None:
                 what = f"--output is not for --format {options.format}"

@@ -9,6 +9,7 @@ import os
 import shlex
 import stat
 import sys
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,15 @@ from membudget.report.page import fit_page, page
 from membudget.report.report import JudgedReport
 
 _LOG_WIDTH = 160
+_RENDERINGS: dict[str, Callable[[JudgedReport], str]] = {
+    "markdown": markdown.render,
+    "html": page.render,
+    "json": judged_report.render,
+    "junit": junit.render,
+    "openmetrics": openmetrics.render,
+    "prometheus": openmetrics.render_plain,
+    "sarif": sarif.render,
+}
 _FOR_PEOPLE = ("terminal", "markdown")
 
 
@@ -44,7 +54,7 @@ def show(options: argparse.Namespace) -> ExitCode:
     elif options.format == "terminal":
         text = _for_terminal(terminal.render(report.judged(), detail, _more_of(path)), is_screen=is_screen)
     else:
-        text = _render(options.format, report.judged())
+        text = _RENDERINGS[options.format](report.judged())
     if options.output is not None:
         write_text(text, Path(options.output), f"the report as {options.format}")
         return ExitCode.WITHIN_BUDGET
@@ -125,19 +135,3 @@ def _for_terminal(shown: RenderableType, *, is_screen: bool) -> str:
     with console.capture() as captured:
         console.print(shown)
     return captured.get()
-
-
-def _render(how: str, result: JudgedReport) -> str:
-    match how:
-        case "markdown":
-            return markdown.render(result)
-        case "html":
-            return page.render(result)
-        case "json":
-            return judged_report.render(result)
-        case "junit":
-            return junit.render(result)
-        case "sarif":
-            return sarif.render(result)
-        case _:
-            return openmetrics.render(result)

@@ -12,14 +12,15 @@ def add_report(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "report",
         help="show a report, or convert it to another format",
         description="Show the report of a check, or convert it: to Markdown (the text of the comment), an HTML page,"
-        " JSON, test results (JUnit), metrics (OpenMetrics) or findings in manifests and runtimes (SARIF). membudget"
-        " computes the verdict again from the figures and budgets in the report. Exits with 0, whatever the verdict is."
-        " Also shows the report of `membudget fit --report`, as terminal, markdown, html or json.",
+        " JSON, test results (JUnit), metrics (OpenMetrics, or the text format of Prometheus) or findings in manifests"
+        " and runtimes (SARIF). membudget computes the verdict again from the figures and budgets in the report. Exits"
+        " with 0, whatever the verdict is. Also shows the report of `membudget fit --report`, as terminal, markdown,"
+        " html or json.",
     )
     add_written_report(command)
     command.add_argument(
         "--format",
-        choices=("terminal", "markdown", "html", "json", "junit", "openmetrics", "sarif"),
+        choices=("terminal", "markdown", "html", "json", "junit", "openmetrics", "prometheus", "sarif"),
         default="terminal",
         help="format of the output (default: %(default)s)",
     )

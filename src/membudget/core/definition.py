@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from membudget.core.production import InProduction
+
 
 class Unit(StrEnum):
     """The unit of a metric's integer."""
@@ -159,6 +161,8 @@ class Definition:
     """
     is_headline: bool = False
     """Whether the headline reports a change of this metric even without a budget."""
+    in_production: InProduction | None = None
+    """What cAdvisor calls the same figure. None if it has no such figure."""
 
     @property
     def budget_kind(self) -> BudgetKind:

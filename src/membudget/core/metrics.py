@@ -21,6 +21,7 @@ from membudget.core.definition import (
 )
 from membudget.core.errors import brief
 from membudget.core.files import Stored
+from membudget.core.production import InProduction, Moment, ProductionMetric
 
 
 class Metric(StrEnum):
@@ -68,6 +69,7 @@ class Metric(StrEnum):
         ),
         precision_notes="certified by the kernel's mark",
         is_bounded_by_limit=True, is_headline=True,
+        in_production=InProduction(ProductionMetric.RSS, Moment.PEAK, column="anon_bytes"),
     )
     PEAK_MEMORY = "peak_memory", Definition(
         "peak memory", Unit.BYTES, "exact, to 256 KiB a CPU", Aggregation.MEDIAN,
@@ -79,6 +81,7 @@ class Metric(StrEnum):
             "`memory.peak` (Linux 5.19 or newer)",
         ),
         is_bounded_by_limit=True,
+        in_production=InProduction(ProductionMetric.MAX_USAGE),
     )
     PEAK_WORKING_SET = "peak_working_set", Definition(
         "peak working set", Unit.BYTES, "sampled, lower bound", Aggregation.MEDIAN,
@@ -89,6 +92,7 @@ class Metric(StrEnum):
             "leaf, sampled", "`memory.usage_in_bytes − total_inactive_file`", "`memory.current − inactive_file`"
         ),
         is_bounded_by_limit=True,
+        in_production=InProduction(ProductionMetric.WORKING_SET, Moment.PEAK),
     )
     SETTLED_RSS = "settled_rss", Definition(
         "settled RSS", Unit.BYTES, "sampled", Aggregation.MEDIAN,
@@ -103,6 +107,7 @@ class Metric(StrEnum):
         LastSamples("working_set_bytes"),
         key="Usage minus inactive file pages after the workload and the settle time.",
         is_bounded_by_limit=True,
+        in_production=InProduction(ProductionMetric.WORKING_SET, Moment.SETTLED),
     )
     LIVE_HEAP = "live_heap", Definition(
         "live heap", Unit.BYTES, "the runtime's own figure", Aggregation.MEDIAN,
@@ -121,6 +126,7 @@ class Metric(StrEnum):
             "`memory.swap.peak` (6.5), else `memory.swap.current`",
         ),
         precision_notes="`sampled, lower bound` on v1 and before Linux 6.5",
+        in_production=InProduction(ProductionMetric.SWAP, Moment.PEAK),
     )
     OOM_KILLS = "oom_kills", Definition(
         "OOM kills", Unit.COUNT, "exact", Aggregation.MAXIMUM,
@@ -131,6 +137,7 @@ class Metric(StrEnum):
             "`memory.oom_control`: `oom_kill` (Linux 4.13 or newer)", "`memory.events`: `oom_kill`",
         ),
         precision_notes="`lower bound` if a kill may have been missed",
+        in_production=InProduction(ProductionMetric.OOM_EVENTS),
     )
     MEMORY_PRESSURE = "memory_pressure", Definition(
         "memory pressure", Unit.MILLISECONDS, "exact", Aggregation.MEDIAN,

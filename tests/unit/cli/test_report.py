@@ -29,6 +29,7 @@ FORMATS = {
     "json": '{\n "verdict": "fail"',
     "junit": '<?xml version="1.0" encoding="UTF-8"?>\n<testsuites>',
     "openmetrics": "# TYPE membudget_report info",
+    "prometheus": "# HELP membudget_report_info what was compared",
     "sarif": '{\n "$schema": "https://json.schemastore.org/sarif-2.1.0.json",\n "version": "2.1.0"',
 }
 
@@ -219,7 +220,7 @@ def test_the_report_of_a_fit_is_shown_as_well(of_fit: str, capsys: pytest.Captur
     assert capsys.readouterr().out.startswith(FIT_FORMATS[name])
 
 
-@pytest.mark.parametrize("name", ["junit", "openmetrics", "sarif"])
+@pytest.mark.parametrize("name", ["junit", "openmetrics", "prometheus", "sarif"])
 def test_the_report_of_a_fit_has_no_verdicts_to_convert(
     of_fit: str, capsys: pytest.CaptureFixture[str], name: str
 ) -> None:

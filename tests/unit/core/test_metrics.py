@@ -14,6 +14,9 @@ def test_a_definition_names_what_the_probe_has(metric: Metric) -> None:
             assert column in {one.name for one in fields(Series)}
         case Counter(reading):
             assert reading in {one.name for one in fields(ProbeReport)}
+    production = metric.definition.in_production
+    if production is not None and production.column is not None:
+        assert production.column in {one.name for one in fields(Series)}
     assert metric.name == metric.value.upper()
 
 

@@ -1,4 +1,4 @@
-"""The history in formats for people and programs: a table, CSV, JSON and OpenMetrics."""
+"""The history in formats for people and programs: a table, CSV and JSON."""
 
 import csv
 import io
@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from rich.console import RenderableType
 from rich.text import Text
 
-from membudget.core.definition import Unit
 from membudget.core.metric_words import format_delta, format_value
 from membudget.core.untrusted_text import json_without_commands, printable
 from membudget.history.line import LineFault, Skipped
@@ -17,12 +16,6 @@ from membudget.history.series import Point, Series
 from membudget.report.formats.tables import TerminalTable
 
 _LONGEST_SUBJECT = 60
-_OPENMETRICS_UNITS = {
-    Unit.BYTES: ("_bytes", 1), Unit.COUNT: ("", 1), Unit.MILLISECONDS: ("_seconds", 1000),
-    Unit.MICROSECONDS: ("_seconds", 1_000_000), Unit.PER_1000_SECONDS: ("", 1000),
-    Unit.PER_1000_SECONDS_AND_GIB: ("", 1000),
-}  # fmt: skip
-"""What a unit adds to a metric's name, and by what its figures are divided."""
 
 
 def render_table(found: Sequence[Series]) -> RenderableType:
@@ -51,10 +44,10 @@ def _rows(found: Sequence[Series]) -> Iterator[list[Text]]:
 
 
 def _date(point: Point) -> str:
-    return _time(point).strftime("%Y-%m-%d")
+    return time_of(point).strftime("%Y-%m-%d")
 
 
-def _time(point: Point) -> datetime:
+def time_of(point: Point) -> datetime:
     """Return the commit's time. One that no calendar has becomes the nearest that it has."""
     return datetime.fromtimestamp(min(max(point.commit.time_s, 0), 253_402_300_799), UTC)
 
@@ -80,7 +73,7 @@ def render_csv(found: Sequence[Series]) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["time", "commit", *columns])
     for point, figures in by_commit.values():
-        time = _time(point).strftime("%Y-%m-%d %H:%M:%S +0000")
+        time = time_of(point).strftime("%Y-%m-%d %H:%M:%S +0000")
         writer.writerow([time, point.commit.sha, *(figures.get(column, "") for column in columns)])
     return text.getvalue()
 
@@ -104,7 +97,7 @@ def _point(point: Point) -> dict[str, object]:
     return {
         "commit": point.commit.sha,
         "subject": printable(point.commit.subject),
-        "committed": _time(point).isoformat(),
+        "committed": time_of(point).isoformat(),
         "measured": line.time.isoformat(),
         "value": line.value,
         "spread": list(line.spread),
@@ -113,30 +106,6 @@ def _point(point: Point) -> dict[str, object]:
         "machine": line.machine,
         "membudget": printable(line.membudget),
     }
-
-
-def render_openmetrics(found: Sequence[Series]) -> str:
-    """Return all points as OpenMetrics, with the times of the commits, for `promtool tsdb create-blocks-from`.
-
-    The samples of each series are in the order of their times, which the format demands.
-    """
-    lines: list[str] = []
-    for metric in dict.fromkeys(series.metric for series in sorted(found, key=lambda one: one.metric)):
-        suffix, divisor = _OPENMETRICS_UNITS[metric.definition.unit]
-        name = f"membudget_history_{metric}".removesuffix(suffix) + suffix
-        lines += [f"# TYPE {name} gauge"]
-        lines += [f"# UNIT {name} {suffix[1:]}"] if suffix else []
-        lines += [f"# HELP {name} {metric.definition.label} of the main branch"]
-        for series in (one for one in found if one.metric is metric):
-            for time_s, value in _by_time(series):
-                shown = value if divisor == 1 else value / divisor
-                lines.append(f'{name}{{image="{series.image}"}} {shown} {time_s}')
-    return "\n".join([*lines, "# EOF"]) + "\n"
-
-
-def _by_time(series: Series) -> list[tuple[int, int]]:
-    """Return one value per second. Of commits of one second, the newest counts."""
-    return sorted({int(_time(point).timestamp()): point.line.value for point in series.points}.items())
 
 
 _WHY = {

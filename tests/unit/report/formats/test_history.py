@@ -1,7 +1,6 @@
 import json
 from datetime import UTC, datetime
 
-from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from rich.console import Console, RenderableType
 
 from membudget.build.revision import MainCommit
@@ -9,7 +8,7 @@ from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB
 from membudget.history.line import HistoryLine
 from membudget.history.series import Point, Series
-from membudget.report.formats.history import render_csv, render_json, render_openmetrics, render_table
+from membudget.report.formats.history import render_csv, render_json, render_table
 from membudget.report.formats.history_chart import MOST_BARS, render_charts
 from tests.support.golden import assert_golden
 from tests.support.history import line
@@ -80,17 +79,6 @@ def test_json_has_every_point_and_what_was_skipped() -> None:
     assert "\x1b" not in first["points"][0]["subject"]
 
 
-def test_openmetrics_has_the_times_of_the_commits_and_parses() -> None:
-    text = render_openmetrics([*FOUND, series(0.001, image="web", metric=Metric.CPU_SECONDS)])
-    families = {family.name: family for family in text_string_to_metric_families(text)}  # type: ignore[no-untyped-call]
-    samples = families["membudget_history_peak_rss_bytes"].samples
-    assert [(one.labels["image"], one.value) for one in samples][:2] == [("api", 41943040), ("api", 42991616)]
-    assert samples[0].timestamp is not None
-    assert float(samples[0].timestamp) == TIME_S
-    assert families["membudget_history_cpu_seconds"].samples[0].value == 1.049
-    assert text.endswith("# EOF\n")
-
-
 def test_commits_with_impossible_dates_are_shown_all_the_same() -> None:
     odd = [
         Point(MainCommit("a" * 40, 10**17, "the future"), line("a" * 40)),
@@ -98,7 +86,4 @@ def test_commits_with_impossible_dates_are_shown_all_the_same() -> None:
     ]
     found = [Series("api", Metric.PEAK_RSS, tuple(odd))]
     assert "9999-12-31" in shown(render_table(found))
-    families = text_string_to_metric_families(render_openmetrics(found))  # type: ignore[no-untyped-call]
-    times = [float(sample.timestamp or 0) for family in families for sample in family.samples]
-    assert times == sorted(times)
     assert datetime.fromtimestamp(0, UTC).strftime("%Y-%m-%d") in render_csv(found)
