@@ -15,8 +15,8 @@ from math import comb
 
 from tabulate import tabulate
 
-from membudget.budgets.entries import TrialCount
 from membudget.budgets.rules import EffectiveBudget
+from membudget.budgets.trial_count import TrialCount
 from membudget.core.metrics import Metric, MetricValue
 from membudget.core.quantities import MIB
 from membudget.judge.evidence import Samples

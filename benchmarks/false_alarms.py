@@ -20,8 +20,8 @@ from pathlib import Path
 from tabulate import tabulate
 
 from benchmarks import recorded_noise
-from membudget.budgets.entries import TrialCount
 from membudget.budgets.rules import Tolerance
+from membudget.budgets.trial_count import TrialCount
 from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB, format_size
 from membudget.judge.bounds import tolerated_growth

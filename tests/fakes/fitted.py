@@ -70,14 +70,16 @@ def stopped(name: str, why: Stop, *, limit: int | None = 256 * MIB, lower: int |
     return ImageFit(name, None, (trial,), 0, Stopped(why, trial, lower), None, 4000)
 
 
-def report(*images: ImageFit, settings: FitSettings | None = None, headroom: Headroom | None = None) -> FitReport:
+def report(
+    *images: ImageFit, settings: FitSettings | None = None, headroom: Headroom | None = None, scale: float = 1.0
+) -> FitReport:
     """The report of some fits."""
     return FitReport(
         membudget_version="1.2.3",
         started_at=check_report().started_at,
         environment=check_report().environment,
         confirmations=10,
-        images=tuple(image_report(image, settings or FitSettings(), headroom) for image in images),
+        images=tuple(image_report(image, settings or FitSettings(), headroom, scale) for image in images),
     )
 
 

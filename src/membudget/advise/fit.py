@@ -53,6 +53,8 @@ class Subject:
     """The limit that it has today. None if it has none."""
     headroom: Headroom | None = None
     """How far its budget keeps peak RSS below the limit."""
+    scale: float = 1.0
+    """How many times as much memory it needs in production."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,15 +20,18 @@ _ANY_BYTES = 1 << 50
 """More than any machine has: the largest limit that an earlier fit could try is not known."""
 
 
-def image_report(found: ImageFit, settings: FitSettings, headroom: Headroom | None = None) -> FittedImage:
+def image_report(
+    found: ImageFit, settings: FitSettings, headroom: Headroom | None = None, scale: float = 1.0
+) -> FittedImage:
     """Return the figures of one image, and the limit that follows from them.
 
-    `headroom` is the distance that the image's budget keeps between peak RSS and limit.
+    `headroom` is the distance that the image's budget keeps between peak RSS and limit. `scale` is how many times as
+    much memory it needs in production.
     """
     answer, result = found.answer, found.result
     stopped = result if isinstance(result, Stopped) else None
     comfort = answer.comfortable if answer is not None else None
-    limit = _limit(found, answer, settings, headroom) if answer is not None else None
+    limit = _limit(found, answer, scale * (1 + settings.headroom / 100), headroom) if answer is not None else None
     return FittedImage(
         name=found.name,
         today_bytes=found.today_bytes,
@@ -56,6 +59,7 @@ def image_report(found: ImageFit, settings: FitSettings, headroom: Headroom | No
         duration_ms=found.duration_ms,
         headroom_percent=settings.headroom,
         rungs=_rungs(found.trials),
+        scale=scale,
     )
 
 
@@ -68,9 +72,7 @@ def kept_report(subject: Subject, trials: Sequence[Tried]) -> FittedImage | None
     if found is None:
         return None
     try:
-        return _FITTED.validate_json(
-            _FITTED.dump_json(image_report(found, subject.settings, subject.headroom)), strict=True
-        )
+        return _FITTED.validate_json(_FITTED.dump_json(_of_subject(found, subject)), strict=True)
     except ValidationError:
         return None
 
@@ -78,14 +80,18 @@ def kept_report(subject: Subject, trials: Sequence[Tried]) -> FittedImage | None
 def image_reports(found: Sequence[ImageFit], subjects: Sequence[Subject]) -> tuple[FittedImage, ...]:
     """Return the figures of all images."""
     named = {subject.spec.name: subject for subject in subjects}
-    return tuple(image_report(one, named[one.name].settings, named[one.name].headroom) for one in found)
+    return tuple(_of_subject(one, named[one.name]) for one in found)
 
 
-def _limit(found: ImageFit, answer: Answer, settings: FitSettings, headroom: Headroom | None) -> int:
-    """Return the limit with the wanted distance above the fit, and as much above peak RSS as the budget asks for."""
+def _of_subject(found: ImageFit, subject: Subject) -> FittedImage:
+    return image_report(found, subject.settings, subject.headroom, subject.scale)
+
+
+def _limit(found: ImageFit, answer: Answer, times: float, headroom: Headroom | None) -> int:
+    """Return the limit that is so many times the fit, and as much above peak RSS as the budget asks for."""
     comfort = answer.comfortable.limit_bytes if answer.comfortable is not None else None
     needed = comfort if comfort is not None else answer.survives_bytes
-    limit = wanted = rounded_up(round(needed * (1 + settings.headroom / 100)))
+    limit = wanted = rounded_up(round(needed * times))
     for _ in range(_MOST_RAISES):
         if _keeps(headroom, found, answer, wanted):
             return wanted

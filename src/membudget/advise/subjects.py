@@ -101,5 +101,5 @@ def built_subjects(
             continue
         subject = Built(pairs[name], {Side.HEAD: image}, inputs[name])
         headroom = peak_headroom(spec)
-        subjects.append(Subject(subject.trial_spec(image, spec), spec.fit, spec.limit, headroom))
+        subjects.append(Subject(subject.trial_spec(image, spec), spec.fit, spec.limit, headroom, spec.production.scale))
     return subjects, failed

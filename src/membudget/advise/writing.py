@@ -96,7 +96,7 @@ def _comments(image: FittedImage, day: date) -> Mapping[str, str]:
     """Return the comment for each key that a fit sets."""
     if image.survives_bytes is None or image.limit_bytes is None:
         return {}
-    comments = {"limit": fitted(day, image.survives_bytes, image.comfortable_bytes, image.limit_bytes)}
+    comments = {"limit": fitted(day, image.survives_bytes, image.comfortable_bytes, image.limit_bytes, image.scale)}
     if image.peak_rss_max_bytes is not None:
         comments["budgets.peak_rss"] = fitted_peak(day, image.peak_rss_bytes, image.peak_rss_max_bytes)
     return comments

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, ConfigDict, Field, SerializeAsAny, StrictBool, model_validator
+from pydantic import ConfigDict, Field, SerializeAsAny, StrictBool, model_validator
 
 from membudget.budgets.auto_workload import AutoWorkload
 from membudget.budgets.budget_tables import SizeBudget
@@ -35,7 +35,9 @@ from membudget.budgets.larger_bodies import LargerRequests
 from membudget.budgets.manifests import ManifestEntry, ManifestRules, Manifests
 from membudget.budgets.memory_rules import MemoryRules
 from membudget.budgets.metric_budgets import NO_OOM_KILLS, MetricBudgets, OfSize, PhaseBudgets, set_keys
+from membudget.budgets.production import ProductionSettings
 from membudget.budgets.runtimes import RuntimeRules
+from membudget.budgets.trial_count import TrialCount, Trials
 from membudget.budgets.workload import Workload
 from membudget.core.metrics import Metric
 
@@ -72,45 +74,10 @@ class Group(FileModel):
 _BAKE_TARGET = r"[A-Za-z0-9_][A-Za-z0-9_-]*"
 LeakPolicy = Literal["advise", "fail"]
 BuildNetwork = Literal["default", "none"]
-MOST_TRIALS = 100
 MOST_IMAGES = 500
 """A report with five trials per side has room for this many images (json_bounds.py)."""
 MOST_MEMBERS = 20_000
 """The most images of all groups together, because a report lists each."""
-
-
-class TrialCount(FileModel):
-    """The number of trials per side, after one discarded warm-up."""
-
-    min: Annotated[int, Field(ge=1, le=MOST_TRIALS, strict=True)] = 3
-    """The smallest number of trials."""
-    max: Annotated[int, Field(ge=1, le=MOST_TRIALS, strict=True)] = 10
-    """The largest number of trials. Trials beyond `min` run only while the result is inconclusive."""
-
-    @model_validator(mode="after")
-    def _at_least_as_many(self) -> Self:
-        if self.max < self.min:
-            raise not_allowed("a max that is no less than min")
-        return self
-
-
-def _as_trial_count(value: object) -> object:
-    """Accept a single number as both `min` and `max`."""
-    if isinstance(value, dict):
-        return value
-    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MOST_TRIALS:
-        return {"min": value, "max": value}
-    raise not_allowed(f"a whole number from 1 to {MOST_TRIALS}, or {{ min = 3, max = 10 }}")
-
-
-Trials = Annotated[
-    TrialCount,
-    BeforeValidator(
-        _as_trial_count,
-        json_schema_input_type=Annotated[int, Field(ge=1, le=MOST_TRIALS)] | TrialCount,
-    ),
-]
-"""A number such as 5, or a table with `min` and `max`."""
 
 
 class Build(FileModel):
@@ -215,6 +182,8 @@ class ImageSpec(FileModel):
     """What `membudget fit` accepts as comfortable, and what it last found."""
     cost: CostSettings | None = None
     """Where and how often the image is deployed. These keys override those of the file's `[cost]`."""
+    production: ProductionSettings = ProductionSettings()
+    """The factor between CI's memory and production's."""
     phases: dict[AnyPhaseLabel, PhaseBudgets] = {}
     """Budgets of single phases, by name: start-up, settle, or a phase of the workload."""
 

@@ -156,6 +156,7 @@ def _guarded(all_of_head: Budgets, all_of_base: Budgets, name: str, contents: Co
         "limit": min(head.limit_bytes, base.spec.limit_bytes),
         "leak": "fail" if base.spec.leak == "fail" else head.leak,
         "fit": head.fit.guarded_by(base.spec.fit),
+        "production": head.production.guarded_by(base.spec.production),
     }
     spec = measured_as_base(base.spec, head, is_build_moved=name in contents.moved).model_copy(
         update={**guarded, "phases": _guarded_phases(base.spec, head)}

@@ -12,10 +12,11 @@ from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 
 from membudget.budgets.budget_parts import every_part, parts_of
-from membudget.budgets.entries import Budgets, Build, ImageSpec, TrialCount
+from membudget.budgets.entries import Budgets, Build, ImageSpec
 from membudget.budgets.exceptions import BudgetException
 from membudget.budgets.fields import ImageName
 from membudget.budgets.rules import NO_BUDGET, GroupRules, ImageRules, MetricRules
+from membudget.budgets.trial_count import TrialCount
 from membudget.core.files import Stored
 from membudget.core.metric_words import format_value
 from membudget.core.quantities import format_size
@@ -52,6 +53,8 @@ def _loosened_settings(base: ImageSpec, head: ImageSpec) -> Iterator[tuple[str, 
     if more:
         yield "container.secrets", ", ".join(base.container.secrets) or "none", ", ".join(head.container.secrets)
     yield from head.fit.looser_than(base.fit)
+    if base.fit.survives is not None:
+        yield from head.production.looser_than(base.production)
     for key, before, after in (
         ("min", base.trials.min, head.trials.min),
         ("max", base.trials.max, head.trials.max),

@@ -3,10 +3,11 @@
 `init` writes them. `fit --write` replaces them, because it replaces the values, and keeps every other comment.
 """
 
+import math
 import re
 from datetime import date
 
-from membudget.core.quantities import MIB, format_size
+from membudget.core.quantities import MIB, format_scale, format_size
 
 NOT_MEASURED = "TODO: not measured. A limit to begin with"
 _NO_FILE = "no file sets a limit: "
@@ -36,11 +37,12 @@ def measured(measured_bytes: int, value_bytes: int) -> str:
     return f"measured {format_size(measured_bytes)}; {_margin(measured_bytes, value_bytes)}"
 
 
-def fitted(day: date, survives_bytes: int, comfortable_bytes: int | None, limit_bytes: int) -> str:
+def fitted(day: date, survives_bytes: int, comfortable_bytes: int | None, limit_bytes: int, scale: float = 1.0) -> str:
     """Return the comment on a limit that follows from a fit."""
     comfortable = f", comfortable at {format_size(comfortable_bytes)}" if comfortable_bytes is not None else ""
     needed = comfortable_bytes if comfortable_bytes is not None else survives_bytes
-    return f"fit on {day}: survives at {format_size(survives_bytes)}{comfortable}; {_margin(needed, limit_bytes)}"
+    margin = f"{format_scale(scale)} {_margin(math.ceil(needed * scale), limit_bytes)}".lstrip()
+    return f"fit on {day}: survives at {format_size(survives_bytes)}{comfortable}; {margin}"
 
 
 def fitted_peak(day: date, peak_bytes: int | None, maximum_bytes: int) -> str:

@@ -192,10 +192,7 @@ class _Rounds:
         return self._counted(fresh)
 
     def of_warm_ups(self, results: Results) -> Iterator[str]:
-        """Yield notes about warm-ups that reached the limit.
-
-        There, the kernel may have reclaimed page cache of a first run.
-        """
+        """Yield notes about warm-ups that reached the limit, where page cache of a first run may be reclaimed."""
         for side, warm_up in self.warm_ups.items():
             if warm_up.outcome is Outcome.OOM_KILLED and warm_up in results[side]:
                 yield warm_up_killed_note(side)
@@ -287,6 +284,7 @@ def _measurement(
         base_waived=subject.base_waived,
         planned_trials=spec.trials.min,
         fit=spec.fit.last,
+        scale=spec.production.scale,
         deployment=spec.cost.deployment if spec.cost is not None else None,
         notes=(*setting_notes(spec, tools.environment.cpus, rules), *subject.notes),
     )

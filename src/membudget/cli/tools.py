@@ -289,7 +289,8 @@ class CheckTools(MeasuringTools):
             kept = self.fits.kept(spec)
         except (ConfigurationError, EnvironmentFault):
             return None  # an image beside it is gone: the report can do without
-        return kept_report(Subject(spec, image.fit, image.limit, peak_headroom(image)), kept.all)
+        subject = Subject(spec, image.fit, image.limit, peak_headroom(image), image.production.scale)
+        return kept_report(subject, kept.all)
 
     def build(self, name: str, side: Side, spec: Build, checkout: Path, on_line: Callable[[str], None]) -> BuiltImage:
         """Build an image and tag it as this run's. Raises BuildFailed and EnvironmentFault."""

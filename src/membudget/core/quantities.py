@@ -140,6 +140,11 @@ def _three_digits(thousandths: int) -> str:
     return f"{whole:.2f}" if thousandths < 9_995 else f"{whole:.1f}" if thousandths < 99_950 else f"{whole:,.0f}"
 
 
+def format_scale(scale: float) -> str:
+    """Format the factor from CI to production, to follow a size: " × 1.6 (scale)". Empty for 1."""
+    return f" × {scale:g} (scale)" if scale != 1 else ""
+
+
 def format_percent(percent: float, *, signed: bool = False) -> str:
     """Format a percentage: "5%", "12.5%". If signed, it always has one decimal: "+12.5%", "-3.0%"."""
     return f"{percent:+.1f}%" if signed else f"{percent:.1f}".removesuffix(".0") + "%"

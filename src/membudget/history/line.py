@@ -15,7 +15,7 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from membudget.budgets.entries import MOST_TRIALS
+from membudget.budgets.trial_count import MOST_TRIALS
 from membudget.core.definition import Aggregation
 from membudget.core.metrics import Metric
 

@@ -19,6 +19,9 @@ class LimitTooLow:
     limit_bytes: int
     least_bytes: int
     survives_bytes: int
+    """In CI."""
+    scale: float = 1.0
+    """How many times as much memory production needs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,8 @@ class LimitTooHigh:
     limit_bytes: int
     most_bytes: int
     needed_bytes: int
+    """In CI."""
+    scale: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +55,13 @@ def fit_faults(image: ImageMeasurement) -> tuple[FitFault, ...]:
     if moved is not None:
         return (moved,)  # then the fit has to be repeated, and its limits say nothing
     fit, limit = image.fit, image.limit_bytes
-    least = round(fit.survives_bytes * (1 + fit.headroom_percent / 100))
+    least = round(fit.survives_bytes * image.scale * (1 + fit.headroom_percent / 100))
     if limit < least:
-        return (LimitTooLow(limit, least, fit.survives_bytes),)
+        return (LimitTooLow(limit, least, fit.survives_bytes, image.scale),)
     below = image.budgets.get(Metric.PEAK_RSS, NO_BUDGET).below_limit
     wanted = limit - below if below is not None else 0  # what the budget keeps free may be as large as it says
-    most = max(MOST_TIMES * fit.needed_bytes, least) + wanted
-    return (LimitTooHigh(limit, most, fit.needed_bytes),) if limit > most else ()
+    most = max(round(MOST_TIMES * fit.needed_bytes * image.scale), least) + wanted
+    return (LimitTooHigh(limit, most, fit.needed_bytes, image.scale),) if limit > most else ()
 
 
 def peak_moved(image: ImageMeasurement, side: SideMeasurement | None) -> PeakMoved | None:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, PlainSerializer
 
+from membudget.budgets.production import StoredScale
 from membudget.core.files import Stored
 
 MOST_CONFIRMATIONS = 1000
@@ -127,7 +128,7 @@ class FittedImage(Stored):
     is_monotone: bool
     """Whether each limit above one that works worked as well."""
     limit_bytes: _Count | None
-    """The limit that follows, with headroom. None if there is no answer."""
+    """The limit that follows for production, with headroom. None if there is no answer."""
     keeps_headroom: bool = True
     """Whether the limit keeps the `headroom` of the image's budget for peak RSS."""
     peak_rss_max_bytes: _Count | None
@@ -150,6 +151,8 @@ class FittedImage(Stored):
     headroom_percent: _Amount
     rungs: Annotated[tuple[FittedRung, ...], Field(max_length=MOST_RUNGS)]
     """From the smallest limit to the largest. Trials without a limit come last."""
+    scale: StoredScale = 1.0
+    """How many times as much memory the image needs in production. The limit that follows is multiplied by it."""
 
     @property
     def tells_no_need(self) -> bool:

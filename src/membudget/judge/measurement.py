@@ -12,6 +12,7 @@ from membudget.budgets.cost import Deployment
 from membudget.budgets.exceptions import ExceptionInForce
 from membudget.budgets.fields import AnyPhaseLabel
 from membudget.budgets.fit import LastFit
+from membudget.budgets.production import StoredScale
 from membudget.budgets.rules import EffectiveBudget
 from membudget.contents.diff import ImageDiff
 from membudget.contents.summary import ImageSummary
@@ -167,6 +168,8 @@ class ImageMeasurement(Stored):
     """What the history has of the time that a creep budget names, by metric. Empty in older reports."""
     profile: PairProfile | None = None
     """Which code held the memory on both sides. None if nobody asked, and in older reports."""
+    scale: StoredScale = 1.0
+    """How many times as much memory the image needs in production as in CI. 1 in older reports."""
 
     @property
     def side_for_maximums(self) -> SideMeasurement | None:

@@ -43,12 +43,21 @@ class Sizing:
 
     request_bytes: int
     settled_bytes: int | None
-    """The settled working set. None if the container ends with its work: then the request is the limit."""
+    """The settled working set in CI. None if the container ends with its work: then the request is the limit."""
     limit_bytes: int
-    """The need and the margin, rounded up."""
+    """The need in production and the margin, rounded up."""
     need: Need
     need_bytes: int
+    """The need in CI."""
     margin: Margin
+    """Above the need in production."""
+    scale: float = 1.0
+    """How many times as much memory production needs."""
+
+    @property
+    def at_rest_bytes(self) -> int | None:
+        """The settled working set in production."""
+        return math.ceil(self.settled_bytes * self.scale) if self.settled_bytes is not None else None
 
     @property
     def is_request_the_limit(self) -> bool:
@@ -75,6 +84,7 @@ class Scaling:
 
     target_percent: int
     settled_bytes: int
+    """In production."""
     request_bytes: int
     """The request that the target is a share of."""
 
@@ -130,27 +140,29 @@ def sizing(image: ImageMeasurement, side: SideMeasurement) -> Sizing | None:
     fit = image.fit if peak_moved(image, side) is None else None
     percent = fit.headroom_percent if fit is not None else DEFAULT_HEADROOM
     need = max(1, fit.needed_bytes) if fit is not None else max(peaks)
-    margin = Margin(round(need * percent / 100), percent, _spread(peaks))
-    limit = rounded_up(need + margin.bytes)
+    in_production = math.ceil(need * image.scale)
+    margin = Margin(round(in_production * percent / 100), percent, _spread(peaks, image.scale))
+    limit = rounded_up(in_production + margin.bytes)
     settled = side.metrics.get(Metric.SETTLED_WORKING_SET)
     at_rest = settled.value if settled is not None and (settled.value or 0) > 0 else None
-    request = limit if at_rest is None else min(limit, rounded_up(at_rest))
-    return Sizing(request, at_rest, limit, Need.PEAK if fit is None else Need.FIT, need, margin)
+    request = limit if at_rest is None else min(limit, rounded_up(math.ceil(at_rest * image.scale)))
+    return Sizing(request, at_rest, limit, Need.PEAK if fit is None else Need.FIT, need, margin, image.scale)
 
 
-def _spread(peaks: list[int]) -> int | None:
+def _spread(peaks: list[int], scale: float) -> int | None:
     if len(peaks) < 2:
         return None
     # A prediction interval for one more value of a normal distribution.
     width = student(len(peaks) - 1) * statistics.stdev(peaks) * math.sqrt(1 + 1 / len(peaks))
-    return math.ceil(width)
+    return math.ceil(width * scale)
 
 
 def scaling(found: Sizing, target_percent: int) -> Scaling | None:
     """Return how an autoscaler with this target behaves at the advised request. None if the container ends."""
-    if found.settled_bytes is None or found.settled_bytes < 1:
+    at_rest = found.at_rest_bytes
+    if at_rest is None or at_rest < 1:
         return None
-    return Scaling(target_percent, found.settled_bytes, found.request_bytes)
+    return Scaling(target_percent, at_rest, found.request_bytes)
 
 
 def growth_with_load(side: SideMeasurement) -> tuple[LoadGrowth, ...]:

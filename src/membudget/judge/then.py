@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from membudget.budgets.entries import MOST_TRIALS
+from membudget.budgets.trial_count import MOST_TRIALS
 from membudget.core.files import Stored
 from membudget.core.metrics import MetricValue
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from membudget.core.metric_words import format_reading
 from membudget.core.metrics import Metric
-from membudget.core.quantities import GIB, MIB, format_percent, format_size
+from membudget.core.quantities import GIB, MIB, format_percent, format_scale, format_size
 from membudget.judge.cost import ImageCosts, image_costs
 from membudget.judge.measurement import ImageMeasurement
 from membudget.judge.sizing import LoadGrowth, Margin, Need, Scaling, Sizing, growth_with_load, scaling, sizing
@@ -78,14 +78,14 @@ def sentences(one: Advice) -> Iterator[Finding]:
 def _why_request(found: Sizing) -> str:
     if found.settled_bytes is None:
         return "the limit, because a container that ends with its work has no settled working set"
-    return f"the settled working set of {format_size(found.settled_bytes)}, rounded up"
+    return f"the settled working set of {format_size(found.settled_bytes)}{format_scale(found.scale)}, rounded up"
 
 
 def _why_limit(found: Sizing) -> str:
     size = format_size(found.need_bytes)
     needed = f"{size} needed by the last fit" if found.need is Need.FIT else f"the largest peak RSS of {size}"
     unproven = "" if found.need is Need.FIT else ". `membudget fit` finds the smallest limit that works"
-    return f"{needed} + {_margin(found.margin)}, rounded up{unproven}"
+    return f"{needed}{format_scale(found.scale)} + {_margin(found.margin)}, rounded up{unproven}"
 
 
 def _margin(margin: Margin) -> str:
@@ -121,7 +121,7 @@ def _of_load(found: Sizing, growth: tuple[LoadGrowth, ...]) -> Iterator[str]:
         if not one.grows or not one.value.value:
             yield f"load: no growth with it, so memory is no measure to scale by: {per}"
             continue
-        room = found.limit_bytes - (found.settled_bytes or 0)
+        room = found.limit_bytes - (found.at_rest_bytes or 0)
         count = math.floor(room / one.value.value) * (1000 if one.metric is Metric.RSS_PER_1000_REQUESTS else 1)
         kind = "requests" if one.metric is Metric.RSS_PER_1000_REQUESTS else f"{unit}s"
         yield f"load: {per}, so {count:,} {kind} fill the limit"

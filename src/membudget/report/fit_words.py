@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from membudget.budgets.suggested import as_written, rounded_up
-from membudget.core.quantities import format_duration, format_percent, format_size
+from membudget.core.quantities import format_duration, format_percent, format_scale, format_size
 from membudget.core.untrusted_text import Part, Quoted
 from membudget.judge.fitted import Cost, Discomfort, FittedImage, Stop
 from membudget.judge.measurement import ImageMeasurement
@@ -85,8 +85,11 @@ def settings_sentence(image: FittedImage) -> str | None:
 def _room(image: FittedImage, limit_bytes: int) -> str:
     """Return why the limit is above the one that was found."""
     needed = image.comfortable_bytes or image.survives_bytes or 0
-    usual = rounded_up(round(needed * (1 + image.headroom_percent / 100)))
-    return "as `peak_rss.headroom` asks" if limit_bytes > usual else f"{format_percent(image.headroom_percent)} above"
+    usual = rounded_up(round(needed * image.scale * (1 + image.headroom_percent / 100)))
+    if limit_bytes > usual:
+        return "as `peak_rss.headroom` asks"
+    above = f"{format_percent(image.headroom_percent)} above"
+    return above if image.scale == 1 else f"{above} {format_size(needed)}{format_scale(image.scale)}"
 
 
 def sum_sentence(report: FitReport) -> str | None:

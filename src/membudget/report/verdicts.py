@@ -8,7 +8,7 @@ from membudget.budgets.loosening import Approval
 from membudget.core.definition import Better
 from membudget.core.metric_words import format_reading
 from membudget.core.metrics import Metric
-from membudget.core.quantities import format_duration, format_size, format_size_delta
+from membudget.core.quantities import format_duration, format_scale, format_size, format_size_delta
 from membudget.core.untrusted_text import Quoted
 from membudget.judge.fit import FitFault, LimitTooHigh, LimitTooLow, PeakMoved
 from membudget.judge.image import BaseFailed, Failed, ImageReason, Killed, NotThere, OffItsFit, OfRow, Soaked, Status
@@ -192,13 +192,13 @@ def image_reason(reason: ImageReason) -> Parts:  # noqa: PLR0911 - one for each 
 
 def _fit_words(fault: FitFault) -> str:
     match fault:
-        case LimitTooLow(limit, least, survives):
+        case LimitTooLow(limit, least, survives, scale):
             wanted = f"with headroom, it should be at least {format_size(least)}"
-            need = f"the {format_size(survives)} that the image needs"
+            need = f"the {format_size(survives)}{format_scale(scale)} that the image needs"
             return f"its limit of {format_size(limit)} is too close to {need}; {wanted}"
-        case LimitTooHigh(limit, most, needed):
+        case LimitTooHigh(limit, most, needed, scale):
             wanted = f"it should be at most {format_size(most)}"
-            need = f"the {format_size(needed)} that the image needs"
+            need = f"the {format_size(needed)}{format_scale(scale)} that the image needs"
             return f"its limit of {format_size(limit)} is far above {need}; {wanted}"
         case PeakMoved(peak, fitted):
             moved = f"from {format_size(fitted)} to {format_size(peak)}"

@@ -30,6 +30,17 @@ def test_the_limit_has_the_wanted_headroom_above_what_is_comfortable() -> None:
         assert wanted <= image.limit_bytes <= wanted + 5 * MIB
 
 
+def test_the_limit_is_multiplied_by_the_scale_and_the_budget_is_not() -> None:
+    """The limit is for production. What CI measures stays what it is."""
+    (image,) = report(fitted("api", monotone(100 * MIB)), scale=1.6).images
+    (plain,) = report(fitted("api", monotone(100 * MIB))).images
+    assert image.comfortable_bytes is not None
+    assert image.limit_bytes is not None
+    wanted = image.comfortable_bytes * 1.6 * 1.15
+    assert wanted <= image.limit_bytes <= wanted + 5 * MIB
+    assert (image.survives_bytes, image.peak_rss_max_bytes) == (plain.survives_bytes, plain.peak_rss_max_bytes)
+
+
 def test_the_budget_for_peak_rss_lies_between_the_peak_and_the_limit() -> None:
     (image,) = report(fitted("api", monotone(100 * MIB))).images
     assert image.limit_bytes is not None

@@ -5,7 +5,8 @@ import pytest
 from membudget.budgets import file as budgets_file
 from membudget.budgets.auto_workload import AutoWorkload
 from membudget.budgets.budget_tables import CountBudget, SizeBudget
-from membudget.budgets.entries import ImageSpec, TrialCount
+from membudget.budgets.entries import ImageSpec
+from membudget.budgets.trial_count import TrialCount
 from membudget.budgets.workload import HttpWorkload
 from membudget.budgets.workload_parts import Readiness
 from membudget.core.errors import BudgetsFileError, ConfigurationError

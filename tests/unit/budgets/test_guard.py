@@ -5,10 +5,11 @@ from datetime import date
 import pytest
 
 from membudget.budgets import file as budgets_file
-from membudget.budgets.entries import Budgets, TrialCount
+from membudget.budgets.entries import Budgets
 from membudget.budgets.guard import Contents, Rules, rules, tightest
 from membudget.budgets.loosening import Approval
 from membudget.budgets.rules import EffectiveBudget, Tolerance
+from membudget.budgets.trial_count import TrialCount
 from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB
 
@@ -93,6 +94,27 @@ def test_a_fit_that_was_repeated_counts_at_once() -> None:
     guarded = judged_by(budgets(BASE.replace('survives = "60MiB"', 'survives = "50MiB"')))
     assert guarded.loosened == ()
     assert guarded.images["api"].spec.fit.survives == 50 * MIB
+
+
+FITTED = f'{LIMIT}\nfit = {{ survives = "60MiB" }}\n'
+
+
+@pytest.mark.parametrize("after", ["production = { scale = 1.4 }", ""])
+def test_a_smaller_scale_of_a_fitted_image_is_a_loosening(after: str) -> None:
+    """With a larger one, a check warns about more limits."""
+    guarded = judged_by(budgets(f"{FITTED}{after}"), base=budgets(f"{FITTED}production.scale = 1.6"))
+    assert [(one.key, one.before) for one in guarded.loosened] == [("production.scale", "1.6")]
+    assert guarded.images["api"].spec.production.scale == 1.6
+
+
+def test_a_larger_scale_counts_at_once() -> None:
+    guarded = judged_by(budgets(f"{FITTED}production.scale = 2"), base=budgets(f"{FITTED}production.scale = 1.6"))
+    assert guarded.loosened == ()
+    assert guarded.images["api"].spec.production.scale == 2
+
+
+def test_without_a_fit_no_verdict_depends_on_the_scale() -> None:
+    assert judged_by(budgets(LIMIT), base=budgets(f"{LIMIT}\nproduction.scale = 1.6")).loosened == ()
 
 
 def test_new_images_and_a_first_budgets_file_loosen_nothing_but_permissions() -> None:

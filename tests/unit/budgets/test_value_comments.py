@@ -19,6 +19,7 @@ DAY = date(2026, 11, 27)
         value_comments.measured(5 * MIB, 8 * MIB),
         value_comments.measured(1234 * MIB, 1500 * MIB),
         value_comments.fitted(DAY, 40 * MIB, None, 46 * MIB),
+        value_comments.fitted(DAY, 40 * MIB, None, 74 * MIB, 1.6),
         value_comments.fitted_peak(DAY, None, 46 * MIB),
         value_comments.NOT_MEASURED,
     ],
@@ -30,6 +31,11 @@ def test_a_comment_of_membudget_is_recognised(comment: str) -> None:
 @pytest.mark.parametrize("comment", ["", " from the load test", " measured in May", " fit for production", " limit"])
 def test_a_comment_of_a_person_is_not(comment: str) -> None:
     assert not value_comments.is_generated(comment)
+
+
+def test_the_margin_of_a_scaled_limit_is_that_above_productions_need() -> None:
+    comment = value_comments.fitted(DAY, 40 * MIB, 50 * MIB, 92 * MIB, 1.6)
+    assert comment.endswith("comfortable at 50.0 MiB; × 1.6 (scale) +15 %")
 
 
 def test_a_small_margin_is_a_size() -> None:

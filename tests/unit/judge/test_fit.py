@@ -40,6 +40,19 @@ def test_a_large_headroom_raises_the_upper_bound() -> None:
     assert fit_faults(fitted(LastFit(100 * MIB, 100 * MIB, 150.0), limit=250)) == ()
 
 
+@pytest.mark.parametrize(
+    ("limit", "faults"),
+    [
+        (183.9, (LimitTooLow(round(183.9 * MIB), 184 * MIB, 100 * MIB, 1.6),)),
+        (184, ()),
+        (352, ()),
+        (352.1, (LimitTooHigh(round(352.1 * MIB), 352 * MIB, 110 * MIB, 1.6),)),
+    ],
+)
+def test_both_bounds_are_for_production(limit: float, faults: tuple[FitFault, ...]) -> None:
+    assert fit_faults(replace(fitted(limit=limit), scale=1.6)) == faults
+
+
 def test_headroom_of_the_budget_raises_the_upper_bound() -> None:
     free = {Metric.PEAK_RSS: EffectiveBudget(below_limit=120 * MIB)}
     assert fit_faults(replace(fitted(limit=300), budgets=free)) == ()

@@ -52,6 +52,26 @@ def test_a_fit_of_another_peak_says_nothing() -> None:
     assert found(80, 80, fit=LastFit(44 * MIB, 52 * MIB, 20.0, 40 * MIB)).need is Need.PEAK
 
 
+def test_production_needs_a_multiple_of_everything() -> None:
+    """40 MiB and 20 MiB at rest in CI, × 1.5, and 15 % more for the limit."""
+    head = side(trial(40), trial(40))
+    one = sizing(replace(image(base=head, head=head, limit=1000), scale=1.5), head)
+    assert one is not None
+    assert (one.need_bytes, one.margin.bytes, one.limit_bytes) == (40 * MIB, 9 * MIB, 70 * MIB)
+    assert one.settled_bytes == 23 * MIB
+    assert one.request_bytes == 36 * MIB  # 34.5 MiB, in steps of 2
+    rests = scaling(one, 80)
+    assert rests is not None
+    assert rests.settled_bytes == 34.5 * MIB
+
+
+def test_peaks_that_spread_are_as_far_apart_in_production() -> None:
+    head = side(trial(40), trial(50), trial(60))
+    one = sizing(replace(image(base=head, head=head, limit=1000), scale=2.0), head)
+    assert one is not None
+    assert one.margin.spread_bytes == pytest.approx(99.4 * MIB, rel=0.01)
+
+
 def test_after_a_kill_nobody_knows_what_is_needed() -> None:
     assert of(trial(40, oom_kills=1)) is None
     assert of() is None

@@ -50,6 +50,13 @@ def test_the_name_of_an_image_is_quoted() -> None:
     assert next(answer_sentences(image))[0] == Quoted("api")
 
 
+def test_a_limit_for_production_says_what_it_is_made_of() -> None:
+    (image,) = report(fitted("api", monotone(100 * MIB)), scale=1.6).images
+    settings = settings_sentence(image)
+    assert settings is not None
+    assert re.search(r'limit = "190MiB" and .+ \(15% above 100\.\d MiB × 1\.6 \(scale\)\)', settings)
+
+
 def test_the_settings_are_as_a_budgets_file_has_them() -> None:
     (image,) = report(fitted("api", monotone(100 * MIB))).images
     settings = settings_sentence(image)

@@ -125,6 +125,9 @@ class ImageAdvice(_Model):
     limit_bytes: int | None
     need: Need | None
     need_bytes: int | None
+    """In CI, as `settled_working_set_bytes` is. Request and limit are for production."""
+    scale: float
+    """How many times as much memory production needs."""
     margin_bytes: int | None
     spread_bytes: int | None
     settled_working_set_bytes: int | None
@@ -156,6 +159,7 @@ def image_advice(one: Advice) -> ImageAdvice:
         limit_bytes=found.limit_bytes if found is not None else None,
         need=found.need if found is not None else None,
         need_bytes=found.need_bytes if found is not None else None,
+        scale=found.scale if found is not None else 1.0,
         margin_bytes=found.margin.bytes if found is not None else None,
         spread_bytes=found.margin.spread_bytes if found is not None else None,
         settled_working_set_bytes=found.settled_bytes if found is not None else None,
