@@ -35,7 +35,7 @@ def text(*lines: HistoryLine) -> bytes:
     return b"".join(one.text() + b"\n" for one in lines)
 
 
-def clone(origin: str, folder: Path) -> Repository:
+def clone(origin: str, folder: Path, *options: str) -> Repository:
     """A clone of a repository."""
-    subprocess.run(["git", "clone", "--quiet", origin, str(folder)], check=True, capture_output=True)
+    subprocess.run(["git", "clone", "--quiet", *options, origin, str(folder)], check=True, capture_output=True)
     return Repository(folder)

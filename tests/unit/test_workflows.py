@@ -109,24 +109,28 @@ def test_every_reference_to_the_action_names_this_version() -> None:
 def test_a_workflow_to_call_has_the_inputs_of_the_action_with_its_defaults(file: Path) -> None:
     workflow = yaml.safe_load(file.read_text())
     inputs = workflow[True]["workflow_call"]["inputs"]  # YAML 1.1: "on" is a truth
-    of_the_runner = {"runs-on", "timeout-minutes"}
-    given = {name: _as_text(one["default"]) for name, one in inputs.items() if name not in of_the_runner}
+    of_the_job = {"runs-on", "timeout-minutes", "creep"}
+    given = {name: _as_text(one["default"]) for name, one in inputs.items() if name not in of_the_job}
     assert given == {name: ACTION["inputs"][name]["default"] for name in given}
     (job,) = workflow["jobs"].values()
     passed = {value for step in job["steps"] for value in step.get("with", {}).values()}
     assert {f"${{{{ inputs.{name} }}}}" for name in given} <= passed
     (ours,) = (step for step in job["steps"] if step["uses"].startswith("membudget/"))
     assert set(ours["with"]) <= set(ACTION["inputs"])
+    about_history = {name for name in ours["with"] if "history" in name}
+    assert about_history == ({"history"} if file.name == "check.yml" else {"history", "record-history"})
 
 
-def test_who_runs_strangers_code_holds_no_token_and_who_holds_one_checks_nothing_out() -> None:
+def test_who_runs_strangers_code_holds_no_token_that_writes_and_who_holds_one_checks_out_no_strangers_code() -> None:
     check, report = (yaml.safe_load(file.read_text()) for file in CALLED)
     assert check["permissions"] == {}
     assert [job["permissions"] for job in check["jobs"].values()] == [{"contents": "read"}]
     (measuring,) = (step for step in check["jobs"]["memory"]["steps"] if step["uses"].startswith("membudget/"))
-    assert measuring["with"]["github-token"] == ""
-    (only,) = report["jobs"]["report"]["steps"]
-    assert only["with"]["command"] == "report"
+    assert measuring["with"]["github-token"] == "${{ inputs.creep && github.token || '' }}", "it may only read"
+    checkout, reporting = report["jobs"]["report"]["steps"]
+    assert reporting["with"]["command"] == "report"
+    assert checkout["if"] == "${{ inputs.record-history && github.event.workflow_run.event == 'push' }}"
+    assert "ref" not in checkout["with"], "so it is the default branch"
     assert "permissions" not in report, "a right that the caller does not give makes the call invalid"
 
 

@@ -80,6 +80,13 @@ class BuiltImage:
     beside: "Mapping[str, BuiltImage]" = field(default_factory=dict)
     """The images that were built for the services around the image, by service."""
     recipe: Recipe | None = None
+    build_ms: int = 0
+    """How long the build took, without the images beside it."""
+
+    @property
+    def all_builds_ms(self) -> int:
+        """How long the builds of this image and of the images around it took."""
+        return self.build_ms + sum(image.build_ms for image in self.beside.values())
 
     @property
     def identities(self) -> tuple[str, ...]:

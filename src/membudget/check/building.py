@@ -1,7 +1,9 @@
 """Pairs the images of both sides, builds them, and decides what to measure."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -101,11 +103,17 @@ def _build(pair: Pair, checkouts: Mapping[Side, Path], tools: BuildTools, progre
     for side, spec in pair.builds.items():
         with progress.step(Step(pair.name, Doing.BUILD, side)):
             try:
-                built[side] = tools.build(pair.name, side, spec, checkouts[side], said)
+                built[side] = _timed(partial(tools.build, pair.name, side, spec, checkouts[side], said))
             except BuildFailed as error:
                 built[side] = Failure(FailureStage.BUILD, error.what, error.log_tail)
                 progress.note(f"{pair.name} ({side}): build failed: {error.what}")
     return built
+
+
+def _timed(build: Callable[[], BuiltImage]) -> BuiltImage:
+    begun = time.monotonic()
+    built = build()
+    return replace(built, build_ms=round((time.monotonic() - begun) * 1000))
 
 
 def _build_around(
@@ -128,7 +136,7 @@ def _build_around(
                     tag = f"{order.pair.name}.{service.lower()}"
                     if order.pair.builds[side].network == "none":
                         build = build.model_copy(update={"network": "none"})  # noqa: PLW2901 - closed as its image
-                    around[service] = tools.build(tag, side, build, checkouts[side], lambda _: None)
+                    around[service] = _timed(partial(tools.build, tag, side, build, checkouts[side], lambda _: None))
             done[side] = replace(image, beside={**around}) if isinstance(image, BuiltImage) else image
         except BuildFailed as error:
             done[side] = Failure(FailureStage.BUILD, f"of a service around it: {error.what}", error.log_tail)
@@ -183,6 +191,15 @@ class Subject:
         identities = {image.identities for image in self.images.values()}
         is_one_image = len(self.images) == len(Side) and len(identities) == 1
         return is_one_image and self.pair.head == self.pair.base and not self.is_summed and self.own is None
+
+    def took_ms(self, reused: Collection[Side], trials_s: float) -> int | None:
+        """Return how long one side took: its build, and its share of the trials. None if no side was run anew.
+
+        The slower build counts. The other one may have found everything in the builder's cache.
+        """
+        run = len(self.images) - len(reused)
+        builds_ms = max((image.all_builds_ms for image in self.images.values()), default=0)
+        return builds_ms + round(1000 * trials_s / run) if run > 0 else None
 
     def alone(self, own: OwnRun) -> "Subject":
         """Return the head under its own settings as a subject of its own, as if there were no base."""

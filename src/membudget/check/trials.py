@@ -128,7 +128,7 @@ def _measure(
     }
     if subject.is_unchanged and tools.remembers:
         return replace(_measurement(subject, remembered, contents, tools, SAME_IMAGE), is_unchanged=True)
-    rounds = _Rounds(subject, spec, contents, tools, progress, outage)
+    rounds, begun = _Rounds(subject, spec, contents, tools, progress, outage), time.monotonic()
     fresh = rounds.confirm(remembered) if tools.confirms else {}
     doubt: Contradiction | None = contradiction(remembered, fresh, subject.rules or image_rules(spec))
     known = {side: [*trials, *fresh.get(side, ())] for side, trials in remembered.items()} if doubt is None else {}
@@ -141,9 +141,9 @@ def _measure(
         measured = [result for result in results[side] if isinstance(result, Trial)]
         if len(measured) == len(results[side]) and results[side] != known.get(side):
             tools.remember(subject.trial_spec(image, spec), measured)
-    found = _measurement(subject, results, contents, tools)
+    found, took_ms = _measurement(subject, results, contents, tools), subject.took_ms(known, time.monotonic() - begun)
     notes = (*found.notes, *rounds.of_warm_ups(results), *([contradiction_note(doubt)] if doubt is not None else []))
-    return replace(found, notes=notes)
+    return replace(found, notes=notes, took_ms=took_ms)
 
 
 def _untouched(subject: Subject, tools: TrialTools) -> ImageMeasurement:

@@ -167,8 +167,9 @@ def _add_plan(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
         "plan",
         help="distribute the images over several runners",
         description="Distribute the images over at most N jobs of a workflow, and print the matrix for these jobs."
-        " All jobs should take about the same time, judged by how long each image took in its last check. Each job"
-        " runs check with the `shard` and `images` of its entry in the matrix.",
+        " All jobs should take about the same time, judged by how long each image took in earlier checks: as the"
+        " history of the main branch says, or this machine's cache. An image of which nothing is known counts as the"
+        " median. Each job runs check with the `shard` and `images` of its entry in the matrix.",
     )
     command.add_argument(
         "--fit",
@@ -179,6 +180,8 @@ def _add_plan(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     command.add_argument(
         "--budgets", default="budgets.toml", metavar="FILE", help="budgets file (default: %(default)s)"
     )
+    command.add_argument("--no-fetch", action="store_true", help="do not fetch the history first")
+    add_place(command, "--history")
     command.set_defaults(handler=_plan)
 
 
@@ -284,7 +287,7 @@ def _measure(options: argparse.Namespace) -> ExitCode:
 
 
 def _plan(options: argparse.Namespace) -> ExitCode:
-    from membudget.cli.commands import plan
+    from membudget.cli.plan import plan
 
     return plan(options)
 

@@ -3,7 +3,6 @@
 import argparse
 import json
 import os
-import sys
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
@@ -12,7 +11,6 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from membudget.advise.kept import FitFolder
-from membudget.budgets import file as budgets_file
 from membudget.budgets.guard import AllowedSecrets
 from membudget.budgets.loosening import Approval, LabelState
 from membudget.budgets.schema import budgets_schema
@@ -30,6 +28,7 @@ from membudget.cli.fit import fit_in_step
 from membudget.cli.fit_tools import FitTools
 from membudget.cli.history_store import HistorySource, keep_pushed, machine_of
 from membudget.cli.measure import measuring_options
+from membudget.cli.plan import plan_in_step
 from membudget.cli.publisher import Addressee, Publisher, PublishSettings, lines_of
 from membudget.cli.report import Output, detail_of, output_of, show_result
 from membudget.cli.request import Wanted, base_request, check_request
@@ -38,11 +37,11 @@ from membudget.cli.wiring import cache_folder, connected_engine, layer_cache, pr
 from membudget.contents.stores.layer_cache import LayerCache
 from membudget.core.errors import ConfigurationError, ExitCode
 from membudget.core.files import remove_report, write_text
-from membudget.core.sharding import Shard, assign
+from membudget.core.sharding import Shard
 from membudget.engine.connection import slowness
 from membudget.engine.run_id import own_run_id
 from membudget.judge.whole import ExitPolicy, FailOn
-from membudget.measure.cache import ResultCache, Took, read_durations, remember_durations
+from membudget.measure.cache import ResultCache, Took, remember_durations
 from membudget.measure.equipment import MeasuringOptions, measuring
 from membudget.publish.approval_label import ApprovalLabel, label_state
 from membudget.publish.comment import CommentMode, CommentSettings
@@ -52,7 +51,7 @@ from membudget.publish.pull_request import NotPosted
 from membudget.publish.report_file import read_report, read_reports, write_report
 from membudget.publish.server import Event, Server
 from membudget.publish.servers import registry
-from membudget.publish.workflow import WorkflowStep, warn
+from membudget.publish.workflow import warn
 from membudget.report.formats import sarif
 from membudget.report.formats.terminal import Detail
 from membudget.report.page import page
@@ -95,12 +94,6 @@ def check(options: argparse.Namespace) -> ExitCode:
     if options.sarif is not None:
         write_text(sarif.render(result), Path(options.sarif), "the SARIF log")
     return _finish_check(result, Path(options.report), policy, how)
-
-
-def plan(options: argparse.Namespace) -> ExitCode:
-    """Run `membudget plan`."""
-    print(_matrix(Path(options.budgets), options.shards, Took.FIT if options.fit else Took.CHECK))
-    return ExitCode.WITHIN_BUDGET
 
 
 def merge(options: argparse.Namespace) -> ExitCode:
@@ -149,10 +142,7 @@ def action() -> ExitCode:
     if command == "fit":
         return fit_in_step(inputs)
     if command in ("plan", "plan-fit"):
-        matrix = _matrix(Path(inputs.budgets), inputs.most_shards, Took.FIT if command == "plan-fit" else Took.CHECK)
-        WorkflowStep(os.environ, sys.stdout, warn).outputs({"matrix": matrix})
-        print(matrix)
-        return ExitCode.WITHIN_BUDGET
+        return plan_in_step(inputs, Took.FIT if command == "plan-fit" else Took.CHECK)
     if command != "merge":
         remove_report(path)
     server = registry.server(os.environ, inputs.github_token)
@@ -222,21 +212,6 @@ def _run_action_check(inputs: ActionInputs, server: Server) -> JudgedReport:
 def _action_measuring(inputs: ActionInputs) -> MeasuringOptions:
     helper_image = os.environ.get("MEMBUDGET_HELPER_IMAGE")
     return MeasuringOptions(VERSION, helper_image=helper_image, jobs=inputs.most_jobs)
-
-
-def _matrix(budgets: Path, shards: int, what: Took) -> str:
-    """Return the JSON for `strategy.matrix` of a workflow: one job for each shard.
-
-    Without durations of fits, those of checks tell which images take longer.
-    """
-    names = tuple(budgets_file.parse(budgets_file.read(budgets), str(budgets)))
-    durations_ms = read_durations(cache_folder(), what) or read_durations(cache_folder())
-    parts = assign(names, durations_ms, shards)
-    jobs = [
-        {"shard": str(Shard(number, len(parts))), "images": " ".join(part)}
-        for number, part in enumerate(parts, start=1)
-    ]
-    return json.dumps({"include": jobs})
 
 
 def _run_check(

@@ -32,6 +32,8 @@ class HistorySource:
 
     place: HistoryPlace = DEFAULT_PLACE
     token: SecretStr = SecretStr("")
+    is_offline: bool = False
+    """Whether only this clone's own lines are read."""
 
 
 def credentials_of(token: SecretStr) -> Credentials:

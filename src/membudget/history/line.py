@@ -1,7 +1,8 @@
 """One line of the history: what a check found out about one metric of one image at one commit of the main branch.
 
 Lines are JSON, and sorted by their text wherever they are kept, so that git merges two files of lines by their union. A
-line is never changed. A later version of the format gets a reader of its own here, and old lines stay readable.
+line is never changed. A later version of the format gets a reader of its own here, and old lines stay readable. A key
+may be added without a new version: readers ignore the keys that they do not know.
 """
 
 import re
@@ -21,6 +22,8 @@ from membudget.core.metrics import Metric
 
 LARGEST_NOTE_BYTES = 8_000_000
 """The size limit of what is kept of one commit. 500 images with six metrics and ten trials each need 1.5 million."""
+LONGEST_MS = 7 * 24 * 3_600_000
+"""The longest time that an image can have taken: GitHub ends jobs before."""
 _LONGEST_LINE = 8_000
 _LARGEST = 2**62
 _SKEW = timedelta(days=1)
@@ -38,9 +41,9 @@ _Figure = Annotated[int, Field(ge=-_LARGEST, le=_LARGEST)]
 
 
 class HistoryLine(BaseModel):
-    """A line of today's version. Unknown keys are errors."""
+    """A line of today's version. Unknown keys are ignored: a later membudget may have written them."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, use_attribute_docstrings=True)
 
     v: Literal[1]
     """The version of the format."""
@@ -68,6 +71,8 @@ class HistoryLine(BaseModel):
     """The smallest maximum, or the largest minimum, that a budget set then. None if there was none."""
     membudget: Annotated[str, Field(max_length=100)]
     """The version of membudget that measured."""
+    took_ms: Annotated[int, Field(ge=0, le=LONGEST_MS)] | None = None
+    """How long the build and the trials of one side took. None if results were reused, and in older lines."""
 
     @property
     def agrees_with_itself(self) -> bool:

@@ -80,6 +80,7 @@ def _line(
         machine=measured.machine,
         budget=bound.level if bound is not None else None,
         membudget=_plain(measured.membudget),
+        took_ms=image.took_ms,
     )
 
 

@@ -146,6 +146,9 @@ class ImageMeasurement(Stored):
     """The budgets that may be broken for a limited time."""
     duration_ms: int = 0
     """The duration of the trials of both sides together."""
+    took_ms: int | None = None
+    """How long one side took: its build, and its trials on average. None if results were reused, and in older reports.
+    """
     dockerfile: str | None = None
     """The path of the head's Dockerfile in the repository."""
     contents_diff: ImageDiff | None = None

@@ -116,6 +116,8 @@ INPUTS: Mapping[Kind, Mapping[str, Values]] = {
         "fail-on": _FAIL_ON,
         "allow-inconclusive": _TRUTH,
         "approval-label": _ANY,
+        "history": Values(is_place=True),
+        "creep": _TRUTH,
         "artifact": _ANY,
     },
     Kind.REPORT: {
@@ -125,6 +127,8 @@ INPUTS: Mapping[Kind, Mapping[str, Values]] = {
         "fail-on": _FAIL_ON,
         "allow-inconclusive": _TRUTH,
         "artifact": _ANY,
+        "record-history": _TRUTH,
+        "history": Values(is_place=True),
         "runs-on": _ANY,
     },
     Kind.COMMAND: {},

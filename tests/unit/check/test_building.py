@@ -1,6 +1,7 @@
 """Images are built side by side; what breaks costs its own image alone."""
 
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 
 from membudget.budgets.entries import Build, ImageSpec
 from membudget.build.revision import BuiltImage, Side
-from membudget.check.building import Order, Pair, build_all
+from membudget.check.building import Order, Pair, Subject, build_all
 from membudget.judge.measurement import Failure, Presence
 from tests.fakes.measuring_tools import FakeTools
 from tests.support.silence import Silence
@@ -76,3 +77,30 @@ def test_lines_say_whose_they_are() -> None:
     progress = Listening()
     build_all(orders("api"), CHECKOUTS, FakeTools(), progress)
     assert progress.lines == ("api │ building api", "api │ building api")
+
+
+def test_the_time_of_a_side_is_the_slower_build_and_its_share_of_the_trials() -> None:
+    beside = BuiltImage("db", "tag", "db", build_ms=500)
+    built = {
+        Side.BASE: BuiltImage("base", "tag", "base", build_ms=4_000, beside={"db": beside}),
+        Side.HEAD: BuiltImage("head", "tag", "head", build_ms=100),
+    }
+    subject = Subject(Pair("api", Presence.BOTH, None, None), built)
+    assert subject.took_ms((), trials_s=20) == 4_500 + 10_000
+    assert subject.took_ms({Side.BASE}, trials_s=20) == 4_500 + 20_000, "base was measured before"
+    assert subject.took_ms({Side.BASE, Side.HEAD}, trials_s=0) is None
+
+
+class Slow(FakeTools):
+    """Whose builds take at least 20 ms."""
+
+    def build(self, name: str, side: Side, spec: Build, checkout: Path, on_line: Callable[[str], None]) -> BuiltImage:
+        time.sleep(0.02)
+        return super().build(name, side, spec, checkout, on_line)
+
+
+def test_every_build_is_timed() -> None:
+    built = build_all(orders("api"), CHECKOUTS, Slow(), Silence())
+    times = [image.build_ms for image in built["api"].values() if isinstance(image, BuiltImage)]
+    assert len(times) == 2
+    assert min(times) >= 20

@@ -57,7 +57,7 @@ def test_a_plan_for_fits_is_balanced_by_their_own_durations(job: Path, capsys: p
     remember_durations(job / "cache", {"api": 90_000, "web": 30_000, "db": 40_000})
     planned = []
     for _ in range(2):
-        commands.plan(options)
+        options.handler(options)
         planned.append([one["images"] for one in json.loads(capsys.readouterr().out)["include"]])
         remember_durations(job / "cache", {"api": 1_000, "web": 30_000, "db": 900_000}, Took.FIT)
     assert planned == [["api", "web db"], ["db", "api web"]], "the durations of checks count until there are others"

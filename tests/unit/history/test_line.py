@@ -60,9 +60,10 @@ def test_a_line_of_version_1_stays_readable() -> None:
         (b"[" * 100_000, LineFault.NO_LINE),
         (FIRST_LINE + b"," + FIRST_LINE, LineFault.NO_LINE),
         (b"[" + FIRST_LINE + b"]", LineFault.NO_LINE),
-        (changed(more=1), LineFault.NO_LINE),
         (changed(value="41943040"), LineFault.NO_LINE),
         (changed(value=2**80), LineFault.NO_LINE),
+        (changed(took_ms=-1), LineFault.NO_LINE),
+        (changed(took_ms=10**12), LineFault.NO_LINE),
         (changed(metric="no_such"), LineFault.NO_LINE),
         (changed(image="../x"), LineFault.NO_LINE),
         (changed(machine="a\u202eb"), LineFault.NO_LINE),
@@ -78,6 +79,10 @@ def test_a_line_of_version_1_stays_readable() -> None:
 )
 def test_hostile_lines_are_skipped_and_named(data: bytes, fault: LineFault) -> None:
     assert read(data) == ([], (Skipped(fault, 1, SHA),))
+
+
+def test_keys_of_a_later_membudget_are_ignored() -> None:
+    assert read(changed(more={"of": [1]})) == ([line(SHA)], ())
 
 
 def test_a_damaged_line_hides_no_other() -> None:

@@ -44,6 +44,11 @@ def test_the_heads_own_settings_count_once_they_are_merged() -> None:
     assert lines(replace(one, own=replace(own, counts=False)))[Metric.PEAK_RSS].value == 40 * MIB
 
 
+def test_every_line_says_how_long_its_image_took() -> None:
+    one = replace(image("api", base=None, head=side(trial(40))), took_ms=61_000)
+    assert {line.took_ms for line in lines(one).values()} == {61_000}
+
+
 def test_a_lower_bound_stays_one() -> None:
     head = side(trial(40))
     at_least = MetricValue.of(Metric.PEAK_RSS, 40 * MIB, "lower bound", is_lower_bound=True)
