@@ -23,6 +23,7 @@ from membudget.core.metrics import Metric, MetricValue
 from membudget.core.quantities import MIB
 from membudget.history.creep import Main, Place, look_up
 from membudget.history.line import LARGEST_NOTE_BYTES, SkippedLines
+from membudget.history.recent import MOST_COMMITS_BACK, recent_values
 from membudget.history.series import points_of
 from membudget.judge.creep import creep_row
 from membudget.judge.evidence import Samples
@@ -39,11 +40,13 @@ def main() -> int:
     folder = Path(tempfile.mkdtemp(prefix="membudget-history-fleet-"))
     try:
         repository = _made(folder / "repository", images, commits)
+        shown = _in_process_of_its_own(lambda: _last_values(repository, images))
         judged = _in_process_of_its_own(lambda: _judge(repository, images))
         listed = _in_process_of_its_own(lambda: _read_all(repository))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     print(f"{images} images × {commits} commits:")
+    print(f"find the last values of every image for the comment: {shown}")
     print(f"judge creep of every image since the first commit: {judged}")
     print(f"read every line: {listed}")
     return 0
@@ -76,6 +79,14 @@ def _reader(folder: Path) -> tuple[GitRepository, Callable[[Sequence[str]], Iter
     repository = GitRepository(folder)
     store = GitHistory(repository, DEFAULT_PLACE)
     return repository, lambda shas: store.notes(shas, LARGEST_NOTE_BYTES)
+
+
+def _last_values(folder: Path, images: int) -> str:
+    repository, read = _reader(folder)
+    commits = main_commits(repository, "main", MOST_COMMITS_BACK)
+    names = [f"image-{image}" for image in range(images)]
+    found = recent_values(names, commits, MACHINE, read, datetime.now(UTC))
+    return f"{sum(map(len, found.values()))} values of {len(found)} images"
 
 
 def _judge(folder: Path, images: int) -> str:

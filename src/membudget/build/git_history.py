@@ -62,11 +62,7 @@ class GitHistory:
 
         They are fetched whole, also into a partial clone, which would fetch each when it is read.
         """
-        wanted = f"+{self._place.name}:{self._fetched}"
-        arguments = (
-            "fetch", "--quiet", "--no-tags", "--no-filter", "--no-write-fetch-head", "--refmap=", self._remote.name,
-            wanted,
-        )  # fmt: skip
+        arguments = self._fetching()
         done = self._remote.run(*arguments)
         if done.returncode != 0 and self._place.name in self._remote.refs(self._place.name):
             done = self._remote.run(*arguments)  # it may have begun just now
@@ -76,6 +72,20 @@ class GitHistory:
             return True
         self._git("update-ref", "-d", self._fetched)  # what was removed there is not shown here any more
         return False
+
+    def fetch_within(self, longest_s: float) -> None:
+        """Fetch what one request brings, which is nothing if the remote refuses.
+
+        Raises EnvironmentFault if that takes longer.
+        """
+        self._remote.within(longest_s).run(*self._fetching())
+
+    def _fetching(self) -> tuple[str, ...]:
+        wanted = f"+{self._place.name}:{self._fetched}"
+        return (
+            "fetch", "--quiet", "--no-tags", "--no-filter", "--no-write-fetch-head", "--refmap=", self._remote.name,
+            wanted,
+        )  # fmt: skip
 
     def notes(self, commits: Iterable[str] | None, most_bytes: int) -> Iterator[Note]:
         """Yield what is kept of `commits`, in their order. None: of all commits. Commits without lines are left out.

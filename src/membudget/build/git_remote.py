@@ -47,6 +47,10 @@ class GitRemote:
         self._credentials = credentials
         self._longest_s = longest_s
 
+    def within(self, longest_s: float) -> "GitRemote":
+        """Return the remote with another limit for the time of a request."""
+        return GitRemote(self._repository, self._credentials, self.name, longest_s)
+
     @property
     def is_there(self) -> bool:
         """Whether the clone has such a remote."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from membudget.budgets.entries import ImageSpec
 from membudget.budgets.exceptions import expired, in_force
@@ -53,6 +53,9 @@ class BudgetsText:
     text: str
 
 
+T = TypeVar("T")
+
+
 @dataclass(frozen=True, slots=True)
 class CheckRequest:
     """What to compare."""
@@ -89,6 +92,8 @@ class CheckRequest:
     """None: the report does not propose edits of the file."""
     then: Mapping[tuple[str, Metric], Then] = field(default_factory=dict)
     """What the history has for creep budgets, by image and metric."""
+    recent: Mapping[tuple[str, Metric], tuple[int, ...]] = field(default_factory=dict)
+    """The last values of main, oldest first, by image and metric."""
 
     @property
     def head_images(self) -> dict[str, ImageSpec]:
@@ -157,7 +162,7 @@ def run(request: CheckRequest, tools: Tools, progress: Progress, version: str) -
             measure = partial(_measured, tools=tools, progress=progress, outage=outage, wanted=wanted)
             images = tuple(side_by_side(measure, subjects, tools.jobs, tools.cancel))
     base = request.base if isinstance(request.base, Commit) else None
-    images = with_sources(images, request.head_images, (base, request.head), tools)
+    images = _with_recent(request, with_sources(images, request.head_images, (base, request.head), tools))
     report = Report(
         schema_version=SCHEMA_VERSION,
         membudget_version=version,
@@ -267,8 +272,16 @@ def _subject(request: CheckRequest, pair: Pair, built: dict[Side, Built], inputs
         ended,
         is_untouched=pair.name in request.untouched,
         base_waived=request.approval is Approval.GIVEN,
-        then={metric: then for (name, metric), then in request.then.items() if name == pair.name},
+        then=_of_image(request.then, pair.name),
     )
+
+
+def _of_image(found: Mapping[tuple[str, Metric], T], name: str) -> dict[Metric, T]:
+    return {metric: one for (image, metric), one in found.items() if image == name}
+
+
+def _with_recent(request: CheckRequest, images: Sequence[ImageMeasurement]) -> tuple[ImageMeasurement, ...]:
+    return tuple(replace(image, recent=_of_image(request.recent, image.name)) for image in images)
 
 
 def _coverage(request: CheckRequest, planned: Sequence[str]) -> Coverage:

@@ -30,6 +30,7 @@ from membudget.cli.history_store import HistorySource, keep_pushed, machine_of
 from membudget.cli.measure import measuring_options
 from membudget.cli.plan import plan_in_step
 from membudget.cli.publisher import Addressee, Publisher, PublishSettings, lines_of
+from membudget.cli.recent import with_recent
 from membudget.cli.report import Output, detail_of, output_of, show_result
 from membudget.cli.request import Wanted, base_request, check_request
 from membudget.cli.tools import CheckTools
@@ -251,7 +252,9 @@ def _run_check(
             tools = CheckTools((engine, runner, cache), (checkouts, builder, run), results, bases)
             if wanted.remembers:
                 tools.fits = FitTools(tools, FitFolder(cache_folder(), progress.note), engine, run)
-            request = with_creep(request, repository, wanted.history, machine_of(tools.environment))
+            machine = machine_of(tools.environment)
+            request = with_creep(request, repository, wanted.history, machine)
+            request = with_recent(request, repository, wanted.history, machine)
             report = check_use_case.run(request, tools, progress, VERSION)
             if results is not None:
                 results.prune()

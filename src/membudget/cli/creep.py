@@ -13,7 +13,7 @@ from membudget.budgets.rules import Creep
 from membudget.build.git import GitRepository
 from membudget.build.git_main import commit_at, commits_after, main_commits, newest_of, tagged_commits
 from membudget.build.git_remote import GitRemote
-from membudget.build.history_place import PlaceKind
+from membudget.build.history_place import MOST_COMMITS, PlaceKind
 from membudget.build.revision import Commit, MainCommit
 from membudget.check.check import CheckRequest
 from membudget.cli.history_store import HistorySource, HistoryStore, credentials_of, store_of
@@ -32,7 +32,7 @@ def with_creep(request: CheckRequest, repository: GitRepository, source: History
 
     If git fails, nothing is known of then: a failure never counts as a history that is empty.
     """
-    wanted = dict(_wanted(request))
+    wanted = dict(creep_budgets(request))
     if not wanted:
         return request
     store = store_of(repository, source.place, source.token)
@@ -51,11 +51,19 @@ def with_creep(request: CheckRequest, repository: GitRepository, source: History
     return replace(request, then=found.then, notes=(*request.notes, *skipped_words(found.skipped)))
 
 
-def _wanted(request: CheckRequest) -> Iterator[tuple[tuple[str, Metric], Creep]]:
+def creep_budgets(request: CheckRequest) -> Iterator[tuple[tuple[str, Metric], Creep]]:
+    """Yield the creep budgets of the images that a check measures."""
     for name, rules in request.rules.images.items():
         for metric, budget in rules.budgets.items():
             if budget.creep is not None and name not in request.untouched:
                 yield (name, metric), budget.creep
+
+
+def commits_before(request: CheckRequest, repository: GitRepository, most: int = MOST_COMMITS) -> list[MainCommit]:
+    """Return the branch up to the base, or else up to the commit before the head. Raises EnvironmentFault."""
+    if isinstance(request.base, Commit):
+        return main_commits(repository, request.base.sha, most)
+    return main_commits(repository, request.head.sha, most)[1:]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +78,8 @@ class _Branch:
 
     @classmethod
     def of(cls, request: CheckRequest, repository: GitRepository, remote: GitRemote) -> Self:
-        """Return the branch up to the base, or else up to the commit before the head. Raises EnvironmentFault."""
-        is_based = isinstance(request.base, Commit)
-        tip = request.base.sha if isinstance(request.base, Commit) else request.head.sha
-        return cls(repository, remote, main_commits(repository, tip)[0 if is_based else 1 :], request.is_local)
+        """Return the branch up to what is compared with. Raises EnvironmentFault."""
+        return cls(repository, remote, commits_before(request, repository), request.is_local)
 
     def place(self, since: str, now: datetime) -> Place:
         """Return the place on the branch that a `since` stands for. Raises EnvironmentFault."""
@@ -124,7 +130,7 @@ def _problem(
 ) -> str | None:
     """Return why the history cannot be used. A pull request may have written to a folder of the working tree."""
     if source.place.kind is PlaceKind.FOLDER:
-        return _folder_problem(repository, Path(source.place.name))
+        return folder_problem(repository, Path(source.place.name))
     if not store.has_remote:
         no_remote = "the history cannot be fetched: this clone has no remote `origin`"
         return None if request.is_local else no_remote
@@ -135,7 +141,8 @@ def _problem(
     return None
 
 
-def _folder_problem(repository: GitRepository, folder: Path) -> str | None:
+def folder_problem(repository: GitRepository, folder: Path) -> str | None:
+    """Return why a folder cannot be used as the history. None if it can."""
     if folder.resolve().is_relative_to(repository.top.resolve()):
         return "its folder lies in the working tree, where a pull request can change it"
     try:

@@ -41,6 +41,10 @@ class FailureStage(StrEnum):
     """The engine or the cgroups failed during the trials."""
 
 
+MOST_RECENT = 20
+"""The most values of main that are shown."""
+Recent = Annotated[tuple[Annotated[int, Field(ge=0, le=2**62)], ...], Field(max_length=MOST_RECENT)]
+"""Values of one metric."""
 _WITHOUT_IMAGE = (FailureStage.BUILD, FailureStage.IMAGE)
 
 
@@ -169,6 +173,8 @@ class ImageMeasurement(Stored):
     """What larger bodies did. None without `larger_bodies`, and in older reports."""
     then: dict[Metric, Then] = field(default_factory=dict)
     """What the history has of the time that a creep budget names, by metric. Empty in older reports."""
+    recent: dict[Metric, Recent] = field(default_factory=dict)
+    """The last values that main had, oldest first. They are only shown. Empty in older reports."""
     profile: PairProfile | None = None
     """Which code held the memory on both sides. None if nobody asked, and in older reports."""
     scale: StoredScale = 1.0

@@ -67,6 +67,7 @@ from membudget.report.story_parts import (
 )
 from membudget.report.table import PICTURES, RowKind, TableRow, has_pictures, table_rows
 from membudget.report.timeline import CHART_STEPS, Chart, timeline
+from membudget.report.trend import trend_section
 from membudget.report.verdicts import image_reason, next_step, status_mark, verdict_mark
 
 _MOST_CHARTS = 6
@@ -95,6 +96,7 @@ def story(result: JudgedReport) -> tuple[Section, ...]:
         Section(Keep.WHY, (*_outcomes(result, measured), Items(tuple(_also(result.judgement, measured)), "Also"))),
         cost_step(result.report.images),
         memory_section(result.judgement.memory),
+        trend_section(result),
         changes_section(result.judgement.manifests),
         _exceptions(result),
         *_logs(result.judgement, measured),

@@ -25,13 +25,14 @@ class Keep(IntEnum):
     CHARTS = 2
     FIGURES = 3
     DETAILS = 4
-    LOGS = 5
-    OTHER_ROWS = 6
-    ACCEPT = 7
-    REMARKS = 8
-    WHY = 9
-    COMPARED = 10
-    URGENT_ROWS = 11
+    TREND = 5
+    LOGS = 6
+    OTHER_ROWS = 7
+    ACCEPT = 8
+    REMARKS = 9
+    WHY = 10
+    COMPARED = 11
+    URGENT_ROWS = 12
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,7 +128,7 @@ def downsample(series: Series, most_points: int = MOST_POINTS) -> Series:
 
 SPARKLINE_STEPS = 10
 CHART_STEPS = 60
-_BLOCKS = "▁▂▃▄▅▆▇█"
+BLOCKS = "▁▂▃▄▅▆▇█"
 _GONE = "·"
 _FURTHEST_LINE = 1.6
 """A bound is drawn only up to this many times the height of the curves. Otherwise they would look flat."""
@@ -144,7 +144,7 @@ def sparkline(values: Sequence[int], highest: int) -> str:
 
     Empty without values.
     """
-    blocks = (_BLOCKS[min(value * len(_BLOCKS) // max(highest, 1), len(_BLOCKS) - 1)] for value in values)
+    blocks = (BLOCKS[min(value * len(BLOCKS) // max(highest, 1), len(BLOCKS) - 1)] for value in values)
     return "".join(blocks).ljust(SPARKLINE_STEPS, _GONE) if values else ""
 
 

@@ -102,7 +102,8 @@ def test_an_outcome_says_at_once_what_it_is(name: str) -> None:
     words = {"no-base": "no base", "near-its-budget": "near its budget", "within-budget": "within budget",
              "off-its-fit": "limit does not match its fit", "costed": "over budget", "fitted": "within budget",
              "deployed": "limit lowered too far", "profiled": "over budget",
-             "runtimes": "2 runtime settings do not fit", "savings": "within budget"}  # fmt: skip
+             "runtimes": "2 runtime settings do not fit", "savings": "within budget",
+             "growing": "near its budget"}  # fmt: skip
     first = "\n".join(render(made.judged()).splitlines()[:3])
     assert words.get(name, name.replace("oom", "OOM").replace("workload-f", "workload f").replace("over-", "over ")
                      .replace("build-", "build ")) in first  # fmt: skip
