@@ -3,6 +3,8 @@
 import argparse
 from collections.abc import Callable
 
+_MOST_NUMBERS = 8
+
 
 def limit(text: str) -> int:
     """Parse a memory limit and return it in bytes. Raises ArgumentTypeError."""
@@ -48,6 +50,19 @@ def number_up_to(most: int) -> Callable[[str], int]:
             return parse_whole(text, 1, most)
         except ValueError as error:
             raise argparse.ArgumentTypeError(f"{text!r} is not {error}") from None
+
+    return parse
+
+
+def numbers(most: int) -> Callable[[str], tuple[int, ...]]:
+    """Return a parser of different whole numbers from 1 to `most`, separated by commas. It raises ArgumentTypeError."""
+    parse_one = number_up_to(most)
+
+    def parse(text: str) -> tuple[int, ...]:
+        found = sorted(parse_one(part.strip()) for part in text.split(","))
+        if len(set(found)) < len(found) or len(found) > _MOST_NUMBERS:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a list of up to {_MOST_NUMBERS} different numbers")
+        return tuple(found)
 
     return parse
 

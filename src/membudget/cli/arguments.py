@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from membudget.cli.advise_arguments import add_advise, add_fit
 from membudget.cli.argument_values import duration, jobs, limit, number_up_to
+from membudget.cli.fidelity_arguments import add_fidelity
 from membudget.cli.history_arguments import add_backfill, add_history, add_place
 from membudget.cli.image_arguments import add_base_variants, add_diff, add_inspect
 from membudget.cli.init_arguments import HELPER_IMAGE_HELP, add_init
@@ -52,6 +53,7 @@ def make_parser(program: str = "membudget") -> argparse.ArgumentParser:
     _add_publish(commands)
     add_history(commands)
     add_backfill(commands, _add_measuring_options)
+    add_fidelity(commands, _add_measuring_options)
     add_doctor(commands, _add_measuring_options)
     add_completion(commands)
     _add_schema(commands)

@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None, program: str = "membudget") -> 
     options = parser.parse_args(before)
     handler: Handler = options.handler
     if separator and not getattr(options, "takes_command", False):
-        parser.error("only measure and fit take a command after --")
+        parser.error("only measure, fit and fidelity scaling take a command after --")
     options.container_command = command
     try:
         from membudget.core.work import install_signal_handlers

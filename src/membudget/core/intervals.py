@@ -99,13 +99,21 @@ def _mann_whitney(smaller: int, larger: int) -> list[int]:
 
 
 _STUDENT = {
-    1: 12.71, 2: 4.30, 3: 3.18, 4: 2.78, 5: 2.57, 6: 2.45, 7: 2.36, 8: 2.31, 9: 2.26, 10: 2.23, 15: 2.13, 30: 2.04,
+    0.95: {
+        1: 12.71, 2: 4.30, 3: 3.18, 4: 2.78, 5: 2.57, 6: 2.45, 7: 2.36, 8: 2.31, 9: 2.26, 10: 2.23, 15: 2.13, 30: 2.04,
+    },
+    0.99: {
+        1: 63.66, 2: 9.92, 3: 5.84, 4: 4.60, 5: 4.03, 6: 3.71, 7: 3.50, 8: 3.36, 9: 3.25, 10: 3.17, 15: 2.95, 30: 2.75,
+    },
 }  # fmt: skip
+"""Half the width of an interval in standard errors, by its confidence and by the degrees of freedom."""
 
 
-def student(degrees: int) -> float:
-    """Return the 97.5 % quantile of Student's t. Half a 95 % interval is this many standard errors.
+def student(degrees: int, confidence: float = 0.95) -> float:
+    """Return a quantile of Student's t: half an interval of this confidence is this many standard errors.
 
-    Between tabled degrees of freedom, return the value for the lower ones, which gives a wider interval.
+    The confidence is 0.95 or 0.99. Between tabled degrees of freedom, return the value for the lower ones, which gives
+    a wider interval.
     """
-    return _STUDENT[max(known for known in _STUDENT if known <= degrees)]
+    table = _STUDENT[confidence]
+    return table[max(known for known in table if known <= degrees)]

@@ -56,7 +56,7 @@ def test_help_and_version_load_nothing_heavy() -> None:
         ([], "required: COMMAND"),
         (["chekc"], "invalid choice"),
         (["check", "--base", "main", "--no-base"], "not allowed with"),
-        (["check", "--", "true"], "only measure and fit take a command after --"),
+        (["check", "--", "true"], "only measure, fit and fidelity scaling take a command after --"),
         (["measure"], "required: IMAGE"),
         (["measure", "image", "--quit"], "unrecognized arguments"),
         (["measure", "--limit", "64m", "image"], 'a number with a unit: "256MiB"'),

@@ -107,9 +107,11 @@ def p_value(before: Sequence[int], after: Sequence[int], shift: float) -> float:
 
 
 @pytest.mark.thorough
+@pytest.mark.parametrize("confidence", [0.95, 0.99])
 @pytest.mark.parametrize("degrees", [*range(1, 16), 30, 100])
-def test_a_quantile_of_students_t_is_scipys_or_wider(degrees: int) -> None:
+def test_a_quantile_of_students_t_is_scipys_or_wider(degrees: int, confidence: float) -> None:
     from scipy.stats import t
 
-    exact = float(t.ppf(0.975, degrees))
-    assert exact - 0.005 <= student(degrees) <= 1.06 * exact
+    exact = float(t.ppf((1 + confidence) / 2, degrees))
+    assert exact - 0.005 <= student(degrees, confidence) <= 1.09 * exact
+    assert student(degrees) == student(degrees, 0.95)

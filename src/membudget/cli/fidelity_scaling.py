@@ -1,0 +1,105 @@
+"""Runs `membudget fidelity scaling`: gives the use case the images, the engine and the numbers to measure with."""
+
+import argparse
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+from membudget.advise import scaling as scaling_use_case
+from membudget.advise.scaling import Wanted
+from membudget.advise.subjects import Chosen
+from membudget.budgets.entries import Budgets
+from membudget.build.docker_build import Builder
+from membudget.cli.measure import measuring_options
+from membudget.cli.subjects import Unnamed, Workshop, budgets_of_head, chosen_here, ready
+from membudget.cli.wiring import connected_engine, progress_display
+from membudget.core.errors import ConfigurationError, ExitCode
+from membudget.engine.run_id import own_run_id
+from membudget.judge.scaled import Halt, Halted, ScaledImage
+from membudget.measure.equipment import measuring
+from membudget.publish.servers import registry
+from membudget.publish.workflow import show, show_json
+from membudget.report.formats.scaling_report import render
+from membudget.report.scaling_report import ScalingReport
+from membudget.version import VERSION
+
+_USUAL_CPUS = (1, 2, 4)
+_FEWEST_TRIALS = 2
+
+
+def scaling(options: argparse.Namespace) -> ExitCode:
+    """Run `membudget fidelity scaling`."""
+    registry.take_token(os.environ)  # unused: nothing that runs may get it
+    progress = progress_display(os.environ, is_quiet=options.quiet)
+    if options.trials < _FEWEST_TRIALS:
+        raise ConfigurationError(
+            "one trial does not show how much trials differ", where="--trials", fix="use 2 or more"
+        )
+    budgets = _budgets(options)
+    with connected_engine() as engine:
+        images = chosen_here(options.images, budgets, options.budgets, engine)
+        if images.of_file:
+            Builder(engine).check()
+        run = own_run_id()
+        with measuring(engine, run, measuring_options(options), progress.note) as pool:
+            there = min(engine.info.cpus, pool.machine().granted_cpus or engine.info.cpus)
+            wanted = Wanted(
+                _measurable(options.at_cpus, there), options.loads, options.trials, options.cpus, options.connections
+            )
+            report = _measured(images, wanted, options, Workshop(engine, pool, progress, run), there)
+    if options.format == "json":
+        show_json(report.model_dump_json(indent=1))
+    else:
+        show(render(report))
+    return report.exit_code
+
+
+def _budgets(options: argparse.Namespace) -> Budgets | None:
+    """Return the budgets file. None if there is none, and images were named. Raises ConfigurationError."""
+    path = Path(options.budgets)
+    if options.container_command:
+        if len(options.images) != 1:
+            raise ConfigurationError(
+                "a command after -- is for one image that the engine has",
+                where="membudget fidelity scaling",
+                fix="name one IMAGE",
+            )
+        return None
+    if options.images and not path.exists():
+        return None
+    return budgets_of_head(path)
+
+
+def _measurable(asked: tuple[int, ...] | None, there: int) -> tuple[int, ...]:
+    """Return the numbers of CPUs to measure with. Raises ConfigurationError if the machine lacks one that was named."""
+    if asked is None:
+        return tuple(number for number in _USUAL_CPUS if number <= there)
+    too_many = [number for number in asked if number > there]
+    if too_many:
+        has = "1 CPU" if there == 1 else f"{there} CPUs"
+        raise ConfigurationError(
+            f"{too_many[0]} CPUs cannot be measured: this machine has {has}",
+            where="--at-cpus",
+            fix=f"use {there} or fewer, or a larger machine; for production's number use --cpus",
+        )
+    return asked
+
+
+def _measured(images: Chosen, wanted: Wanted, options: argparse.Namespace, shop: Workshop, there: int) -> ScalingReport:
+    unnamed = Unnamed(tuple(options.container_command), options.timeout)
+    with ready(images, unnamed, shop, needs_head=bool(images.of_file)) as found:
+        unbuilt = [
+            ScaledImage(name=one.name, limit_bytes=one.today_bytes, halted=Halted(Halt.FAULT, one.fault))
+            for one in found.failed
+        ]
+        return ScalingReport(
+            membudget_version=VERSION,
+            started_at=datetime.now(UTC),
+            environment=found.tools.environment,
+            trials=wanted.trials,
+            cpus_left_out=tuple(n for n in _USUAL_CPUS if n > there) if options.at_cpus is None else (),
+            cpus=wanted.cpus,
+            connections=wanted.connections,
+            commit=found.head.sha if found.head is not None else None,
+            images=(*scaling_use_case.run(found.subjects, wanted, found.tools, shop.progress), *unbuilt),
+        )

@@ -1,0 +1,161 @@
+"""The use case: which trials are run, in which order, and what follows from their peaks."""
+
+from collections.abc import Callable, Sequence
+
+import pytest
+
+from membudget.advise.fit import Subject
+from membudget.advise.loads import load_of
+from membudget.advise.scaling import Wanted, run
+from membudget.budgets.workload import CommandWorkload, HttpWorkload
+from membudget.budgets.workload_parts import WorkloadKind
+from membudget.core.errors import ConfigurationError, EngineLost, EnvironmentFault
+from membudget.core.progress import Running
+from membudget.core.quantities import MIB
+from membudget.judge.scaled import Halt, NoSize, Place, ScaledImage
+from membudget.measure.trial import Outcome, Trial, TrialSpec
+from tests.support.builders import trial
+from tests.support.silence import Silence
+
+HTTP = HttpWorkload.model_validate({"kind": "http", "requests": [{"path": "/", "concurrency": 10}]})
+WANTED = Wanted(at_cpus=(1, 2), loads=None, trials=2)
+
+
+class Tools:
+    """An engine on which an image holds 30 MiB, 8 MiB for each CPU, and half a MiB for each connection."""
+
+    def __init__(self) -> None:
+        self.places: list[Place] = []
+        self.specs: list[TrialSpec] = []
+        self.of: Callable[[Place], Trial] = lambda place: trial(30 + 8 * place.cpus + 0.5 * (place.connections or 0))
+
+    def run_trial(self, spec: TrialSpec) -> Trial:
+        self.specs.append(spec)
+        self.places.append(Place(spec.inputs.cpus, load_of(spec.workload)))
+        return self.of(self.places[-1])
+
+    def live(self) -> Sequence[Running]:
+        return ()
+
+
+@pytest.fixture
+def tools() -> Tools:
+    """Tools without an engine."""
+    return Tools()
+
+
+def subject(workload: WorkloadKind = HTTP, name: str = "api") -> Subject:
+    return Subject(TrialSpec(name, "sha256:1", 512 * MIB, 1000, workload))
+
+
+def scaled(tools: Tools, wanted: Wanted = WANTED, workload: WorkloadKind = HTTP) -> ScaledImage:
+    (found,) = run([subject(workload)], wanted, tools, Silence())
+    return found
+
+
+def test_places_are_measured_in_turn_after_a_warm_up_of_each(tools: Tools) -> None:
+    scaled(tools)
+    places = [Place(1, 10), Place(1, 20), Place(2, 10), Place(2, 20)]
+    assert tools.places == [*places, *places, *reversed(places)]
+    assert all(spec.is_alone for spec in tools.specs)
+    assert {spec.limit_bytes for spec in tools.specs} == {512 * MIB}
+
+
+def test_growth_and_the_size_in_production_follow(tools: Tools) -> None:
+    found = scaled(tools, Wanted((1, 2), (20, 40), 3, cpus=8, connections=200))
+    assert [point.place.connections for point in found.points] == [20, 40, 20, 40]
+    assert [len(point.peaks_bytes) for point in found.points] == [3] * 4
+    assert found.per_cpu is not None
+    assert found.per_connection is not None
+    assert found.per_cpu.value_bytes == 8 * MIB
+    assert found.per_connection.value_bytes == MIB // 2
+    assert found.size is not None
+    assert found.size.place == Place(8, 200)
+    assert found.size.peak.value_bytes == pytest.approx(194 * MIB, abs=8)
+    assert found.no_size is None
+
+
+@pytest.mark.parametrize(
+    ("cpus", "connections", "place"),
+    [(8, None, Place(8, 10)), (None, 200, Place(2, 200))],
+)
+def test_what_production_does_not_say_is_as_in_the_budgets_file(
+    tools: Tools, cpus: int | None, connections: int | None, place: Place
+) -> None:
+    found = scaled(tools, Wanted((1, 2), None, 2, cpus, connections))
+    assert found.size is not None
+    assert found.size.place == place
+
+
+def test_other_workloads_vary_by_their_cpus_alone(tools: Tools) -> None:
+    found = scaled(tools, Wanted((1, 2), (5, 10), 2, cpus=8), CommandWorkload())
+    assert {point.place for point in found.points} == {Place(1), Place(2)}
+    assert found.per_connection is None
+    assert found.size is not None
+    assert found.size.place == Place(8)
+    asked = scaled(tools, Wanted((1, 2), None, 2, cpus=8, connections=200), CommandWorkload())
+    assert asked.no_size is NoSize.CONNECTIONS_NOT_VARIED
+
+
+def test_nobody_has_to_ask_for_a_size(tools: Tools) -> None:
+    found = scaled(tools)
+    assert (found.size, found.no_size) == (None, NoSize.NOT_ASKED)
+
+
+@pytest.mark.parametrize(
+    ("ends", "why", "reason"),
+    [
+        (trial(outcome=Outcome.OOM_KILLED, reason="killed"), Halt.KILLED, "killed"),
+        (trial(outcome=Outcome.WORKLOAD_FAILED, reason="no answer"), Halt.FAILED, "no answer"),
+        (trial(outcome=Outcome.TIMED_OUT, reason="slow"), Halt.FAILED, "slow"),
+        (trial(None), Halt.NO_FIGURE, "no sample"),
+    ],
+)
+def test_a_trial_without_a_figure_ends_the_image(tools: Tools, ends: Trial, why: Halt, reason: str) -> None:
+    tools.of = lambda place: ends if place == Place(2, 20) else trial(40)
+    found = scaled(tools)
+    assert found.halted is not None
+    assert (found.halted.why, found.halted.reason, found.halted.place) == (why, reason, Place(2, 20))
+    assert tools.places[-1] == Place(2, 20)
+    assert found.per_cpu is None
+
+
+def test_a_fault_of_the_machine_does_not_affect_the_next_image(tools: Tools) -> None:
+    def first_fails(_: Place) -> Trial:
+        if tools.specs[-1].name == "first":
+            raise EnvironmentFault("no disk")
+        return trial(40)
+
+    tools.of = first_fails
+    first, second = run([subject(name="first"), subject(name="second")], WANTED, tools, Silence())
+    assert first.halted is not None
+    assert (first.halted.why, first.halted.reason) == (Halt.FAULT, "no disk")
+    assert second.halted is None
+
+
+def test_a_lost_engine_ends_everything(tools: Tools) -> None:
+    def lost(_: Place) -> Trial:
+        raise EngineLost("gone")
+
+    tools.of = lost
+    with pytest.raises(EngineLost):
+        scaled(tools)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "workload"),
+    [
+        (Wanted((1,), (10,), 5), HTTP),
+        (Wanted((1,), None, 5), CommandWorkload()),
+    ],
+)
+def test_an_image_that_ran_in_one_way_only_has_no_growth(tools: Tools, wanted: Wanted, workload: WorkloadKind) -> None:
+    found = scaled(tools, wanted, workload)
+    assert found.halted is not None
+    assert found.halted.why is Halt.NOTHING_VARIES
+
+
+def test_a_load_that_is_too_large_is_refused_before_anything_runs(tools: Tools) -> None:
+    with pytest.raises(ConfigurationError, match="1000 is the most"):
+        run([subject(CommandWorkload()), subject()], Wanted((1, 2), (10, 2000), 2), tools, Silence())
+    assert tools.specs == []
