@@ -4,19 +4,18 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 from membudget.build.git import GitRepository
 from membudget.build.git_history import GitHistory
 from membudget.build.git_main import main_commits
 from membudget.build.history_place import joined, parse_place
-from membudget.cli.history_store import HistoryStore, keep, lines_of_report, store_of, text_of
+from membudget.cli.history_reading import chosen_series, fetched_store, metrics_of, opened_store
+from membudget.cli.history_store import keep, lines_of_report, store_of, text_of
 from membudget.core.errors import ConfigurationError, ExitCode, shortened
 from membudget.core.files import write_text
-from membudget.core.metrics import Metric
-from membudget.history.line import LARGEST_NOTE_BYTES, SkippedLines, line_filter
-from membudget.history.series import Series, points_of, series_of
+from membudget.history.line import LARGEST_NOTE_BYTES, SkippedLines
+from membudget.history.series import Series
 from membudget.publish import workflow
 from membudget.publish.report_file import read_report
 from membudget.publish.servers import registry
@@ -26,17 +25,14 @@ from membudget.report.formats import history as formats
 from membudget.report.formats import history_chart
 from membudget.report.formats.history_openmetrics import render_openmetrics
 
-_LONGEST_LIST = 400
-
 
 def show(options: argparse.Namespace) -> ExitCode:
     """Run `membudget history list`."""
-    metrics = _metrics(options.metric or ())
-    store = _store(options)
-    if store.has_remote and not options.no_fetch:
-        store.fetch()
+    metrics_of(options.metric or ())  # before anything is fetched
+    store = fetched_store(options)
     skipped = SkippedLines()
-    found = _series(store, options, metrics, skipped)
+    commits = main_commits(GitRepository(Path.cwd()), options.revision, options.last)[::-1]
+    found = chosen_series(store, commits, options, skipped)
     sentences = list(formats.skipped_words(skipped.all()))
     for sentence in sentences:
         warn(sentence)
@@ -44,29 +40,6 @@ def show(options: argparse.Namespace) -> ExitCode:
         warn("the history has no such figures. To keep those of a check, run `membudget history record`")
     _show(found, sentences, options)
     return ExitCode.WITHIN_BUDGET
-
-
-def _series(
-    store: HistoryStore, options: argparse.Namespace, metrics: frozenset[Metric], skipped: SkippedLines
-) -> list[Series]:
-    commits = main_commits(GitRepository(Path.cwd()), options.revision, options.last)[::-1]
-    images = frozenset(options.images)
-    notes = store.notes([commit.sha for commit in commits], LARGEST_NOTE_BYTES)
-    points = points_of(commits, notes, datetime.now(UTC), skipped, line_filter(images, metrics))
-    return series_of(
-        point
-        for point in points
-        if (not images or point.line.image in images) and (not metrics or point.line.metric in metrics)
-    )
-
-
-def _metrics(names: Sequence[str]) -> frozenset[Metric]:
-    known = {metric.value: metric for metric in Metric}
-    unknown = next((name for name in names if name not in known), None)
-    if unknown is not None:
-        there = shortened(", ".join(known), _LONGEST_LIST)
-        raise ConfigurationError(f"--metric: there is no metric {shortened(unknown)} (there are: {there})")
-    return frozenset(known[name] for name in names)
 
 
 def _show(found: Sequence[Series], sentences: Sequence[str], options: argparse.Namespace) -> None:
@@ -136,7 +109,7 @@ def import_reports(options: argparse.Namespace) -> ExitCode:
 
 def push(options: argparse.Namespace) -> ExitCode:
     """Run `membudget history push`."""
-    store = _store(options)
+    store = opened_store(options)
     if not isinstance(store, GitHistory) or not store.has_remote:
         raise ConfigurationError("there is nothing to push to", fix="add a remote `origin`, and use notes or a branch")
     store.fetch()
@@ -145,8 +118,3 @@ def push(options: argparse.Namespace) -> ExitCode:
         store.push(lines)
     print(f"the figures of {len(lines)} commits were pushed")
     return ExitCode.WITHIN_BUDGET
-
-
-def _store(options: argparse.Namespace) -> HistoryStore:
-    token = registry.take_token(os.environ)
-    return store_of(GitRepository(Path.cwd()), parse_place(options.place), token)

@@ -4,6 +4,7 @@ import argparse
 
 from membudget.build.history_place import MOST_COMMITS
 from membudget.cli.argument_values import number_up_to
+from membudget.cli.history_shown_arguments import add_badge
 from membudget.cli.setup_arguments import AddMeasuringOptions
 from membudget.core.errors import ExitCode
 from membudget.core.files import DEFAULT_REPORT
@@ -13,6 +14,7 @@ examples:
   %(prog)s list                             the newest commits of every image
   %(prog)s list api --metric peak_rss --format chart
   %(prog)s list api --metric peak_rss --format csv --output api.csv
+  %(prog)s badge api --output badge.svg     the newest peak RSS of an image, and its budget
   %(prog)s record --push                    keep the figures of the last check, and push them
   %(prog)s import old-reports/ --push       keep the figures of older reports"""
 
@@ -31,6 +33,7 @@ def add_history(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     _add_list(kinds)
     _add_record(kinds)
     _add_import(kinds)
+    add_place(add_badge(kinds))
     push = kinds.add_parser(
         "push",
         help="push lines that were recorded without --push",

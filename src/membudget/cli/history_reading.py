@@ -1,0 +1,57 @@
+"""Reads of the history what the arguments of a command choose."""
+
+import argparse
+import os
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from membudget.build.git import GitRepository
+from membudget.build.history_place import parse_place
+from membudget.build.revision import MainCommit
+from membudget.cli.history_store import HistoryStore, store_of
+from membudget.core.errors import ConfigurationError, shortened
+from membudget.core.metrics import Metric
+from membudget.history.line import LARGEST_NOTE_BYTES, SkippedLines, line_filter
+from membudget.history.series import Series, points_of, series_of
+from membudget.publish.servers import registry
+
+_LONGEST_LIST = 400
+
+
+def opened_store(options: argparse.Namespace) -> HistoryStore:
+    """Return the store that the options name. Nothing is fetched."""
+    token = registry.take_token(os.environ)
+    return store_of(GitRepository(Path.cwd()), parse_place(options.place), token)
+
+
+def fetched_store(options: argparse.Namespace) -> HistoryStore:
+    """Return the store that the options name, as the remote has it, unless they say `--no-fetch`."""
+    store = opened_store(options)
+    if store.has_remote and not options.no_fetch:
+        store.fetch()
+    return store
+
+
+def chosen_series(
+    store: HistoryStore, commits: Sequence[MainCommit], options: argparse.Namespace, skipped: SkippedLines
+) -> list[Series]:
+    """Return the series of the images and metrics that the options name. `commits` are oldest first."""
+    images, metrics = frozenset(options.images), metrics_of(options.metric or ())
+    notes = store.notes([commit.sha for commit in commits], LARGEST_NOTE_BYTES)
+    points = points_of(commits, notes, datetime.now(UTC), skipped, line_filter(images, metrics))
+    return series_of(
+        point
+        for point in points
+        if (not images or point.line.image in images) and (not metrics or point.line.metric in metrics)
+    )
+
+
+def metrics_of(names: Sequence[str]) -> frozenset[Metric]:
+    """Return the metrics with these names. Raises ConfigurationError."""
+    known = {metric.value: metric for metric in Metric}
+    unknown = next((name for name in names if name not in known), None)
+    if unknown is not None:
+        there = shortened(", ".join(known), _LONGEST_LIST)
+        raise ConfigurationError(f"--metric: there is no metric {shortened(unknown)} (there are: {there})")
+    return frozenset(known[name] for name in names)
