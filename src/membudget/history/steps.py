@@ -14,7 +14,7 @@ from membudget.core.errors import EnvironmentFault
 from membudget.core.metrics import IMAGE_METRICS, Metric
 from membudget.history.series import Point, Series
 
-SUSPICIOUS = 0.01
+SUSPICIOUS = 0.003
 """The largest p-value of a suspected step."""
 SMALLEST_PERCENT = 1.0
 """The smallest change that is suspected, as a part of the smaller value."""

@@ -5,12 +5,14 @@ import sys
 from collections.abc import Sequence
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from membudget.build.revision import MainCommit
 from membudget.core.errors import EnvironmentFault
 from membudget.core.metrics import Metric
 from membudget.history.series import Point, Series
-from membudget.history.steps import Step, suspected_steps
+from membudget.history.steps import SUSPICIOUS, Step, suspected_steps
 from tests.support.history import line
 
 pytestmark = pytest.mark.thorough  # Otava takes half a second to import
@@ -103,3 +105,45 @@ def test_without_otava_the_error_says_what_to_install(monkeypatch: pytest.Monkey
     monkeypatch.setitem(sys.modules, "otava.analysis", None)
     with pytest.raises(EnvironmentFault, match=r'pip install "membudget\[steps\]"'):
         steps(series([40.0] * 20 + [44.0] * 20))
+
+
+@given(
+    st.lists(st.tuples(st.integers(-(2**62), 2**62), st.sampled_from(["small", "large"]), st.booleans()), max_size=70),
+    st.sampled_from([Metric.PEAK_RSS, Metric.IMAGE_SIZE, Metric.RSS_PER_CONNECTION]),
+)
+def test_whatever_the_figures_are_steps_lie_in_order_between_measured_commits(
+    figures: list[tuple[int, str, bool]], metric: Metric
+) -> None:
+    points = []
+    for number, (value, machine, is_bound) in enumerate(figures):
+        changed = {"value": value, "machine": machine, "lower_bound": is_bound}
+        points.append(Point(commit(number), line(commit(number).sha, metric=metric).model_copy(update=changed)))
+    found = steps(Series("api", metric, tuple(points)))
+    assert found == steps(Series("api", metric, tuple(points)))
+    for step in found:
+        measured = [
+            one.commit for one in points if not one.line.lower_bound and step.machine in (None, one.line.machine)
+        ]
+        places = [measured.index(one) for one in (step.search_from, step.before, step.after, step.search_to)]
+        assert places[0] <= places[1] == places[2] - 1 < places[3] + 1
+        assert step.p_value <= SUSPICIOUS
+    by_machine = [(step.machine or "", step.after.time_s) for step in found]
+    assert len(set(by_machine)) == len(by_machine)
+
+
+@given(st.integers(12, 40), st.integers(12, 40), st.integers(2, 1000), st.randoms())
+def test_a_large_step_in_a_little_noise_is_found_at_its_place(
+    before: int, after: int, percent: int, chance: random.Random
+) -> None:
+    values = [40 + chance.random() / 1000 for _ in range(before)]
+    values += [40 * (1 + percent / 100) + chance.random() / 1000 for _ in range(after)]
+    [step] = steps(series(values))
+    assert (step.before, step.after) == (commit(2 * before - 2), commit(2 * before))
+
+
+@given(st.lists(st.integers(1, 10**9), min_size=2, max_size=60), st.integers(1, 20))
+def test_steps_do_not_depend_on_the_unit(values: list[int], bits: int) -> None:
+    def places(unit: int) -> list[MainCommit]:
+        return [step.after for step in steps(series([value * unit / MIB for value in values]))]
+
+    assert places(1) == places(2**bits)
