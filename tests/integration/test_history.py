@@ -34,11 +34,15 @@ def test_small_growths_that_add_up_fail_by_the_figures_of_measured_commits(
 ) -> None:
     repository.commit("Hold 20 MiB", {"budgets.toml": BUDGETS, **holding(images, 20)})
     repository.git("tag", "v1")
+    nightly = ("backfill", "--stale", "7d", "--time-budget", "1ms")
+    fresh = run(*nightly, folder=repository.folder)
+    assert "1 of 1 stale images were measured" in fresh.stdout, fresh.stderr
+    assert "0 of 0 stale images were measured" in run(*nightly, folder=repository.folder).stdout
     grown = repository.commit("Hold 26 MiB", holding(images, 26))
     backfill = ("backfill", "--since", "v1")
     done = run(*backfill, folder=repository.folder)
     assert done.exit_code == 0, done.stderr
-    assert "2 of 2 commits were measured" in done.stdout
+    assert "1 of 2 commits were measured, 1 were known" in done.stdout
     before, after = peaks(repository)
     assert 20 <= before < 24 <= after < 30
     assert "0 of 2 commits were measured, 2 were known" in run(*backfill, folder=repository.folder).stdout

@@ -58,7 +58,7 @@ def test_what_looks_like_a_workflow_on_any_page_is_found() -> None:
         if line == "jobs:"
     }
     assert found == lines
-    assert {one.page for one in DOCUMENTED} == {"README.md", "docs/fit.md", "docs/pull-requests.md"}
+    assert {one.page for one in DOCUMENTED} == {"README.md", "docs/fit.md", "docs/history.md", "docs/pull-requests.md"}
 
 
 @pytest.mark.parametrize("fence", ["```yaml", "```yml", "```yaml title=x"])
@@ -97,6 +97,7 @@ def test_every_reference_to_the_action_names_this_version() -> None:
             ".github/workflows/report.yml",
             "README.md",
             "docs/fit.md",
+            "docs/history.md",
             "docs/integrations.md",
             "docs/manifests.md",
             "docs/pull-requests.md",

@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from membudget.budgets.entries import Build
@@ -24,6 +24,7 @@ from membudget.core.errors import BuildFailed, EnvironmentFault, shortened
 from membudget.core.files import read_plain
 from membudget.core.quantities import format_size
 from membudget.engine.connection import Engine, engine_lost_is_told
+from membudget.engine.pulling import base_image_problem
 
 _LARGEST_METADATA = 64 << 20
 
@@ -31,8 +32,10 @@ _LARGEST_METADATA = 64 << 20
 class Builder:
     """Builds images on one engine, from any thread. Every process that it starts is ended, whatever happens."""
 
-    def __init__(self, engine: Engine, environ: Mapping[str, str] = os.environ) -> None:
+    def __init__(self, engine: Engine, environ: Mapping[str, str] = os.environ, *, is_fresh: bool = False) -> None:
+        """`is_fresh` says whether to look for updates: of base images, and of what the steps of the build download."""
         self._engine = engine
+        self._is_fresh = is_fresh
         self._buildx = Buildx(engine.address, environ)
         self._trees: dict[Path, FileTree] = {}
         """The contexts that were already read. Several images may share one."""
@@ -68,7 +71,7 @@ class Builder:
             metadata = Path(scratch) / "metadata.json"
             options = [*_options(spec), f"--label={CONTENT_LABEL}={sent}", "--tag", reference]
             files = ["--metadata-file", str(metadata), "--file", str(dockerfile), str(own.path)]
-            self._buildx.build([*options, *files], on_line)
+            self._run([*options, *files], on_line)
             built = self._built(reference, sent)
             if can_be_read_back(tree):
                 check_context(self._buildx, own)
@@ -82,6 +85,18 @@ class Builder:
                 _json(metadata),
             )
         return BuiltImage(built.image_id, reference, built.identity, recipe=recipe)
+
+    def _run(self, arguments: Sequence[str], on_line: OnLine) -> None:
+        if not self._is_fresh:
+            self._buildx.build(arguments, on_line)
+            return
+        try:
+            self._buildx.build(["--no-cache", "--pull", *arguments], on_line)
+        except BuildFailed as error:
+            if base_image_problem(error.what) is None:
+                raise
+            on_line("the base image cannot be pulled: the engine's own is used")
+            self._buildx.build(["--no-cache", *arguments], on_line)
 
     def _built(self, reference: str, sent: str) -> ImageFacts:
         """Return the image `reference`. Raises EnvironmentFault if it was not built from the files that were sent."""

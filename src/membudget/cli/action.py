@@ -19,7 +19,7 @@ from membudget.publish.commit_state import StatusMode
 from membudget.publish.servers.registry import take_token
 
 DEFAULT_ARTIFACT = "membudget-report"
-COMMANDS = ("check", "plan", "merge", "report", "fit", "plan-fit")
+COMMANDS = ("check", "plan", "merge", "report", "fit", "plan-fit", "backfill")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +53,14 @@ class ActionInputs:
     write: str = "false"
     record_history: str = "false"
     history: str = "notes"
+    stale: str = ""
+    time_budget: str = ""
 
     @property
-    def chosen_command(self) -> Literal["check", "plan", "merge", "report", "fit", "plan-fit"]:
+    def chosen_command(self) -> Literal["check", "plan", "merge", "report", "fit", "plan-fit", "backfill"]:
         """The command to run. Raises ConfigurationError."""
         match self.command:
-            case "check" | "plan" | "report" | "fit" | "plan-fit":
+            case "check" | "plan" | "report" | "fit" | "plan-fit" | "backfill":
                 return self.command
             case "merge" if self.reports:
                 return "merge"
@@ -158,6 +160,16 @@ class ActionInputs:
         arguments += ["--from", self.reports] if self.reports else []
         arguments += ["--write"] if self.writes else []
         arguments += [] if self.remembers else ["--no-cache"]
+        return [*arguments, *self.only]
+
+    @property
+    def backfill_arguments(self) -> list[str]:
+        """The arguments of `membudget backfill` for the same. Raises ConfigurationError."""
+        if not self.stale:
+            raise ConfigurationError("stale: write after how many days an image is measured again, such as 7d")
+        arguments = ["backfill", "--stale", self.stale, "--budgets", self.budgets, "--jobs", self.jobs]
+        arguments += ["--time-budget", self.time_budget] if self.time_budget else []
+        arguments += ["--place", self.history, *(["--push"] if self.history_place.is_ref else [])]
         return [*arguments, *self.only]
 
     @property

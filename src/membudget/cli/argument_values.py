@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Callable
+from datetime import timedelta
 
 _MOST_NUMBERS = 8
 
@@ -28,6 +29,16 @@ def duration(text: str) -> int:
     if duration > LONGEST_DURATION_MS:
         raise argparse.ArgumentTypeError(f"{text!r} is too long: use {LONGEST_DURATION} or less")
     return duration
+
+
+def days(text: str) -> timedelta:
+    """Parse a number of days such as "7d". Raises ArgumentTypeError."""
+    from membudget.budgets.creep import days_of
+
+    found = days_of(text)
+    if found is None:
+        raise argparse.ArgumentTypeError(f'{text!r} is not a number of days like "7d"')
+    return timedelta(days=found)
 
 
 def _quantity(text: str, parser: str) -> int:

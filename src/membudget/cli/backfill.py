@@ -37,6 +37,7 @@ from membudget.measure.cache import ResultCache
 from membudget.measure.equipment import measuring
 from membudget.publish.servers import registry
 from membudget.publish.workflow import warn
+from membudget.report.report import Report
 from membudget.version import VERSION
 
 
@@ -51,24 +52,27 @@ def backfill(options: argparse.Namespace) -> ExitCode:
     progress = progress_display(os.environ)
     wanted = Wanted(Path(options.budgets), BaseRequest(none=True), only=tuple(options.images), is_local=True)
     request = check_request(repository, wanted, None)
-    request = _with_figures_alone(request)
-    measured: dict[str, bytes] = {}
+    request = with_figures_alone(request)
+    found: dict[str, bytes] = {}
     with connected_engine() as engine:
         info = engine.info
         machine = machine_class(info.platform, info.cgroup_version, info.cpus)
         left = _unmeasured(commits, store, machine, _wanted(request))
         for number, (commit, images) in enumerate(left.items(), start=1):
             progress.note(f"commit {number} of {len(left)}: {commit.sha[:12]} {shortened(commit.subject)}")
-            with _tools(engine, repository, options, progress) as tools:  # anew, so that images of each are removed
-                lines = _measured(_of_commit(request, commit, images), tools, progress)
+            with commit_tools(
+                engine, repository, options, progress
+            ) as tools:  # anew, so that images of each are removed
+                report = measured(of_commit(request, commit, images), tools, progress)
+            lines = text_of(lines_of_report(report, commit.sha[:12]))
             if lines:
                 store.append({commit.sha: lines})
-                measured[commit.sha] = lines
+                found[commit.sha] = lines
             else:
                 warn(f"{commit.sha[:12]} has no figures: its images do not build or do not run")
-    if options.push and measured:
-        keep(store, measured, pushes=True)
-    print(f"{len(measured)} of {len(commits)} commits were measured, {len(commits) - len(left)} were known")
+    if options.push and found:
+        keep(store, found, pushes=True)
+    print(f"{len(found)} of {len(commits)} commits were measured, {len(commits) - len(left)} were known")
     return ExitCode.WITHIN_BUDGET
 
 
@@ -81,7 +85,7 @@ def _chosen(repository: GitRepository, since: str, every: int) -> list[MainCommi
     return commits[: index + 1][::every][::-1]
 
 
-def _with_figures_alone(request: CheckRequest) -> CheckRequest:
+def with_figures_alone(request: CheckRequest) -> CheckRequest:
     """Return the request without what only a report shows: it takes trials, and nothing of it is kept."""
     rules = request.rules
     images = {
@@ -93,7 +97,7 @@ def _with_figures_alone(request: CheckRequest) -> CheckRequest:
     return replace(request, rules=judged_by, profiles=False, budgets_text=None)
 
 
-def _of_commit(request: CheckRequest, commit: MainCommit, images: Collection[str]) -> CheckRequest:
+def of_commit(request: CheckRequest, commit: MainCommit, images: Collection[str]) -> CheckRequest:
     """Return the request for some images of a commit."""
     chosen = {name: one for name, one in request.rules.images.items() if name in images}
     return replace(request, head=Commit(commit.sha, commit.subject), rules=replace(request.rules, images=chosen))
@@ -123,24 +127,29 @@ def _unmeasured(
     return {commit: images for commit, images in lacking.items() if images}
 
 
-def _measured(request: CheckRequest, tools: CheckTools, progress: Progress) -> bytes:
-    report = check_use_case.run(request, tools, progress, VERSION).report
-    return text_of(lines_of_report(report, request.head.sha[:12]))
+def measured(request: CheckRequest, tools: CheckTools, progress: Progress) -> Report:
+    """Return the report of a check of one commit."""
+    return check_use_case.run(request, tools, progress, VERSION).report
 
 
 @contextmanager
-def _tools(
-    engine: Engine, repository: GitRepository, options: argparse.Namespace, progress: Progress
+def commit_tools(
+    engine: Engine, repository: GitRepository, options: argparse.Namespace, progress: Progress, *, reuses: bool = True
 ) -> Iterator[CheckTools]:
+    """Provide the tools of a check. At the end, its images are removed.
+
+    `reuses` says whether layers of earlier builds and results of earlier trials may stand for new ones.
+    """
     run = own_run_id()
-    builder = Builder(engine)
+    builder = Builder(engine, is_fresh=not reuses)
     builder.check()
     with (
         workspace(repository, run) as checkouts,
         measuring(engine, run, measuring_options(options), progress.note) as runner,
     ):
-        results = ResultCache(cache_folder(), progress.note, is_trusted=True)
+        results = ResultCache(cache_folder(), progress.note, is_trusted=True) if reuses else None
         cache = layer_cache()
         bases = BaseVariants(engine, cache, progress.note, asks_registry=False)
         yield CheckTools((engine, runner, cache), (checkouts, builder, run), results, bases)
-        results.prune()
+        if results is not None:
+            results.prune()

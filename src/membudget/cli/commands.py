@@ -33,6 +33,7 @@ from membudget.cli.publisher import Addressee, Publisher, PublishSettings, lines
 from membudget.cli.recent import with_recent
 from membudget.cli.report import Output, detail_of, output_of, show_result
 from membudget.cli.request import Wanted, base_request, check_request
+from membudget.cli.stale import refresh_in_step
 from membudget.cli.tools import CheckTools
 from membudget.cli.wiring import cache_folder, connected_engine, layer_cache, progress_display
 from membudget.contents.stores.layer_cache import LayerCache
@@ -142,6 +143,8 @@ def action() -> ExitCode:
     command = inputs.chosen_command
     if command == "fit":
         return fit_in_step(inputs)
+    if command == "backfill":
+        return refresh_in_step(inputs)
     if command in ("plan", "plan-fit"):
         return plan_in_step(inputs, Took.FIT if command == "plan-fit" else Took.CHECK)
     if command != "merge":

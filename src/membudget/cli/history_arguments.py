@@ -3,7 +3,7 @@
 import argparse
 
 from membudget.build.history_place import MOST_COMMITS
-from membudget.cli.argument_values import number_up_to
+from membudget.cli.argument_values import days, duration, jobs, number_up_to
 from membudget.cli.history_shown_arguments import add_badge
 from membudget.cli.setup_arguments import AddMeasuringOptions
 from membudget.core.errors import ExitCode
@@ -51,12 +51,34 @@ def add_backfill(
         "backfill",
         help="measure earlier commits, and keep their figures",
         description="Build and measure earlier commits of the branch as check does, with the budgets file of today, and"
-        " keep their figures in the history. Images whose figures this kind of machine has already are skipped.",
+        " keep their figures in the history. Images whose figures this kind of machine has already are skipped. With"
+        " --stale, measure images again that nobody changed for a while: their base images and packages may have.",
     )
     command.add_argument("images", nargs="*", metavar="IMAGE", help="image to measure (default: all)")
-    command.add_argument("--since", required=True, metavar="REV", help="oldest commit to measure, such as a tag")
+    which = command.add_mutually_exclusive_group(required=True)
+    which.add_argument("--since", metavar="REV", help="oldest commit to measure, such as a tag")
+    which.add_argument(
+        "--stale",
+        type=days,
+        metavar="AGE",
+        help='measure only the newest commit, and only images whose last figure is older, like "7d"; oldest first',
+    )
+    command.add_argument(
+        "--time-budget",
+        type=duration,
+        metavar="TIME",
+        help='for --stale: begin no image that would end later, like "30m"; at least one is measured (default: all)',
+    )
     command.add_argument(
         "--every", type=number_up_to(MOST_COMMITS), default=1, metavar="N", help="measure every Nth commit (default: 1)"
+    )
+    command.add_argument(
+        "--jobs",
+        type=jobs,
+        default="auto",
+        metavar="N",
+        help="measure up to N images at the same time, if their limits fit into the free memory (default: auto, which"
+        " is as many as the machine has CPUs for, at most 8)",
     )
     command.add_argument(
         "--budgets", default="budgets.toml", metavar="FILE", help="budgets file (default: %(default)s)"
@@ -69,6 +91,14 @@ def add_backfill(
 
 
 def _backfill(options: argparse.Namespace) -> ExitCode:
+    from membudget.core.errors import ConfigurationError
+
+    if options.stale is not None:
+        from membudget.cli.stale import refresh
+
+        return refresh(options)
+    if options.time_budget is not None:
+        raise ConfigurationError("--time-budget is for --stale", where="membudget backfill", fix="leave it out")
     from membudget.cli.backfill import backfill
 
     return backfill(options)

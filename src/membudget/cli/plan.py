@@ -19,7 +19,8 @@ from membudget.core.errors import ExitCode, MembudgetError
 from membudget.core.metrics import Metric
 from membudget.core.sharding import Shard, assign
 from membudget.history.line import LARGEST_NOTE_BYTES, SkippedLines, line_filter
-from membudget.history.series import durations_ms, points_of
+from membudget.history.series import points_of
+from membudget.history.stale import durations_ms
 from membudget.measure.cache import Took, read_durations
 from membudget.publish.servers import registry
 from membudget.publish.workflow import WorkflowStep, warn
@@ -81,7 +82,7 @@ def _of_history(names: Sequence[str], source: HistorySource) -> dict[str, int]:
         has_lines = store.has_remote and not source.is_offline and store.fetch()
         commits = main_commits(repository, "HEAD", _MOST_COMMITS)
         notes = store.notes([commit.sha for commit in commits], LARGEST_NOTE_BYTES)
-        only = line_filter((), {Metric.IMAGE_SIZE})
+        only = line_filter((), {Metric.PEAK_RSS})
         found = durations_ms(points_of(commits, notes, datetime.now(UTC), SkippedLines(), only), names)
         if not found and has_lines and repository.is_shallow():
             warn(_SHALLOW)

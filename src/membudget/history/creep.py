@@ -193,6 +193,8 @@ def _index(commits: Sequence[MainCommit], sha: str | None) -> int | None:
 
 
 def _most(points: Sequence[Point]) -> tuple[Added, ...]:
-    steps = [(now.line.value - before.line.value, now.commit) for before, now in pairwise(points)]
+    steps = [
+        (now.line.value - before.line.value, now.commit) for before, now in pairwise(points) if not now.line.refresh
+    ]
     largest = sorted((step for step in steps if step[0] > 0), key=lambda step: -step[0])[:MOST_NAMED]
     return tuple(Added(commit.sha, printable(commit.subject), growth) for growth, commit in largest)

@@ -73,6 +73,8 @@ class HistoryLine(BaseModel):
     """The version of membudget that measured."""
     took_ms: Annotated[int, Field(ge=0, le=LONGEST_MS)] | None = None
     """How long the build and the trials of one side took. None if results were reused, and in older lines."""
+    refresh: bool = False
+    """Whether the image was measured only because its last figure was old. Its commit need not have changed it."""
 
     @property
     def agrees_with_itself(self) -> bool:

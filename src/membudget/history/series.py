@@ -1,10 +1,9 @@
 """The lines of the history in the order of the main branch's commits: a series for each image and metric."""
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from statistics import median_low
 
 from membudget.build.history_place import Note
 from membudget.build.revision import MainCommit
@@ -13,8 +12,6 @@ from membudget.history.line import HistoryLine, LineFault, SkippedLines, read_li
 
 Key = tuple[str, Metric]
 """An image and a metric."""
-_ENOUGH_TIMES = 3
-"""How many of the newest times of an image count. One check with an empty build cache does not move their median."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,21 +78,3 @@ def series_of(points: Iterable[Point]) -> list[Series]:
     order = {metric: number for number, metric in enumerate(Metric)}
     keys = sorted(found, key=lambda key: (key[0], order[key[1]]))
     return [Series(image, metric, tuple(found[image, metric])) for image, metric in keys]
-
-
-def durations_ms(points: Iterable[Point], images: Collection[str]) -> dict[str, int]:
-    """Return how long one side of each image took, in milliseconds. Images of which it is not known are left out.
-
-    `points` are newest first, and about one metric. They are read until enough is known of all images.
-    """
-    found: dict[str, list[int]] = {}
-    missing = set(images)
-    for point in points:
-        image, took_ms = point.line.image, point.line.took_ms
-        if image in missing and took_ms is not None:
-            found.setdefault(image, []).append(took_ms)
-            if len(found[image]) == _ENOUGH_TIMES:
-                missing.remove(image)
-        if not missing:
-            break
-    return {image: median_low(times) for image, times in found.items()}

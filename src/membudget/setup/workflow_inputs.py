@@ -92,7 +92,7 @@ INPUTS: Mapping[Kind, Mapping[str, Values]] = {
         "fail-on": _FAIL_ON,
         "allow-inconclusive": _TRUTH,
         "cache": _TRUTH,
-        "command": Values(("check", "plan", "merge", "report", "fit", "plan-fit")),
+        "command": Values(("check", "plan", "merge", "report", "fit", "plan-fit", "backfill")),
         "shards": Values(most=MOST_SHARDS),
         "shard": Values(is_shard=True),
         "images": _ANY,
@@ -107,6 +107,8 @@ INPUTS: Mapping[Kind, Mapping[str, Values]] = {
         "write": _TRUTH,
         "record-history": _TRUTH,
         "history": Values(is_place=True),
+        "stale": _ANY,
+        "time-budget": _ANY,
     },
     Kind.CHECK: {
         "budgets": _ANY,

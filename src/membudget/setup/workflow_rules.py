@@ -170,7 +170,7 @@ def _needed(found: _Found, *, has_reporter: bool) -> Iterator[tuple[str, str]]:
         yield "actions", "read"
     elif use.kind is Kind.CHECK or use.checkouts or found.measures:
         yield "contents", "read"
-    if use.value("record-history") == "true":
+    if use.value("record-history") == "true" or (use.kind is Kind.ACTION and found.command == "backfill"):
         yield "contents", "write"  # the notes
     posts = found.reports or (found.command in ("check", "merge") and use.kind is Kind.ACTION and not has_reporter)
     if not posts or use.value("shard"):

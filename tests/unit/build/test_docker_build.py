@@ -119,6 +119,38 @@ def test_a_build_is_what_the_budgets_file_says(fake: Path, checkout: Path) -> No
     assert sorted(path.name for path in checkout.parent.iterdir()) == ["checkout"], "what it wrote is gone"
 
 
+PULLS = """\
+case " $* " in *" --pull "*)
+    echo "ERROR: failed to solve: local: failed to resolve source metadata for docker.io/library/local: not found"
+    exit 1
+esac
+"""
+"""A builder without a registry that has the base image."""
+
+
+@pytest.mark.parametrize("is_in_a_registry", [True, False])
+def test_a_fresh_build_takes_nothing_from_earlier_ones(fake: Path, checkout: Path, is_in_a_registry: bool) -> None:
+    if not is_in_a_registry:
+        script = (fake / "docker").read_text()
+        (fake / "docker").write_text(script.replace("env >", f"{PULLS}env >", 1))
+    engine = Engine(FakeImages(fake), INFO, "unix:///run/test.sock")  # type: ignore[arg-type] # all it asks
+    lines: list[str] = []
+    environ = {"PATH": f"{fake}:/usr/bin:/bin", "HOME": "/home/user"}
+    Builder(engine, environ, is_fresh=True).build(Build(context="api"), checkout, "x", lines.append)
+    assert "--no-cache" in words(fake)
+    assert ("--pull" in words(fake)) is is_in_a_registry
+    assert ("the base image cannot be pulled: the engine's own is used" in lines) is not is_in_a_registry
+
+
+def test_a_fresh_build_that_fails_is_not_tried_again(fake: Path, checkout: Path) -> None:
+    (fake / "exit-code").write_text("7")
+    engine = Engine(FakeImages(fake), INFO, "unix:///run/test.sock")  # type: ignore[arg-type] # all it asks
+    fresh = Builder(engine, {"PATH": f"{fake}:/usr/bin:/bin", "HOME": "/home/user"}, is_fresh=True)
+    with pytest.raises(BuildFailed, match="exited with code 7"):
+        fresh.build(Build(context="api"), checkout, "x", print)
+    assert "--pull" in words(fake)
+
+
 @pytest.mark.thorough
 def test_no_secret_of_ours_reaches_the_build(fake: Path, checkout: Path) -> None:
     secrets = {"GITHUB_TOKEN": "s", "INPUT_GITHUB-TOKEN": "s", "ACTIONS_RUNTIME_TOKEN": "s", "AWS_SECRET": "s"}

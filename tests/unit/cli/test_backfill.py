@@ -13,7 +13,7 @@ from membudget.build.git_history import GitHistory
 from membudget.build.history_place import DEFAULT_PLACE
 from membudget.build.revision import Commit, MainCommit, NoBase
 from membudget.check.check import CheckRequest
-from membudget.cli.backfill import _chosen, _of_commit, _unmeasured, _wanted, _with_figures_alone
+from membudget.cli.backfill import _chosen, _unmeasured, _wanted, of_commit, with_figures_alone
 from membudget.core.errors import ConfigurationError
 from membudget.core.metrics import HEADLINES, Metric
 from membudget.history.line import HistoryLine
@@ -101,7 +101,7 @@ def test_what_creep_budgets_compare_with_is_measured() -> None:
 
 
 def test_trials_of_which_nothing_is_kept_are_not_run() -> None:
-    found = _with_figures_alone(request())
+    found = with_figures_alone(request())
     assert not found.profiles
     assert not any(one.spec.profile for one in found.rules.images.values())
     assert not found.rules.runtime_rules.switched_on
@@ -110,5 +110,5 @@ def test_trials_of_which_nothing_is_kept_are_not_run() -> None:
 
 
 def test_only_the_images_that_lack_a_figure_are_measured() -> None:
-    found = _of_commit(request(), MainCommit("b" * 40, 0, "a subject"), {"web"})
+    found = of_commit(request(), MainCommit("b" * 40, 0, "a subject"), {"web"})
     assert (found.head, set(found.rules.images)) == (Commit("b" * 40, "a subject"), {"web"})

@@ -112,7 +112,7 @@ def test_merging_fits_as_checks_names_the_right_command(job: Path) -> None:
         ("CONFIRM", "0", "confirm: '0' is not a whole number from 1 to 1000"),
         ("IMAGES", "--help-me", "an input of the action is invalid, see above"),
         ("WRITE", "yes", "write: 'yes' is neither true nor false"),
-        ("COMMAND", "fits", "command: 'fits' is none of check, plan, merge, report, fit, plan-fit"),
+        ("COMMAND", "fits", "command: 'fits' is none of check, plan, merge, report, fit, plan-fit, backfill"),
     ],
 )
 def test_wrong_inputs_of_a_fit_are_told(

@@ -38,7 +38,7 @@ def plan(repository: Repository, images: list[str], shards: int = 2, place: str 
 def keep(repository: Repository, sha: str, **minutes: float) -> None:
     """Keep how long images took at a commit."""
     lines = [
-        line(sha, image=name, metric=Metric.IMAGE_SIZE).model_copy(update={"took_ms": round(MINUTES * took)})
+        line(sha, image=name, metric=Metric.PEAK_RSS).model_copy(update={"took_ms": round(MINUTES * took)})
         for name, took in minutes.items()
     ]
     store_of(GitRepository(repository.folder), DEFAULT_PLACE, HistorySource().token).append({sha: text(*lines)})

@@ -84,6 +84,13 @@ def test_the_commits_that_added_most_are_named() -> None:
     ]
 
 
+def test_a_commit_that_did_not_change_the_image_is_not_named() -> None:
+    """A nightly job measured it again, after its base image had changed."""
+    lines = {4: at(4, 40), 6: at(6, 48, refresh=True), 7: at(7, 51)}
+    found = then(Notes(lines))
+    assert [(one.commit, one.growth // MIB) for one in found.added] == [(sha(7), 3)]
+
+
 def test_no_history_is_a_first_set_up() -> None:
     assert then(Notes({})).state is ThenState.NO_HISTORY
     others = Notes({3: text(line(sha(3), image="web"))})

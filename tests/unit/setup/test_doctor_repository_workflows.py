@@ -194,6 +194,11 @@ READ_ONLY = ONE.replace("      pull-requests: write\n", "")
             FAILED,
             "one.yml:10 the job lacks contents: write",
         ),
+        (
+            (f"{ONE}        with:\n          command: backfill\n",),
+            FAILED,
+            "one.yml:10 the job lacks contents: write",
+        ),
         ((f"{ONE}        with:\n          status: check\n",), WARNING, "one.yml:10 the job lacks checks: write"),
         (
             (ONE.replace("permissions: {}\n", "").replace(RIGHTS, ""),),

@@ -1,0 +1,120 @@
+"""Runs `membudget backfill --stale`: measures images again whose last figure is old, within a given time."""
+
+import argparse
+import os
+import time
+from collections.abc import Collection, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from membudget.build.git import GitRepository
+from membudget.build.git_main import main_commits
+from membudget.build.history_place import parse_place
+from membudget.build.revision import BaseRequest, MainCommit
+from membudget.check.check import CheckRequest
+from membudget.cli.action import ActionInputs
+from membudget.cli.backfill import commit_tools, measured, of_commit, with_figures_alone
+from membudget.cli.history_store import HistoryStore, keep, lines_of_report, store_of, text_of
+from membudget.cli.request import Wanted, check_request
+from membudget.cli.wiring import connected_engine, progress_display
+from membudget.core.errors import ConfigurationError, ExitCode, shortened
+from membudget.core.metrics import Metric
+from membudget.engine.connection import Engine
+from membudget.history.line import LARGEST_NOTE_BYTES, SkippedLines, line_filter
+from membudget.history.record import machine_class
+from membudget.history.series import points_of
+from membudget.history.stale import Night, last_figures
+from membudget.publish.servers import registry
+from membudget.publish.workflow import warn
+from membudget.report.formats.history import skipped_words
+
+_LONGEST_LIST = 400
+
+
+def refresh(options: argparse.Namespace) -> ExitCode:
+    """Run `membudget backfill --stale`."""
+    return _refresh(options, registry.take_token(os.environ))
+
+
+def refresh_in_step(inputs: ActionInputs) -> ExitCode:
+    """Run it in a step of a workflow, by the action's inputs. What was measured is pushed."""
+    from membudget.cli.arguments import make_parser  # it imports the commands
+
+    try:
+        options = make_parser().parse_args(inputs.backfill_arguments)
+    except SystemExit:  # the parser has said why
+        raise ConfigurationError("an input of the action is invalid, see above", where="command: backfill") from None
+    return _refresh(options, inputs.github_token)
+
+
+def _refresh(options: argparse.Namespace, token: SecretStr) -> ExitCode:
+    """Measure stale images at the newest commit. Keep each round at once, so that a run that is ended loses little."""
+    elapsed_ms = partial(_elapsed_ms, time.monotonic())
+    repository = GitRepository(Path.cwd())
+    if repository.is_shallow():
+        raise ConfigurationError(
+            "this clone is shallow, so nobody knows how old the figures are",
+            where="--stale",
+            fix="give actions/checkout the line `fetch-depth: 0`",
+        )
+    store = store_of(repository, parse_place(options.place), token)
+    if store.has_remote and not options.no_fetch:
+        store.fetch()
+    progress = progress_display(os.environ)
+    wanted = Wanted(Path(options.budgets), BaseRequest(none=True), only=tuple(options.images), is_local=True)
+    request = with_figures_alone(check_request(repository, wanted, None))
+    commits = main_commits(repository, "HEAD")
+    kept: set[str] = set()
+    with connected_engine() as engine:
+        night = _night(request, commits, store, engine, options)
+        due = len(night.due)
+        while night.due:
+            with commit_tools(engine, repository, options, progress, reuses=False) as tools:
+                images = night.next_images(elapsed_ms(), tools.jobs)
+                if not images:
+                    break
+                progress.note(f"{len(night.begun)} of {due} stale images: {', '.join(images)}")
+                report = measured(of_commit(request, commits[0], images), tools, progress)
+            lines = [line.model_copy(update={"refresh": True}) for line in lines_of_report(report, commits[0].sha[:12])]
+            if lines:
+                keep(store, {commits[0].sha: text_of(lines)}, pushes=options.push)
+            night.learn({line.image: line.took_ms for line in lines if line.took_ms is not None})
+            kept |= {line.image for line in lines if line.metric is Metric.PEAK_RSS}
+    _tell(night, kept)
+    return ExitCode.WITHIN_BUDGET
+
+
+def _elapsed_ms(begun_s: float) -> int:
+    return round(1000 * (time.monotonic() - begun_s))
+
+
+def _night(
+    request: CheckRequest,
+    commits: Sequence[MainCommit],
+    store: HistoryStore,
+    engine: Engine,
+    options: argparse.Namespace,
+) -> Night:
+    """Return what is due, and what the history knows of its duration."""
+    info, now, skipped = engine.info, datetime.now(UTC), SkippedLines()
+    images = list(request.rules.images)
+    notes = store.notes([commit.sha for commit in commits], LARGEST_NOTE_BYTES)
+    machine = machine_class(info.platform, info.cgroup_version, info.cpus)
+    points = points_of(commits, notes, now, skipped, line_filter((), {Metric.PEAK_RSS}))
+    last = last_figures(points, images, machine)
+    for sentence in skipped_words(skipped.all()):
+        warn(sentence)
+    due = [one.image for one in last if one.is_older(options.stale, now)]
+    return Night(due, {one.image: one.took_ms for one in last if one.took_ms is not None}, options.time_budget)
+
+
+def _tell(night: Night, kept: Collection[str]) -> None:
+    for image in night.begun:
+        if image not in kept:
+            warn(f"{image} has no new figures: it does not build or does not run")
+    print(f"{len(kept)} of {len(night.begun) + len(night.due)} stale images were measured")
+    if night.due:
+        print(f"left for the next run: {shortened(', '.join(night.due), _LONGEST_LIST)}")

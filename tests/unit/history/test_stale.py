@@ -1,0 +1,123 @@
+"""Which images a nightly job measures again, and how many fit into its time."""
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from membudget.build.revision import MainCommit
+from membudget.history.series import Point
+from membudget.history.stale import LastFigure, Night, durations_ms, last_figures
+from tests.support.history import MACHINE, NOW, line
+
+DAY = timedelta(days=1)
+SHA = "a" * 40
+
+
+def measured(image: str, days_ago: float, **changes: object) -> Point:
+    when = {"time": NOW - timedelta(days=days_ago), **changes}
+    return Point(MainCommit(SHA, 0, "subject"), line(SHA, image=image).model_copy(update=when))
+
+
+def test_images_that_were_never_measured_come_first_then_the_oldest() -> None:
+    points = [measured("api", 3), measured("web", 9), measured("api", 20), measured("gone", 99)]
+    found = last_figures(points, ["api", "new", "web"], MACHINE)
+    assert [(one.image, one.time and (NOW - one.time).days) for one in found] == [("new", None), ("web", 9), ("api", 3)]
+
+
+def test_figures_of_other_machines_keep_no_image_fresh() -> None:
+    found = last_figures([measured("api", 1, machine="another")], ["api"], MACHINE)
+    assert found == [LastFigure("api", None)]
+
+
+def test_how_long_an_image_takes_is_known_of_such_a_machine() -> None:
+    took = [measured("api", day, took_ms=ms) for day, ms in enumerate((900, 20, 30, 5, 5, 5))]
+    (api, web) = last_figures([*took, measured("web", 9, machine="another", took_ms=1)], ["api", "web"], MACHINE)[::-1]
+    assert (api.took_ms, web.took_ms) == (30, None)
+
+
+@pytest.mark.parametrize(("days_ago", "is_older"), [(6.9, False), (7.1, True), (-0.9, False)])
+def test_a_figure_is_stale_after_its_days(days_ago: float, is_older: bool) -> None:
+    """A clock that is ahead by less than a day makes a figure look young."""
+    assert LastFigure("api", NOW - days_ago * DAY).is_older(7 * DAY, NOW) is is_older
+
+
+def test_the_median_of_the_newest_three_times_counts() -> None:
+    took = [measured("api", day, took_ms=ms) for day, ms in enumerate((900, 20, 30, 5, 5, 5))]
+    assert durations_ms(took, ["api"]) == {"api": 30}
+    assert durations_ms([measured("api", 1), measured("web", 1, took_ms=7)], ["api", "web"]) == {"web": 7}
+
+
+def test_points_are_read_until_enough_is_known() -> None:
+    read = []
+
+    def points() -> object:
+        for day in range(100):
+            read.append(day)
+            yield measured("api", day, took_ms=10)
+
+    durations_ms(points(), ["api"])  # type: ignore[arg-type]
+    assert len(read) == 3
+
+
+def all_nights(night: Night, most: int, took_ms: dict[str, int]) -> list[tuple[str, ...]]:
+    """The rounds of one night. Each takes as long as its longest image."""
+    rounds, elapsed_ms = [], 0
+    while images := night.next_images(elapsed_ms, most):
+        rounds.append(images)
+        elapsed_ms += max(took_ms[image] for image in images)
+        night.learn({image: took_ms[image] for image in images})
+    return rounds
+
+
+def test_what_fits_into_the_time_is_measured_oldest_first() -> None:
+    took = {"a": 10, "b": 50, "c": 10, "d": 20}
+    night = Night(list(took), dict(took), budget_ms=45)
+    assert all_nights(night, 1, took) == [("a",), ("c",), ("d",)]
+    assert night.due == ["b"], "it is left for the next night, as the oldest"
+
+
+def test_the_first_image_is_measured_also_if_it_takes_too_long() -> None:
+    took = {"b": 50, "a": 10}
+    night = Night(list(took), dict(took), budget_ms=45)
+    assert all_nights(night, 2, took) == [("b",)]
+
+
+def test_while_no_time_is_known_one_image_is_measured_and_stands_for_the_others() -> None:
+    took = dict.fromkeys("abcdef", 10)
+    night = Night(list(took), {}, budget_ms=45)
+    assert all_nights(night, 2, took) == [("a",), ("b", "c"), ("d", "e"), ("f",)]
+
+
+def test_without_a_limit_everything_is_measured() -> None:
+    took = dict.fromkeys("abc", 10**9)
+    assert all_nights(Night(list(took), {}, None), 2, took) == [("a", "b"), ("c",)]
+
+
+times = st.dictionaries(st.sampled_from([f"image-{number}" for number in range(30)]), st.integers(0, 500), min_size=1)
+
+
+@pytest.mark.thorough
+@given(times, st.integers(0, 2000), st.integers(1, 4))
+def test_a_night_ends_in_time_but_for_its_first_round(took: dict[str, int], budget_ms: int, most: int) -> None:
+    night = Night(list(took), dict(took), budget_ms)
+    rounds = all_nights(night, most, took)
+    spent = [max(took[image] for image in images) for images in rounds]
+    assert rounds, "at least one is measured"
+    assert sum(spent) <= max(budget_ms, spent[0])
+    assert sorted(image for images in rounds for image in images) + sorted(night.due) != []
+    assert {*night.begun, *night.due} == set(took)
+
+
+@pytest.mark.thorough
+@given(times, st.integers(1, 4))
+def test_every_image_has_its_night(took: dict[str, int], most: int) -> None:
+    """However short the nights are: each night, what was measured becomes the youngest."""
+    order, seen = list(took), set()
+    for _ in took:
+        night = Night(order, dict(took), budget_ms=1)
+        all_nights(night, most, took)
+        seen |= {*night.begun}
+        order = [*night.due, *night.begun]
+    assert seen == set(took)
