@@ -1,7 +1,7 @@
 """What membudget exports, read by Prometheus and promtool."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -37,8 +37,13 @@ def exposed(text: str, kind: str) -> Iterator[str]:
         yield f"127.0.0.1:{server.server_port}"
 
 
-def scraping(address: str) -> str:
-    return f"scrape_configs: [{{job_name: ci, honor_labels: true, static_configs: [{{targets: ['{address}']}}]}}]\n"
+def scraping(**addresses: str) -> str:
+    """A job for each address."""
+    jobs = (
+        f"{{job_name: {name}, honor_labels: true, static_configs: [{{targets: ['{address}']}}]}}"
+        for name, address in addresses.items()
+    )
+    return f"scrape_configs: [{', '.join(jobs)}]\n"
 
 
 @pytest.mark.parametrize("make", [*REPORTS.values(), hostile_report])
@@ -47,21 +52,22 @@ def test_promtool_finds_nothing_wrong_with_the_metrics(promtool: Promtool, make:
     assert promtool("check", "metrics", given=render_plain(make().judged())) == ""
 
 
-@pytest.mark.parametrize(("rendering", "kind"), [(render, OPENMETRICS), (render_plain, PLAIN)])
-def test_prometheus_scrapes_every_figure(programs: Programs, tmp_path: Path, rendering: object, kind: str) -> None:
-    assert callable(rendering)
-    text = rendering(guarded().judged())
-    samples = [line for line in text.splitlines() if not line.startswith("#")]
-    with exposed(text, kind) as address, prometheus(programs, tmp_path, scrape=scraping(address)) as server:
-        server.await_series('{job="ci",image="api"}')
-        assert server.value('scrape_samples_scraped{job="ci"}') == len(samples)
-        assert server.value('membudget_peak_rss_bytes{image="api",side="head"}') == 73505178
-        assert (
-            server.value('container_memory_working_set_bytes{job="membudget",container="api",moment="peak"}')
-            == 76650906
-        )
-        assert server.value('container_oom_events_total{job="membudget",container="api"}') == 0
-        assert server.value('container_spec_memory_limit_bytes{container="api"}') == 128 * MIB
+def test_prometheus_scrapes_every_figure(programs: Programs, tmp_path: Path) -> None:
+    made = guarded().judged()
+    texts = {"open": (render(made), OPENMETRICS), "plain": (render_plain(made), PLAIN)}
+    with ExitStack() as stack:
+        addresses = {name: stack.enter_context(exposed(*text)) for name, text in texts.items()}
+        server = stack.enter_context(prometheus(programs, tmp_path, scrape=scraping(**addresses)))
+        for name, (text, _) in texts.items():
+            server.await_series(f'scrape_samples_scraped{{job="{name}"}} > 0')
+            count = sum(not line.startswith("#") for line in text.splitlines())
+            assert server.value(f'scrape_samples_scraped{{job="{name}"}}') == count
+            instance = f'instance="{addresses[name]}"'
+            api = f'job="membudget",container="api",{instance}'
+            assert server.value(f'membudget_peak_rss_bytes{{image="api",side="head",{instance}}}') == 73505178
+            assert server.value(f'container_memory_working_set_bytes{{{api},moment="peak"}}') == 76650906
+            assert server.value(f"container_oom_events_total{{{api}}}") == 0
+            assert server.value(f"container_spec_memory_limit_bytes{{{api}}}") == 128 * MIB
 
 
 def test_prometheus_takes_blocks_of_the_history(programs: Programs, promtool: Promtool, tmp_path: Path) -> None:

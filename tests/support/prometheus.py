@@ -68,7 +68,6 @@ def prometheus(
         "--storage.tsdb.retention.time=100y",
         "--web.listen-address=127.0.0.1:0",
         "--web.enable-remote-write-receiver",
-        "--scrape.discovery-reload-interval=100ms",
         *options,
     ]
     with _running("prometheus", command, folder, "/-/ready") as server:
@@ -110,6 +109,6 @@ def _port(process: "subprocess.Popen[bytes]", name: str, log: Path) -> str:
 def _is_ready(process: "subprocess.Popen[bytes]", url: str, log: Path) -> bool:
     assert process.poll() is None, log.read_text()
     try:
-        return requests.get(url, timeout=5).ok
+        return requests.get(url, timeout=5).status_code in (200, 401)
     except requests.RequestException:
         return False

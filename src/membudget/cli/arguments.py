@@ -13,6 +13,7 @@ from membudget.cli.fidelity_arguments import add_fidelity
 from membudget.cli.history_arguments import add_backfill, add_history, add_place
 from membudget.cli.image_arguments import add_base_variants, add_diff, add_inspect
 from membudget.cli.init_arguments import HELPER_IMAGE_HELP, add_init
+from membudget.cli.metrics_arguments import add_metrics
 from membudget.cli.report_arguments import add_detail, add_format, add_report, add_report_option, add_written_report
 from membudget.cli.setup_arguments import add_completion, add_doctor, add_validate
 from membudget.core.errors import ExitCode
@@ -50,6 +51,7 @@ def make_parser(program: str = "membudget") -> argparse.ArgumentParser:
     _add_plan(commands)
     _add_merge(commands)
     add_report(commands)
+    add_metrics(commands)
     _add_publish(commands)
     add_history(commands)
     add_backfill(commands, _add_measuring_options)

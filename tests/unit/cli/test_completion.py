@@ -15,7 +15,7 @@ from tests.support.missing import all_have_to_run, skip_for_want_of
 @pytest.mark.parametrize(
     ("words", "found"),
     [
-        (["me"], ["measure", "merge"]),
+        (["me"], ["measure", "merge", "metrics"]),
         (["check", "--fail"], ["--fail-on"]),
         (["check", "--fail-on", ""], ["fail", "warn", "never"]),
         (["check", "--fail-on", "warn", "--no-c"], ["--no-cache"]),
@@ -57,7 +57,7 @@ def said(program: str, *arguments: str, folder: Path) -> list[str]:
 @pytest.mark.parametrize(
     ("line", "found"),
     [
-        ("membudget me", {"measure", "merge"}),
+        ("membudget me", {"measure", "merge", "metrics"}),
         ("membudget check --fail", {"--fail-on"}),
         ("membudget check --fail-on ", {"fail", "warn", "never"}),
         ("membudget check --budgets bud", {"budgets.toml"}),
