@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from membudget.advise.fit import Subject
@@ -12,6 +12,7 @@ from membudget.core.metrics import Metric
 from membudget.core.progress import Doing, Progress, Running, Stage, Step
 from membudget.judge.plane import plane
 from membudget.judge.scaled import ExpectedSize, Halt, Halted, NoSize, Place, ScaledImage, ScaledPoint
+from membudget.manifests.deployed import CpuLimit, Deployment
 from membudget.measure.schedule import Turn, interleaved
 from membudget.measure.trial import Outcome, Trial, TrialSpec
 
@@ -40,6 +41,8 @@ class Wanted:
     """The CPUs that the service sees in production. None if nobody asked."""
     connections: int | None = None
     """The connections that it has at once in production."""
+    cpu_limits: Mapping[str, CpuLimit] = field(default_factory=dict)
+    """The limits of CPU time in the manifests, by image. Each counts if `cpus` is None."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,17 @@ class _Plan:
     subject: Subject
     specs: Mapping[Place, TrialSpec]
     wanted: Wanted
+
+
+def cpu_limits(deployed: Deployment) -> dict[str, CpuLimit]:
+    """Return the limit of CPU time of each image in the manifests. The largest, if several workloads run it."""
+    found: dict[str, CpuLimit] = {}
+    for workload in deployed.workloads:
+        for container in workload.containers:
+            limit, image = container.cpu_limit, container.runs
+            if image is not None and limit is not None:
+                found[image] = max(limit, found.get(image, limit), key=lambda one: one.thousandths)
+    return found
 
 
 def run(subjects: Sequence[Subject], wanted: Wanted, tools: Tools, progress: Progress) -> list[ScaledImage]:
@@ -136,11 +150,14 @@ def _grown(found: ScaledImage, plan: _Plan, peaks: Mapping[Place, Sequence[int]]
         untested=grown.untested,
     )
     wanted, load = plan.wanted, load_of(plan.subject.spec.workload)
-    if wanted.cpus is None and wanted.connections is None:
+    limit = wanted.cpu_limits.get(found.name) if wanted.cpus is None else None
+    cpus = limit.cpus if limit is not None else wanted.cpus
+    found = replace(found, cpu_limit=limit)
+    if cpus is None and wanted.connections is None:
         return found
     if wanted.connections is not None and load is None:
         return replace(found, no_size=NoSize.CONNECTIONS_NOT_VARIED)
-    place = Place(wanted.cpus or plan.subject.spec.inputs.cpus, wanted.connections or load)
+    place = Place(cpus or plan.subject.spec.inputs.cpus, wanted.connections or load)
     expected = grown.expected(place)
     if isinstance(expected, NoSize):
         return replace(found, no_size=expected)

@@ -2,20 +2,25 @@
 
 import argparse
 import os
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from membudget.advise import scaling as scaling_use_case
-from membudget.advise.scaling import Wanted
+from membudget.advise.scaling import Wanted, cpu_limits
 from membudget.advise.subjects import Chosen
 from membudget.budgets.entries import Budgets
 from membudget.build.docker_build import Builder
+from membudget.check.manifests import checked_manifests
 from membudget.cli.measure import measuring_options
 from membudget.cli.subjects import Unnamed, Workshop, budgets_of_head, chosen_here, ready
 from membudget.cli.wiring import connected_engine, progress_display
 from membudget.core.errors import ConfigurationError, ExitCode
+from membudget.engine.rendering import Renderers
 from membudget.engine.run_id import own_run_id
 from membudget.judge.scaled import Halt, Halted, ScaledImage
+from membudget.manifests.deployed import CpuLimit
 from membudget.measure.equipment import measuring
 from membudget.publish.servers import registry
 from membudget.publish.workflow import show, show_json
@@ -46,7 +51,7 @@ def scaling(options: argparse.Namespace) -> ExitCode:
             wanted = Wanted(
                 _measurable(options.at_cpus, there), options.loads, options.trials, options.cpus, options.connections
             )
-            report = _measured(images, wanted, options, Workshop(engine, pool, progress, run), there)
+            report = _measured(images, wanted, options, Workshop(engine, pool, progress, run), (budgets, there))
     if options.format == "json":
         show_json(report.model_dump_json(indent=1))
     else:
@@ -85,13 +90,19 @@ def _measurable(asked: tuple[int, ...] | None, there: int) -> tuple[int, ...]:
     return asked
 
 
-def _measured(images: Chosen, wanted: Wanted, options: argparse.Namespace, shop: Workshop, there: int) -> ScalingReport:
+def _measured(
+    images: Chosen, wanted: Wanted, options: argparse.Namespace, shop: Workshop, known: tuple[Budgets | None, int]
+) -> ScalingReport:
+    """Measure the images. `known` are the budgets file, and how many CPUs the machine has."""
+    budgets, there = known
     unnamed = Unnamed(tuple(options.container_command), options.timeout)
     with ready(images, unnamed, shop, needs_head=bool(images.of_file)) as found:
         unbuilt = [
             ScaledImage(name=one.name, limit_bytes=one.today_bytes, halted=Halted(Halt.FAULT, one.fault))
             for one in found.failed
         ]
+        if budgets is not None and found.checkout is not None:
+            wanted = replace(wanted, cpu_limits=_cpu_limits(budgets, found.checkout))
         return ScalingReport(
             membudget_version=VERSION,
             started_at=datetime.now(UTC),
@@ -103,3 +114,11 @@ def _measured(images: Chosen, wanted: Wanted, options: argparse.Namespace, shop:
             commit=found.head.sha if found.head is not None else None,
             images=(*scaling_use_case.run(found.subjects, wanted, found.tools, shop.progress), *unbuilt),
         )
+
+
+def _cpu_limits(budgets: Budgets, checkout: Path) -> Mapping[str, CpuLimit]:
+    """Return the limits of CPU time in the manifests. What cannot be read has none: `check` tells about it."""
+    manifests = checked_manifests(
+        budgets.manifests, budgets.manifest_rules, tuple(budgets.images), (checkout, None), Renderers()
+    )
+    return cpu_limits(manifests.head) if manifests is not None else {}

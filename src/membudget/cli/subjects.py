@@ -87,6 +87,8 @@ class Ready:
     tools: MeasuringTools
     head: Commit | None
     """The commit that they are built from. None if none was asked for."""
+    checkout: Path | None = None
+    """The files of that commit. None if none of them was built."""
 
 
 @contextmanager
@@ -105,7 +107,7 @@ def ready(images: Chosen, unnamed: Unnamed, shop: Workshop, *, needs_head: bool)
         bases = BaseVariants(shop.engine, cache, shop.progress.note, asks_registry=False)
         tools = CheckTools((shop.engine, shop.pool, cache), (checkouts, Builder(shop.engine), shop.run), None, bases)
         subjects, failed = built_subjects(images.of_file, checkout, tools, shop.progress)
-        yield Ready((*subjects, *of_engine), tuple(failed), tools, head)
+        yield Ready((*subjects, *of_engine), tuple(failed), tools, head, checkout)
 
 
 def _of_engine(name: str, unnamed: Unnamed, engine: Engine) -> Subject:

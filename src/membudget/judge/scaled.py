@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from membudget.core.files import Stored
+from membudget.manifests.deployed import CpuLimit
 
 _MOST = 1 << 50
 _Bytes = Annotated[int, Field(ge=0, le=_MOST)]
@@ -124,6 +125,8 @@ class ScaledImage(Stored):
     bends: Annotated[tuple[Bend, ...], Field(max_length=3)] = ()
     untested: Annotated[tuple[Bend, ...], Field(max_length=3)] = ()
     """The bends that these trials cannot show, because that takes a third number of CPUs or connections."""
+    cpu_limit: CpuLimit | None = None
+    """The limit in the manifests that gave the CPUs of production. None if the user named them, or if there is none."""
     size: ExpectedSize | None = None
     no_size: NoSize | None = NoSize.NOT_ASKED
     """None if there is a size."""

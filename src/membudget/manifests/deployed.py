@@ -12,6 +12,7 @@ from membudget.manifests.quantities import MOST_BYTES
 from membudget.manifests.spots import Spot
 
 LONGEST_NAME = 300
+MOST_CPUS = 1024
 MOST_WORKLOADS, MOST_CONTAINERS, MOST_SCALERS, MOST_FAULTS = 200, 50, 200, 50
 
 Name = Annotated[str, Field(max_length=LONGEST_NAME)]
@@ -42,6 +43,20 @@ class Amount(Stored):
     place: Place
     line_text: Annotated[str, Field(max_length=300)] = ""
     """The whole line, if the amount is written there and nothing else on it looks the same. Otherwise empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class CpuLimit(Stored):
+    """A limit of CPU time, and where it is written."""
+
+    thousandths: Annotated[int, Field(ge=1, le=MOST_CPUS * 1000)]
+    """In thousandths of a CPU."""
+    place: Place
+
+    @property
+    def cpus(self) -> int:
+        """The number of CPUs that a runtime sees that looks at the limit: rounded up."""
+        return -(-self.thousandths // 1000)
 
 
 class Role(StrEnum):
@@ -80,6 +95,8 @@ class Container(Stored):
     """Where the missing limit can be written. None if it is there, or if no place is known."""
     request_spot: Spot | None = None
     """The same for the request."""
+    cpu_limit: CpuLimit | None = None
+    """None if there is none, or none that could be read."""
 
     @property
     def reserved(self) -> Amount | None:

@@ -140,6 +140,7 @@ def _container(entry: YamlValue, role: Role, where: str, in_memory: set[str], re
         tuple(dict.fromkeys(mount for mount in mounts if mount in in_memory)), None,
         reading.spot(entry, Key.RESOURCES, Key.LIMITS, Key.MEMORY),
         reading.spot(entry, Key.RESOURCES, Key.REQUESTS, Key.MEMORY),
+        reading.cpu_limit(resources.get("limits", "cpu")),
     )  # fmt: skip
 
 

@@ -38,9 +38,11 @@ def read_compose(text: str, reading: Reading) -> Deployment:
             names = tuple(volume.name for volume in volumes)
             image = _defaulted(service.get("image").text or "")[:300]
             spot = _spot(service, reading) if limit is None else None
+            cpus = service.get("deploy", "resources", "limits", "cpus") or service.get("cpus")
             container = Container(
-                name[:300], image, place, request=request, limit=limit, volumes=names, limit_spot=spot
-            )
+                name[:300], image, place, request=request, limit=limit, volumes=names, limit_spot=spot,
+                cpu_limit=reading.cpu_limit(cpus),
+            )  # fmt: skip
             workloads.append(
                 Workload(reading.source, Platform.COMPOSE, "service", name[:300], place, (container,), volumes)
             )

@@ -26,6 +26,15 @@ class InvalidQuantity(ValueError):
 
 def kubernetes_bytes(text: str) -> int:
     """Return the bytes of a quantity such as "128Mi", "1.5e9" or "128974848000m". Raises InvalidQuantity."""
+    return _possible(_quantity(text))
+
+
+def thousandths_of_cpus(text: str) -> int:
+    """Return the thousandths of a CPU of a quantity such as "500m" or "1.5", rounded up. Raises InvalidQuantity."""
+    return _possible(_quantity(text) * 1000)
+
+
+def _quantity(text: str) -> Fraction:
     matched = _KUBERNETES.fullmatch(text) if len(text) <= _LONGEST else None
     if matched is None:
         raise InvalidQuantity("it is no quantity of Kubernetes: a number, alone or with a unit such as Mi, Gi, M or G")
@@ -38,7 +47,7 @@ def kubernetes_bytes(text: str) -> int:
         number *= Fraction(10) ** int(unit[1:])
     elif unit:
         number *= 1000 ** (_POWERS.index(unit.lower()) + 1)
-    return _possible(number)
+    return number
 
 
 def compose_bytes(text: str) -> int:

@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from membudget.core.errors import shortened
-from membudget.manifests.deployed import LONGEST_NAME, MOST_FAULTS, Amount, Fault, Place
-from membudget.manifests.quantities import InvalidQuantity, kubernetes_bytes
+from membudget.manifests.deployed import LONGEST_NAME, MOST_CPUS, MOST_FAULTS, Amount, CpuLimit, Fault, Place
+from membudget.manifests.quantities import InvalidQuantity, kubernetes_bytes, thousandths_of_cpus
 from membudget.manifests.spots import Key, Source, Spot
 from membudget.manifests.yaml_text import YamlValue
 
@@ -48,6 +48,14 @@ class Reading:
     def name(self, value: YamlValue) -> str:
         """Return a name, or a text to the same effect. Empty if there is none."""
         return (value.text or "")[:LONGEST_NAME]
+
+    def cpu_limit(self, value: YamlValue) -> CpuLimit | None:
+        """Return a limit of CPU time. None if there is none, or if it is wrong: no rule for memory depends on it."""
+        try:
+            found = thousandths_of_cpus(value.text) if value.text is not None and not value.is_null else 0
+        except InvalidQuantity:
+            return None
+        return CpuLimit(found, self.place(value)) if 1 <= found <= MOST_CPUS * 1000 else None
 
     def amount(self, value: YamlValue, key: str, parse: Callable[[str], int] = kubernetes_bytes) -> Amount | None:
         """Return an amount of memory. None if there is none, or if it is wrong, which is then noted."""

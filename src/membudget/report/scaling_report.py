@@ -9,7 +9,7 @@ from pydantic import AwareDatetime, Field
 
 from membudget.budgets.entries import MOST_IMAGES
 from membudget.core.errors import ExitCode
-from membudget.judge.scaled import NoSize, ScaledImage
+from membudget.judge.scaled import ScaledImage
 from membudget.report.report import Environment, ReportModel
 
 SCALING_VERSION: Final = 1
@@ -40,5 +40,6 @@ class ScalingReport(ReportModel):
     @property
     def exit_code(self) -> ExitCode:
         """0 if each image has what was asked for: its growth, and the size in production. Otherwise 3."""
-        is_whole = all(image.halted is None and image.no_size in (None, NoSize.NOT_ASKED) for image in self.images)
+        is_asked = self.cpus is not None or self.connections is not None
+        is_whole = all(image.halted is None and not (is_asked and image.no_size) for image in self.images)
         return ExitCode.WITHIN_BUDGET if is_whole else ExitCode.UNMEASURED

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from membudget.core.quantities import format_size
 from membudget.core.untrusted_text import Part, Quoted
 from membudget.judge.scaled import Bend, Estimate, Halt, Halted, NoSize, Place, ScaledImage
+from membudget.manifests.deployed import CpuLimit
 from membudget.report.scaling_report import ScalingReport
 
 Sentence = tuple[Part, ...]
@@ -21,6 +22,8 @@ def answer_sentences(image: ScaledImage) -> Iterator[Sentence]:
         peak, where = image.size.peak, place_words(image.size.place)
         yield (Quoted(image.name), f" at {where}: expect {format_size(peak.value_bytes)} ({_interval(peak)}).")
     yield (Quoted(image.name), f" takes {_growth(image)}.")
+    if image.cpu_limit is not None:
+        yield from _cpu_limit(image.cpu_limit)
     yield from ((remark,) for remark in _remarks(image))
 
 
@@ -62,6 +65,13 @@ def _growth(image: ScaledImage) -> str:
 
 def _interval(each: Estimate) -> str:
     return f"{format_size(each.low_bytes)} to {format_size(each.high_bytes)}"
+
+
+def _cpu_limit(limit: CpuLimit) -> Iterator[Sentence]:
+    cpus = "1 CPU" if limit.cpus == 1 else f"{limit.cpus} CPUs"
+    line = f", line {limit.place.line}" if limit.place.is_exact else ""
+    yield ("Its CPU limit in ", Quoted(limit.place.path), f"{line}, is {limit.thousandths / 1000:g}.")
+    yield (f"The JVM, .NET and Go 1.25 or newer then see {cpus}. Other runtimes see all CPUs of the node: use --cpus.",)
 
 
 _BENDS = {

@@ -1,18 +1,23 @@
 """The use case: which trials are run, in which order, and what follows from their peaks."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import pytest
 
 from membudget.advise.fit import Subject
 from membudget.advise.loads import load_of
-from membudget.advise.scaling import Wanted, run
+from membudget.advise.scaling import Wanted, cpu_limits, run
 from membudget.budgets.workload import CommandWorkload, HttpWorkload
 from membudget.budgets.workload_parts import WorkloadKind
 from membudget.core.errors import ConfigurationError, EngineLost, EnvironmentFault
 from membudget.core.progress import Running
 from membudget.core.quantities import MIB
 from membudget.judge.scaled import Halt, NoSize, Place, ScaledImage
+from membudget.manifests.deployed import CpuLimit
+from membudget.manifests.deployed import Place as PlaceInFile
+from membudget.manifests.kubernetes import read_kubernetes
+from membudget.manifests.reading import Reading
 from membudget.measure.trial import Outcome, Trial, TrialSpec
 from tests.support.builders import trial
 from tests.support.silence import Silence
@@ -100,6 +105,39 @@ def test_other_workloads_vary_by_their_cpus_alone(tools: Tools) -> None:
 def test_nobody_has_to_ask_for_a_size(tools: Tools) -> None:
     found = scaled(tools)
     assert (found.size, found.no_size) == (None, NoSize.NOT_ASKED)
+
+
+LIMIT = CpuLimit(7500, PlaceInFile("deploy/api.yaml", 12))
+
+
+def test_a_cpu_limit_of_the_manifests_says_the_cpus_of_production(tools: Tools) -> None:
+    found = scaled(tools, replace(WANTED, cpu_limits={"api": LIMIT, "other": replace(LIMIT, thousandths=100)}))
+    assert found.size is not None
+    assert (found.size.place, found.cpu_limit) == (Place(8, 10), LIMIT)
+
+
+def test_cpus_that_the_user_names_count_before_those_of_the_manifests(tools: Tools) -> None:
+    found = scaled(tools, replace(WANTED, cpus=3, cpu_limits={"api": LIMIT}))
+    assert found.size is not None
+    assert (found.size.place, found.cpu_limit) == (Place(3, 10), None)
+
+
+def test_the_largest_cpu_limit_of_an_image_counts() -> None:
+    manifest = """
+kind: Deployment
+spec: {template: {spec: {containers: [
+  {name: small, image: api, resources: {limits: {cpu: 500m}}},
+  {name: large, image: api, resources: {limits: {cpu: "2.5"}}},
+  {name: none, image: api},
+  {name: other, image: redis, resources: {limits: {cpu: 8}}},
+]}}}
+"""
+    read = read_kubernetes(manifest, Reading("api.yaml", "api.yaml"))
+    (workload,) = read.workloads
+    containers = tuple(replace(one, runs="api" if one.image == "api" else None) for one in workload.containers)
+    found = cpu_limits(replace(read, workloads=(replace(workload, containers=containers),)))
+    assert found == {"api": CpuLimit(2500, PlaceInFile("api.yaml", 5))}
+    assert found["api"].cpus == 3
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,19 @@ def test_reservations_are_requests(service: str, request_bytes: int) -> None:
     assert amount.size_bytes == request_bytes
 
 
+@pytest.mark.parametrize(
+    ("service", "thousandths"),
+    [("    cpus: 0.5\n", 500), ("    cpus: '2'\n    deploy: {resources: {limits: {cpus: '1.25'}}}\n", 1250),
+     ("    cpus: half\n", None), ("    cpus: 0\n", None), ("    cpus: -1\n", None), ("    cpus: 5000\n", None),
+     ("    cpus: ${CPUS}\n", None), ("    cpus: [1]\n", None), ("    image: api\n", None)],
+)  # fmt: skip
+def test_a_cpu_limit_is_read_and_a_wrong_one_is_none(service: str, thousandths: int | None) -> None:
+    found = compose(service)
+    limit = found.workloads[0].containers[0].cpu_limit
+    assert (limit.thousandths if limit is not None else None) == thousandths
+    assert found.faults == ()
+
+
 def test_a_variable_has_its_default_or_is_a_fault() -> None:
     with_default = compose("    mem_limit: ${LIMIT:-128m}\n").workloads[0].containers[0].limit
     assert with_default is not None

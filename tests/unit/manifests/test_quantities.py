@@ -5,7 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from membudget.core.quantities import GIB, MIB
-from membudget.manifests.quantities import MOST_BYTES, InvalidQuantity, compose_bytes, ecs_bytes, kubernetes_bytes
+from membudget.manifests.quantities import (
+    MOST_BYTES,
+    InvalidQuantity,
+    compose_bytes,
+    ecs_bytes,
+    kubernetes_bytes,
+    thousandths_of_cpus,
+)  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -15,6 +22,13 @@ from membudget.manifests.quantities import MOST_BYTES, InvalidQuantity, compose_
 )  # fmt: skip
 def test_compose_units_are_powers_of_1024(text: str, size: int) -> None:
     assert compose_bytes(text) == size
+
+
+@pytest.mark.parametrize(
+    ("text", "thousandths"), [("500m", 500), ("2", 2000), ("0.1", 100), ("1.5", 1500), ("100u", 1), ("4e0", 4000)]
+)
+def test_cpus_are_counted_in_thousandths(text: str, thousandths: int) -> None:
+    assert thousandths_of_cpus(text) == thousandths
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,8 @@ from membudget.judge.scaled import (
     ScaledImage,
     ScaledPoint,
 )  # fmt: skip
+from membudget.manifests.deployed import CpuLimit
+from membudget.manifests.deployed import Place as PlaceInFile
 from membudget.report.formats.scaling_report import render
 from membudget.report.scaling_report import ScalingReport
 from tests.support.builders import report as check_report
@@ -54,6 +56,8 @@ JOB = ScaledImage(
     no_size=NoSize.CONNECTIONS_NOT_VARIED,
 )
 BENT = replace(API, name="bent", fixed=None, bends=(Bend.CONNECTIONS,), untested=(), size=None, no_size=NoSize.BENT)
+DEPLOYED = replace(API, name="deployed", cpu_limit=CpuLimit(7500, PlaceInFile("deploy/api.yaml", 12)))
+RENDERED = replace(API, name="rendered", cpu_limit=CpuLimit(1000, PlaceInFile("chart", is_exact=False)))
 LARGE = replace(API, name="large", size=ExpectedSize(Place(8, 400), about(294, 9)))
 KILLED = ScaledImage(
     name="killed", limit_bytes=64 * MIB, points=API.points[:1],
@@ -63,10 +67,10 @@ ONE = ScaledImage(name="one", limit_bytes=None, halted=Halted(Halt.NOTHING_VARIE
 BROKEN = ScaledImage(name="broken", limit_bytes=None, halted=Halted(Halt.FAULT, "it does not build: \x1b[31mno"))
 
 
-def report(*images: ScaledImage, left_out: tuple[int, ...] = (4,)) -> ScalingReport:
+def report(*images: ScaledImage, left_out: tuple[int, ...] = (4,), cpus: int | None = 8) -> ScalingReport:
     return ScalingReport(
         membudget_version="1.2.3", started_at=datetime(2026, 11, 28, tzinfo=UTC),
-        environment=check_report().environment, trials=3, cpus_left_out=left_out, images=images,
+        environment=check_report().environment, trials=3, cpus_left_out=left_out, cpus=cpus, images=images,
     )  # fmt: skip
 
 
@@ -78,14 +82,13 @@ def text(shown: ScalingReport) -> str:
 
 
 def test_every_answer_is_told_in_words() -> None:
-    assert_golden("scaling.txt", text(report(API, JOB, BENT, LARGE, KILLED, ONE, BROKEN)))
+    assert_golden("scaling.txt", text(report(API, JOB, BENT, DEPLOYED, RENDERED, LARGE, KILLED, ONE, BROKEN)))
 
 
 @pytest.mark.parametrize(
     ("images", "code"),
     [
         ((API,), ExitCode.WITHIN_BUDGET),
-        ((API, replace(API, size=None, no_size=NoSize.NOT_ASKED)), ExitCode.WITHIN_BUDGET),
         ((API, JOB), ExitCode.UNMEASURED),
         ((API, BENT), ExitCode.UNMEASURED),
         ((API, KILLED), ExitCode.UNMEASURED),
@@ -95,6 +98,11 @@ def test_the_exit_code_says_whether_every_image_has_what_was_asked(
     images: tuple[ScaledImage, ...], code: ExitCode
 ) -> None:
     assert report(*images).exit_code is code
+
+
+def test_a_size_that_nobody_asked_for_may_be_missing() -> None:
+    bent = replace(BENT, cpu_limit=CpuLimit(8000, PlaceInFile("deploy/api.yaml", 12)))
+    assert report(API, bent, replace(API, size=None, no_size=NoSize.NOT_ASKED), cpus=None).exit_code == 0
 
 
 def test_json_is_read_as_it_was_written() -> None:
