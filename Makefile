@@ -9,7 +9,7 @@ ENGINE := $(PYTHON) tools/engine.py run --
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-cgroup2 test-release attacks soak unit lint format bench bench-accuracy bench-overhead bench-near-peak bench-leaks bench-peers bench-leak-or-plateau bench-http-load bench-http-rates bench-live-heap bench-runtime-rules bench-record-noise bench-images bench-first-line bench-fit-truth bench-fit-services bench-fit-noise bench-history-pushes bench-history-fleet fuzz image picture picture-outcomes picture-fit page-assets schema tables clean stop-engine lock pins
+.PHONY: help demo test test-cgroup2 test-release attacks soak unit lint format bench bench-accuracy bench-overhead bench-near-peak bench-leaks bench-peers bench-leak-or-plateau bench-http-load bench-http-rates bench-live-heap bench-runtime-rules bench-record-noise bench-images bench-first-line bench-fit-truth bench-fit-services bench-fit-noise bench-history-pushes bench-history-fleet fuzz image picture picture-outcomes picture-fit page-assets schema tables dashboard clean stop-engine lock pins
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -122,6 +122,9 @@ schema: $(VENV)/.installed  ## write docs/schema anew, after a change to the bud
 
 tables: $(VENV)/.installed  ## write the documentation's tables of metrics anew, after a change to a definition
 	@$(BIN)/python tools/metric_tables.py
+
+dashboard: $(VENV)/.installed-dev  ## write the Grafana dashboard in examples/prometheus anew
+	@$(BIN)/python tools/grafana_dashboard.py
 
 lock: $(VENV)/.installed-dev  ## pin the image's Python packages anew, with their hashes
 	@$(COMPILE) --output-file requirements.lock pyproject.toml
