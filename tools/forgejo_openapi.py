@@ -27,6 +27,9 @@ OPERATIONS = {
     "IssueEditComment": "patch",
     "IssueDeleteComment": "delete",
     "RepoGetPullRequest": "get",
+    "IssueListIssues": "get",
+    "IssueCreateIssue": "post",
+    "IssueEditIssue": "patch",
     "RepoCreateStatus": "post",
 }
 """By the generator's names, with their methods, which the types do not have."""

@@ -19,7 +19,7 @@ from werkzeug.routing import Map, Rule
 from tests.support.forgejo_description import ForgejoDescription, forgejo_description
 from tests.support.github_operations import Answer, Call, Permission, Play, Refusal, Token
 from tests.support.github_server import Application, Github, served
-from tests.support.github_state import Comment, Repository, Status
+from tests.support.github_state import Comment, Issue, PullRequest, Repository, Status
 
 API = "/api/v1"
 ALL_SCOPES = frozenset({"read:user", "write:issue", "write:repository"})
@@ -169,6 +169,50 @@ def _delete_comment(call: Call, _: ForgejoDescription, owner: str, repo: str, **
     comment = _own(call, owner, repo, what["id"])
     del call.state.repositories[f"{owner}/{repo}"].comments[comment.id]
     return Answer(204)
+
+
+def _issue(call: Call, description: ForgejoDescription, repository: Repository, issue: Issue) -> dict[str, Any]:
+    known = {
+        "id": 10_000 + issue.number,
+        "number": issue.number,
+        "title": issue.title,
+        "body": issue.body,
+        "state": issue.state,
+        "html_url": f"{call.request.host_url}{repository.full_name}/issues/{issue.number}",
+    }
+    return {**description.unset("Issue"), **known, "user": _user(description, issue.author)}
+
+
+def _pull_as_issue(call: Call, description: ForgejoDescription, repo: Repository, pull: PullRequest) -> dict[str, Any]:
+    shown = _issue(call, description, repo, Issue(pull.number, "ann", "A pull request", "", pull.state))
+    return {**shown, "pull_request": description.unset("PullRequestMeta")}
+
+
+@_plays("GET", f"{_REPOSITORY}/issues")
+def _list_issues(call: Call, description: ForgejoDescription, owner: str, repo: str) -> Answer:
+    repository = _readable(call, "read:issue", owner, repo)
+    issues = [_issue(call, description, repository, one) for one in repository.told.issues.values()]
+    pulls = [_pull_as_issue(call, description, repository, one) for one in repository.pull_requests.values()]
+    wanted = call.request.args.get("state", "open")
+    listed = [one for one in [*issues, *pulls] if wanted in (one["state"], "all")]
+    return call.page(repository, sorted(listed, key=lambda one: -one["number"]))
+
+
+@_plays("POST", f"{_REPOSITORY}/issues")
+def _create_issue(call: Call, description: ForgejoDescription, owner: str, repo: str) -> Answer:
+    repository = _readable(call, "write:issue", owner, repo)
+    number = repository.told.next_number(repository.pull_requests)
+    made = repository.told.issues[number] = Issue(number, call.token.login, call.content["title"], call.content["body"])
+    return Answer(201, _issue(call, description, repository, made))
+
+
+@_plays("PATCH", f"{_REPOSITORY}/issues/{{index}}")
+def _edit_issue(call: Call, description: ForgejoDescription, owner: str, repo: str, index: int) -> Answer:
+    repository = _readable(call, "write:issue", owner, repo)
+    issue: Issue = _exists(repository.told.issues, index)
+    for name in ("title", "body", "state"):
+        setattr(issue, name, call.content.get(name, getattr(issue, name)))
+    return Answer(201, _issue(call, description, repository, issue))
 
 
 @_plays("GET", f"{_REPOSITORY}/pulls/{{index}}")

@@ -22,12 +22,23 @@ from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.routing import Map
 from werkzeug.serving import WSGIRequestHandler, make_server
 
+import tests.support.github_issues
 import tests.support.github_releases
 import tests.support.github_reviews  # noqa: F401 - what they play
 from tests.support.api_description import ApiDescription
 from tests.support.github_description import github_description
 from tests.support.github_operations import BLOBS, ROUTES, Answer, Call, Permission, Play, Refusal, Token, content_of
-from tests.support.github_state import Artifact, CheckRun, Comment, GithubState, PullRequest, ReviewComment, Status
+from tests.support.github_state import (
+    Artifact,
+    CheckRun,
+    Comment,
+    CommitComment,
+    GithubState,
+    Issue,
+    PullRequest,
+    ReviewComment,
+    Status,
+)
 from tests.support.serving import serving
 
 WORKFLOW_USER = "github-actions[bot]"
@@ -133,6 +144,21 @@ class Github:
     def review_comments(self, repository: str) -> list[ReviewComment]:
         """The review comments, the oldest first."""
         return list(self.state.repositories[repository].reviews.comments.values())
+
+    def add_issue(self, repository: str, author: str | None, body: str) -> Issue:
+        """An issue that somebody opened."""
+        there = self.state.repository(repository)
+        made = Issue(there.told.next_number(there.pull_requests), author, "An issue", body)
+        there.told.issues[made.number] = made
+        return made
+
+    def issues(self, repository: str) -> list[Issue]:
+        """The issues, the oldest first."""
+        return list(self.state.repositories[repository].told.issues.values())
+
+    def commit_comments(self, repository: str) -> list[CommitComment]:
+        """The comments on commits, the oldest first."""
+        return list(self.state.repositories[repository].told.commit_comments.values())
 
     def statuses(self, repository: str, sha: str) -> list[Status]:
         """The statuses of a commit, the newest first."""

@@ -190,6 +190,40 @@ class Reviews:
 
 
 @dataclass(slots=True)
+class Issue:
+    """An issue."""
+
+    number: int
+    author: str | None
+    title: str
+    body: str
+    state: str = "open"
+
+
+@dataclass(slots=True)
+class CommitComment:
+    """A comment on a commit."""
+
+    id: int
+    sha: str
+    author: str | None
+    body: str
+
+
+@dataclass(slots=True)
+class Told:
+    """What a repository has beside its pull requests: issues, and comments on commits."""
+
+    issues: dict[int, Issue] = field(default_factory=dict)
+    commit_comments: dict[int, CommitComment] = field(default_factory=dict)
+    issues_are_off: bool = False
+
+    def next_number(self, pull_requests: dict[int, PullRequest]) -> int:
+        """The number of the next issue. Pull requests share the numbers."""
+        return max([0, *self.issues, *pull_requests]) + 1
+
+
+@dataclass(slots=True)
 class Repository:
     """A repository."""
 
@@ -205,6 +239,7 @@ class Repository:
     commits: set[str] = field(default_factory=set)
     """Beside those of pull requests."""
     reviews: Reviews = field(default_factory=Reviews)
+    told: Told = field(default_factory=Told)
 
     def comments_of(self, number: int) -> list[Comment]:
         """The comments of one issue, the oldest first."""

@@ -143,33 +143,42 @@ class ServerCommenter:
 
     def post(self, pull_request: PullRequest, draft: Draft) -> Posted | NotPosted:
         """Create the comment, or edit the existing one. Never raises errors of the server."""
-        lost: _WriteFault | None = None
-        for _ in range(_ROUNDS):
-            server = self._comments(pull_request)
-            try:
-                return _with_lost(_keep_current(server, draft), lost)
-            except _WriteFault as failed:
-                fault = failed.fault
-                if fault.may_have_happened:
-                    lost = failed
-                    self._pause()
-            except ServerFault as failed:
-                fault = failed
-            reason = server.why_not(fault)
-            if not fault.may_have_happened and not fault.is_gone:
-                break
-        return self._found(pull_request, draft, reason, lost) if lost is not None else NotPosted(reason)
+        return keep_current(lambda: self._comments(pull_request), draft, self._pause)
 
-    def _found(self, pull_request: PullRequest, draft: Draft, reason: str, lost: "_WriteFault") -> Posted | NotPosted:
-        """Look for a comment that the server did not confirm."""
+
+def keep_current(connect: Callable[[], CommentServer], draft: Draft, pause: Callable[[], None]) -> Posted | NotPosted:
+    """Create the one comment of a key, or edit the existing one. Never raises errors of the server.
+
+    `pause` is called after a write that the server did not confirm, before the comment is looked for.
+    """
+    lost: _WriteFault | None = None
+    for _ in range(_ROUNDS):
+        server = connect()
         try:
-            found = self._comments(pull_request).own(draft.settings.prefix)
-        except ServerFault:
-            return NotPosted(reason, is_known=False)
-        for comment in found:
-            if draft.is_same(comment.body) and draft.settings.written_by(comment.body) == draft.run:
-                return Posted(comment.url, created=lost.creates)
-        return NotPosted(reason)
+            return _with_lost(_keep_current(server, draft), lost)
+        except _WriteFault as failed:
+            fault = failed.fault
+            if fault.may_have_happened:
+                lost = failed
+                pause()
+        except ServerFault as failed:
+            fault = failed
+        reason = server.why_not(fault)
+        if not fault.may_have_happened and not fault.is_gone:
+            break
+    return _found(connect(), draft, reason, lost) if lost is not None else NotPosted(reason)
+
+
+def _found(server: CommentServer, draft: Draft, reason: str, lost: "_WriteFault") -> Posted | NotPosted:
+    """Look for a comment that the server did not confirm."""
+    try:
+        found = server.own(draft.settings.prefix)
+    except ServerFault:
+        return NotPosted(reason, is_known=False)
+    for comment in found:
+        if draft.is_same(comment.body) and draft.settings.written_by(comment.body) == draft.run:
+            return Posted(comment.url, created=lost.creates)
+    return NotPosted(reason)
 
 
 class _WriteFault(Exception):

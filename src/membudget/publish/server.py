@@ -75,6 +75,8 @@ class Right(Enum):
     LABELS = "labels"
     STATUSES = "commit statuses"
     CHECK_RUNS = "check runs"
+    ISSUES = "issues"
+    COMMIT_COMMENTS = "comments on commits"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +110,8 @@ class Server(Protocol):
     """A server, and membudget's job on it.
 
     The class is made with the job's environment and a token, which may be empty. It raises ConfigurationError for
-    settings that cannot work. `comments`, `commit_states`, `remove_label`, `suggestions` and `report_of`
-    need a token.
+    settings that cannot work. `comments`, `commit_states`, `remove_label`, `suggestions`, `issues`,
+    `commit_comments` and `report_of` need a token.
     """
 
     capabilities: Capabilities
@@ -137,6 +139,16 @@ class Server(Protocol):
     def suggestions(self, pull_request: PullRequest) -> SuggestionServer | None:
         """Return where changes of lines are suggested. Makes no request yet. Default: None, the server has no such."""
         del pull_request
+        return None
+
+    def issues(self, title: str) -> CommentServer | None:
+        """Return the repository's issues. Makes no request yet. `title` is that of a new issue. Default: None."""
+        del title
+        return None
+
+    def commit_comments(self, sha: str) -> CommentServer | None:
+        """Return the comments on a commit. Makes no request yet. Default: None, the server has none."""
+        del sha
         return None
 
     def remove_label(self, pull_request: PullRequest, label: str) -> str | None:

@@ -17,6 +17,7 @@ tests check requests and answers against. Facts marked * come from users of thes
   Gitea's contain the run's ID since 1.26 (go-gitea/gitea#36842), and contained the number before.
 - Forgejo's runner sets each GITHUB_ variable under FORGEJO_ as well, including the token. Other runners set
   GITEA_TOKEN.* Gitea's runner sets GITEA_ACTIONS. Forgejo's sets it too, and FORGEJO_ACTIONS since its 7.0.*
+- There are issues, whose lists have pull requests as well, and no comments on commits.
 - There is no merge queue, and membudget does not read artifacts of other runs there.
 """
 
@@ -34,6 +35,7 @@ _ACTIONS_USERS = frozenset({"forgejo-actions", "gitea-actions"})
 _REFUSAL = re.compile(r"required scope|permission")
 _ADVICE = {
     Right.COMMENTS: "a token of your own needs the scopes `write:issue` and `read:user`",
+    Right.ISSUES: "a token of your own needs the scopes `write:issue` and `read:user`",
     Right.STATUSES: "a token of your own needs the scope `write:repository` (a fork's token never may)",
 }
 FORGEJO = Dialect("Forgejo", _ADVICE, _REFUSAL)
@@ -41,7 +43,7 @@ GITEA = Dialect("Gitea", _ADVICE, _REFUSAL)
 
 
 class ForgejoServer(GithubServer):
-    """Forgejo: no check runs, no removal of a label by its name, no suggestions with GitHub's API."""
+    """Forgejo: no check runs, no removal of a label by its name, no comments on commits, no suggestions as GitHub's."""
 
     dialect = FORGEJO
     capabilities = Capabilities()
@@ -49,6 +51,7 @@ class ForgejoServer(GithubServer):
     remove_label = Server.remove_label
     report_of = Server.report_of
     suggestions = Server.suggestions
+    commit_comments = Server.commit_comments
 
     def access(self) -> Access:
         """Return whose token it is. A workflow's token belongs to the server's own account."""

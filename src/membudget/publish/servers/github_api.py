@@ -21,6 +21,8 @@ GITHUB = Dialect(
         Right.LABELS: "give the job `permissions: pull-requests: write` (a fork's token never may)",
         Right.STATUSES: "give the job `permissions: statuses: write` (a fork's token never may)",
         Right.CHECK_RUNS: "give the job `permissions: checks: write` (a fork's token never may)",
+        Right.ISSUES: "give the job `permissions: issues: write`",
+        Right.COMMIT_COMMENTS: "give the job `permissions: contents: write`",
     },
     refusal=re.compile(r"Resource not accessible"),
     accept="application/vnd.github+json",

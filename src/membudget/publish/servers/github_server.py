@@ -8,17 +8,20 @@ from urllib.parse import quote
 from pydantic import SecretStr
 
 from membudget.core.errors import ConfigurationError
+from membudget.publish.comment import CommentServer
 from membudget.publish.commit_state import CommitStates, StatusMode
 from membudget.publish.pull_request import NotPosted, PullRequest, ServerFault, WorkflowRun
 from membudget.publish.report_archive import LARGEST_ARCHIVE_BYTES, report_in
 from membudget.publish.report_file import parse_report
 from membudget.publish.server import Access, Capabilities, Event, ForeignReport, MeasuringRun, Right
 from membudget.publish.servers.comments import ApiComments
+from membudget.publish.servers.commit_comments import CommitComments
 from membudget.publish.servers.commit_states import CheckRun, CommitStatus
 from membudget.publish.servers.exchange import ApiModel, Dialect, Exchange
 from membudget.publish.servers.github_api import GITHUB, OwnNames, asked_name, github, github_names
 from membudget.publish.servers.github_event import read_event, repository_name
 from membudget.publish.servers.http_api import WEB_ADDRESS, ApiServer, HttpApi, is_web_address
+from membudget.publish.servers.issues import ApiIssues
 from membudget.publish.servers.review_comments import ReviewComments
 from membudget.publish.suggestions import SuggestionServer
 
@@ -89,6 +92,14 @@ class GithubServer(ApiServer):
     def suggestions(self, pull_request: PullRequest) -> SuggestionServer | None:
         """Return the review comments of a pull request."""
         return ReviewComments(self.api, self._own_names(), pull_request)
+
+    def issues(self, title: str) -> CommentServer | None:
+        """Return the issues of the job's repository."""
+        return ApiIssues(self.api, self._own_names(), self.repository, title)
+
+    def commit_comments(self, sha: str) -> CommentServer | None:
+        """Return the comments on a commit of the job's repository."""
+        return CommitComments(self.api, self._own_names(), self.repository, sha)
 
     def commit_states(self, mode: StatusMode, run: WorkflowRun, name: str) -> CommitStates:
         """Return the check run or commit status of a name on a run's commit."""
