@@ -53,7 +53,7 @@ def make_parser(program: str = "membudget") -> argparse.ArgumentParser:
     add_report(commands)
     add_metrics(commands)
     _add_publish(commands)
-    add_history(commands)
+    add_history(commands, _add_measuring_options)
     add_backfill(commands, _add_measuring_options)
     add_fidelity(commands, _add_measuring_options)
     add_doctor(commands, _add_measuring_options)

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from enum import Enum, auto
 from pathlib import Path
 
 from membudget.budgets.memory_rules import MemoryRule, MemoryRules
@@ -23,7 +24,7 @@ from membudget.check.check import CheckRequest
 from membudget.cli.history_store import HistoryStore, keep, lines_of_report, store_of, text_of
 from membudget.cli.measure import measuring_options
 from membudget.cli.request import Wanted, check_request
-from membudget.cli.tools import CheckTools
+from membudget.cli.tools import CheckTools, FreshTools
 from membudget.cli.wiring import cache_folder, connected_engine, layer_cache, progress_display
 from membudget.core.errors import ConfigurationError, ExitCode, shortened
 from membudget.core.metrics import HEADLINES, Metric
@@ -132,24 +133,31 @@ def measured(request: CheckRequest, tools: CheckTools, progress: Progress) -> Re
     return check_use_case.run(request, tools, progress, VERSION).report
 
 
+class Reuse(Enum):
+    """What of earlier runs may stand for something new."""
+
+    ALL = auto()
+    LAYERS = auto()
+    """The layers of builds, but no results of trials."""
+    NOTHING = auto()
+
+
 @contextmanager
 def commit_tools(
-    engine: Engine, repository: GitRepository, options: argparse.Namespace, progress: Progress, *, reuses: bool = True
+    engine: Engine, repository: GitRepository, options: argparse.Namespace, progress: Progress, reuse: Reuse = Reuse.ALL
 ) -> Iterator[CheckTools]:
-    """Provide the tools of a check. At the end, its images are removed.
-
-    `reuses` says whether layers of earlier builds and results of earlier trials may stand for new ones.
-    """
+    """Provide the tools of a check. At the end, its images are removed."""
     run = own_run_id()
-    builder = Builder(engine, is_fresh=not reuses)
+    builder = Builder(engine, is_fresh=reuse is Reuse.NOTHING)
     builder.check()
     with (
         workspace(repository, run) as checkouts,
         measuring(engine, run, measuring_options(options), progress.note) as runner,
     ):
-        results = ResultCache(cache_folder(), progress.note, is_trusted=True) if reuses else None
+        results = ResultCache(cache_folder(), progress.note, is_trusted=True) if reuse is Reuse.ALL else None
         cache = layer_cache()
         bases = BaseVariants(engine, cache, progress.note, asks_registry=False)
-        yield CheckTools((engine, runner, cache), (checkouts, builder, run), results, bases)
+        tools = FreshTools if reuse is Reuse.LAYERS else CheckTools
+        yield tools((engine, runner, cache), (checkouts, builder, run), results, bases)
         if results is not None:
             results.prune()

@@ -6,6 +6,7 @@ from membudget.build.history_place import MOST_COMMITS
 from membudget.cli.argument_values import days, duration, jobs, number_up_to
 from membudget.cli.history_shown_arguments import add_badge
 from membudget.cli.setup_arguments import AddMeasuringOptions
+from membudget.cli.steps_arguments import add_steps
 from membudget.core.errors import ExitCode
 from membudget.core.files import DEFAULT_REPORT
 
@@ -19,7 +20,9 @@ examples:
   %(prog)s import old-reports/ --push       keep the figures of older reports"""
 
 
-def add_history(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def add_history(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", add_measuring_options: AddMeasuringOptions
+) -> None:
     """Add `membudget history` and its commands."""
     command = commands.add_parser(
         "history",
@@ -34,6 +37,7 @@ def add_history(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     _add_record(kinds)
     _add_import(kinds)
     add_place(add_badge(kinds))
+    add_steps(kinds, add_measuring_options)
     push = kinds.add_parser(
         "push",
         help="push lines that were recorded without --push",

@@ -14,6 +14,7 @@ from membudget.core.errors import ConfigurationError, shortened
 from membudget.core.metrics import Metric
 from membudget.history.line import LARGEST_NOTE_BYTES, SkippedLines, line_filter
 from membudget.history.series import Series, points_of, series_of
+from membudget.history.step_line import StepLines
 from membudget.publish.servers import registry
 
 _LONGEST_LIST = 400
@@ -34,11 +35,19 @@ def fetched_store(options: argparse.Namespace) -> HistoryStore:
 
 
 def chosen_series(
-    store: HistoryStore, commits: Sequence[MainCommit], options: argparse.Namespace, skipped: SkippedLines
+    store: HistoryStore,
+    commits: Sequence[MainCommit],
+    options: argparse.Namespace,
+    skipped: SkippedLines,
+    searches: StepLines | None = None,
 ) -> list[Series]:
-    """Return the series of the images and metrics that the options name. `commits` are oldest first."""
+    """Return the series of the images and metrics that the options name. `commits` are oldest first.
+
+    `searches` collects what the history has about searches for steps.
+    """
     images, metrics = frozenset(options.images), metrics_of(options.metric or ())
     notes = store.notes([commit.sha for commit in commits], LARGEST_NOTE_BYTES)
+    notes = searches.passing(notes) if searches is not None else notes
     points = points_of(commits, notes, datetime.now(UTC), skipped, line_filter(images, metrics))
     return series_of(
         point

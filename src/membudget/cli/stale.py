@@ -16,7 +16,7 @@ from membudget.build.history_place import parse_place
 from membudget.build.revision import BaseRequest, MainCommit
 from membudget.check.check import CheckRequest
 from membudget.cli.action import ActionInputs
-from membudget.cli.backfill import commit_tools, measured, of_commit, with_figures_alone
+from membudget.cli.backfill import Reuse, commit_tools, measured, of_commit, with_figures_alone
 from membudget.cli.history_store import HistoryStore, keep, lines_of_report, store_of, text_of
 from membudget.cli.request import Wanted, check_request
 from membudget.cli.wiring import connected_engine, progress_display
@@ -72,7 +72,7 @@ def _refresh(options: argparse.Namespace, token: SecretStr) -> ExitCode:
         night = _night(request, commits, store, engine, options)
         due = len(night.due)
         while night.due:
-            with commit_tools(engine, repository, options, progress, reuses=False) as tools:
+            with commit_tools(engine, repository, options, progress, Reuse.NOTHING) as tools:
                 images = night.next_images(elapsed_ms(), tools.jobs)
                 if not images:
                     break

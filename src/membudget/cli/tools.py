@@ -307,6 +307,23 @@ class CheckTools(MeasuringTools):
         self._builder.cancel()
 
 
+class FreshTools(CheckTools):
+    """The tools of a check that runs every trial now. Images that are equal on both sides are still not run."""
+
+    def remembered(self, spec: TrialSpec) -> tuple[Trial, ...]:
+        """Return none."""
+        del spec
+        return ()
+
+    def remember(self, spec: TrialSpec, trials: Sequence[Trial]) -> None:
+        """Store nothing."""
+
+    @property
+    def remembers(self) -> bool:
+        """Whether equal images may be skipped."""
+        return True
+
+
 def _manifest_plan(spec: ImageSpec, deployed: DeployedPod, inputs: TrialInputs) -> PodPlan:
     ready = spec.workload.readiness
     keeps_healthcheck = ready is not None and ready.healthcheck is not None

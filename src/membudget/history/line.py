@@ -32,6 +32,8 @@ _ANY_VERSION = re.compile(rb'"v":\s*(\d{1,9})\b')
 VERSION = 1
 _BEGIN = b'{"v":'
 _ABOUT = re.compile(rb'"image":"([^"\\]*)","metric":"([^"\\]*)"')
+_OTHER_KIND = re.compile(rb'\{"v":\d{1,9},"kind":"')
+"""How a line begins that has no figure, such as one about a search for a step (`history/step_line`)."""
 _LAYOUT = re.compile(rb'\{"v":1,' + _ABOUT.pattern + b"[,}]")
 """How a line of today's version begins, as membudget writes it."""
 _MOST_ALTERNATIVES = 20
@@ -168,6 +170,8 @@ def read_lines(
         skipped.add(LineFault.TOO_LARGE, commit)
         return []
     texts = [text for text in data.split(b"\n") if text and not text.isspace()]
+    if b'"kind":"' in data:
+        texts = [text for text in texts if not _has_no_figure(text)]
     if only is not None:
         texts = list(_matching(commit, texts, only, skipped))
     try:  # nearly always everything is in order, and one call is several times as fast
@@ -187,6 +191,11 @@ def line_filter(images: Collection[str], metrics: Collection[Metric]) -> re.Patt
     image = "|".join(map(re.escape, images)) if 0 < len(images) <= _MOST_ALTERNATIVES else r"[^\"]*+"
     metric = "|".join(metrics) or r"[^\"]*+"
     return re.compile(f'"image":"(?:{image})","metric":"(?:{metric})"'.encode()) if images or metrics else None
+
+
+def _has_no_figure(text: bytes) -> bool:
+    """Return whether a line is of another kind. If it has run together with another line, a figure may be lost."""
+    return _OTHER_KIND.match(text) is not None and text.count(_BEGIN) == 1
 
 
 def _matching(commit: str, texts: Sequence[bytes], only: re.Pattern[bytes], skipped: SkippedLines) -> Iterator[bytes]:

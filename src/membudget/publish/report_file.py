@@ -10,7 +10,7 @@ from functools import partial
 from json import dumps
 from pathlib import Path
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from membudget.budgets.fields import ImageName
@@ -48,7 +48,7 @@ def write_report(report: Report, path: Path) -> None:
 def fitting(report: Report, most_bytes: int) -> tuple[Report, bytes] | None:
     """Return the report and its UTF-8 text, with as few details left out as possible. None if it is still too large."""
     for smaller, is_brief in _ever_smaller(report):
-        text = _text(smaller, is_brief=is_brief)
+        text = json_text(smaller, is_brief=is_brief)
         if len(text) <= most_bytes and oversized(text) is None:
             return smaller, text
     return None
@@ -120,7 +120,8 @@ def _each_trial(report: Report, of: Callable[[Trial], Trial]) -> Report:
     return report.model_copy(update={"images": tuple(image.with_each_side(side) for image in report.images)})
 
 
-def _text(report: Report, *, is_brief: bool) -> bytes:
+def json_text(report: BaseModel, *, is_brief: bool) -> bytes:
+    """Return a report as UTF-8 text. `is_brief`: without line breaks and default values."""
     indent = None if is_brief else 1
     try:
         return report.__pydantic_serializer__.to_json(report, indent=indent, exclude_defaults=is_brief)

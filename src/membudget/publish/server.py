@@ -141,6 +141,11 @@ class Server(Protocol):
         del pull_request
         return None
 
+    def commit_link(self, sha: str) -> str | None:
+        """Return the address of a commit of the job's repository. Default: None."""
+        del sha
+        return None
+
     def issues(self, title: str) -> CommentServer | None:
         """Return the repository's issues. Makes no request yet. `title` is that of a new issue. Default: None."""
         del title

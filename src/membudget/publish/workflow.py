@@ -129,6 +129,12 @@ def show(content: "RenderableType") -> None:
         console.print(content)
 
 
+def show_lines(text: str) -> None:
+    """Print lines for people as they are, of any length."""
+    with guarded_log(sys.stdout):
+        print(text, flush=True)
+
+
 def show_folded(title: str, content: "RenderableType") -> None:
     """Print for people, in a group that a workflow's log shows folded."""
     print(open_group(title), flush=True)

@@ -14,6 +14,7 @@ from membudget.build.history_place import DEFAULT_PLACE
 from membudget.check.check import CheckRequest
 from membudget.cli import stale
 from membudget.cli.action import ActionInputs
+from membudget.cli.backfill import Reuse
 from membudget.cli.history_store import HistorySource, store_of
 from membudget.cli.main import main
 from membudget.core.errors import ConfigurationError, ExitCode
@@ -54,8 +55,8 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
         yield SimpleNamespace(info=info)
 
     @contextmanager
-    def tools(*_: object, reuses: bool) -> Iterator[SimpleNamespace]:
-        assert not reuses, "a remembered trial is no new figure"
+    def tools(*given: object) -> Iterator[SimpleNamespace]:
+        assert given[-1] is Reuse.NOTHING, "a remembered trial is no new figure"
         yield SimpleNamespace(jobs=1)
 
     monkeypatch.setattr(stale, "connected_engine", engine)

@@ -93,6 +93,10 @@ class GithubServer(ApiServer):
         """Return the review comments of a pull request."""
         return ReviewComments(self.api, self._own_names(), pull_request)
 
+    def commit_link(self, sha: str) -> str | None:
+        """Return the address of a commit."""
+        return f"{self._url}/{self.repository}/commit/{sha}"
+
     def issues(self, title: str) -> CommentServer | None:
         """Return the issues of the job's repository."""
         return ApiIssues(self.api, self._own_names(), self.repository, title)

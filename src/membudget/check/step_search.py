@@ -1,0 +1,170 @@
+"""Use case: measure a suspected step again, and search the commit that did it.
+
+Both commits are built and run in turn on one machine, and judged as a pull request is. The search halves the commits
+between them, as `git bisect` does, and skips those that do not build or do not run. What it finds is compared once more
+with its own parent, and that comparison alone is told.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from membudget.build.revision import MainCommit
+from membudget.check.step_pair import Answer, Compared
+from membudget.core.errors import brief
+from membudget.core.metrics import Metric
+from membudget.history.step_line import StepOutcome
+from membudget.report.report import JudgedReport
+
+_STEP_SHARE = 0.5
+"""The part of the suspected growth that must be certain before a step is believed."""
+_COMMIT_SHARE = 0.25
+"""The part that must be certain of the one commit. It need not have done all of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """A suspected step, and the commits that may have done it."""
+
+    image: str
+    metric: Metric
+    growth: int
+    """The suspected growth, or the drop if more is better, in the metric's unit."""
+    commits: Sequence[MainCommit]
+    """The first one lies before the step, and the last one has it. Oldest first."""
+    likely: Sequence[str] = ()
+    """The commits that are most likely next to the step, which are tried first."""
+    is_confirmed: bool = False
+    """Whether an earlier search has compared the first with the last one."""
+
+
+@dataclass(frozen=True, slots=True)
+class SkippedCommit:
+    """A commit that could not be measured, so that it may be this one."""
+
+    commit: MainCommit
+    reason: str
+    """Text from outside."""
+
+
+@dataclass(frozen=True, slots=True)
+class Searched:
+    """What came of a search."""
+
+    outcome: StepOutcome
+    since: MainCommit
+    """The last commit that is known to lie before the step."""
+    until: MainCommit
+    """The first commit that is known to have it."""
+    skipped: tuple[SkippedCommit, ...] = ()
+    """The commits between the two that could not be measured."""
+    report: JudgedReport | None = None
+    """The comparison of the two, if the step is confirmed."""
+    reason: str = ""
+    """Why nothing can be compared: text from outside."""
+
+
+class Compare(Protocol):
+    """Builds and runs two commits in turn on this machine."""
+
+    def __call__(self, base: MainCommit, head: MainCommit, tolerated: int, *, is_told: bool) -> Compared:
+        """Return whether the metric grew by more than `tolerated`. `is_told`: the comparison may be shown to people.
+
+        Raises EnvironmentFault.
+        """
+
+
+def search(suspect: Suspect, compare: Compare, has_time: Callable[[], bool]) -> Searched | None:
+    """Return what came of a suspected step. None if there was no time for a first comparison.
+
+    `has_time` says whether another comparison may begin. Raises EnvironmentFault.
+    """
+    return _Search(suspect, compare, has_time).run()
+
+
+@dataclass(slots=True)
+class _Search:
+    suspect: Suspect
+    compare: Compare
+    has_time: Callable[[], bool]
+    skipped: dict[int, str] = field(default_factory=dict)
+    first: int = 0
+    """The last commit that is known to lie before the step."""
+    last: int = field(init=False)
+    whole: Compared | None = None
+    """The comparison of all commits, if it was made in this run."""
+
+    def __post_init__(self) -> None:
+        self.last = len(self.suspect.commits) - 1
+
+    def run(self) -> Searched | None:
+        if not self.has_time():
+            return None
+        if not self.suspect.is_confirmed:
+            self.whole = self._compared(0, self.last, _STEP_SHARE, is_told=self.last == 1)
+            if self.whole.answer is Answer.NOT_MEASURED:
+                return self._ended(StepOutcome.NOT_MEASURED, reason=brief(self.whole.reason))
+            if self.whole.answer is not Answer.GREW:
+                return self._ended(StepOutcome.NOT_CONFIRMED)
+            if self.last == 1:
+                return self._ended(StepOutcome.CONFIRMED, self.whole.report)
+        while (place := self._next()) is not None:
+            if not self.has_time():
+                return self._ended(StepOutcome.NARROWED)
+            self._look_at(place)
+        return self._proven()
+
+    def _look_at(self, place: int) -> None:
+        """Find out on which side of the step a commit lies. All are compared with the first of the search."""
+        found = self._compared(0, place, _STEP_SHARE)
+        match found.answer:
+            case Answer.NOT_MEASURED:
+                self.skipped[place] = brief(found.reason)
+            case Answer.GREW:
+                self.last = place
+            case Answer.UNCLEAR if found.seems_grown:
+                self.last = place
+            case _:
+                self.first = place
+
+    def _next(self) -> int | None:
+        """Return which commit to try: a likely one, or the one nearest to the middle. None if none is left."""
+        left = [place for place in range(self.first + 1, self.last) if place not in self.skipped]
+        likely = [place for place in left if self.suspect.commits[place].sha in self.suspect.likely]
+        middle = (self.first + self.last) // 2
+        return likely[-1] if likely else min(left, key=lambda place: abs(place - middle), default=None)
+
+    def _proven(self) -> Searched:
+        """Compare the two commits at the end of the search with each other: the step is told if this one grew.
+
+        If it did not, the growth is spread over several commits.
+        """
+        if not self.has_time():
+            return self._ended(StepOutcome.NARROWED)
+        found = self._compared(self.first, self.last, _COMMIT_SHARE, is_told=True)
+        if found.answer is Answer.GREW:
+            return self._ended(StepOutcome.CONFIRMED, found.report)
+        self.first, self.last = 0, len(self.suspect.commits) - 1
+        self.skipped.clear()
+        if self.whole is None or self.whole.report is None:
+            if not self.has_time():
+                return self._ended(StepOutcome.NARROWED)
+            self.whole = self._compared(self.first, self.last, _STEP_SHARE, is_told=True)
+        if self.whole.answer is Answer.GREW:
+            return self._ended(StepOutcome.CONFIRMED, self.whole.report)
+        return self._ended(StepOutcome.NOT_CONFIRMED)
+
+    def _compared(self, base: int, head: int, share: float, *, is_told: bool = False) -> Compared:
+        commits = self.suspect.commits
+        return self.compare(commits[base], commits[head], int(share * self.suspect.growth), is_told=is_told)
+
+    def _ended(self, outcome: StepOutcome, report: JudgedReport | None = None, reason: str = "") -> Searched:
+        commits = self.suspect.commits
+        return Searched(
+            outcome, commits[self.first], commits[self.last], tuple(self._between()), report=report, reason=reason
+        )
+
+    def _between(self) -> Iterator[SkippedCommit]:
+        for place in sorted(self.skipped):
+            if self.first < place < self.last:
+                yield SkippedCommit(self.suspect.commits[place], self.skipped[place])

@@ -1,0 +1,299 @@
+"""Runs `membudget history steps`: lists suspected steps, and measures them again."""
+
+import argparse
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from membudget.build.git import GitRepository
+from membudget.build.git_main import main_commits
+from membudget.build.history_place import parse_place
+from membudget.build.revision import BaseRequest, MainCommit
+from membudget.check import check as check_use_case
+from membudget.check.check import CheckRequest
+from membudget.check.step_pair import Answer, Compared, compared, of_commits, of_image
+from membudget.check.step_search import Searched, Suspect, search
+from membudget.cli.backfill import Reuse, commit_tools
+from membudget.cli.history_reading import chosen_series, metrics_of
+from membudget.cli.history_store import HistoryStore, keep, store_of
+from membudget.cli.history_tell import tell_steps
+from membudget.cli.request import Wanted, check_request
+from membudget.cli.wiring import connected_engine, progress_display
+from membudget.core.errors import ConfigurationError, EnvironmentFault, ExitCode
+from membudget.core.metrics import Metric
+from membudget.core.progress import Progress
+from membudget.core.untrusted_text import printable
+from membudget.engine.connection import Engine
+from membudget.history.line import SkippedLines
+from membudget.history.record import machine_class
+from membudget.history.step_line import StepLine, StepLines, StepOutcome, earlier_search, places_of
+from membudget.history.steps import Step, suspected_steps
+from membudget.publish.servers import registry
+from membudget.publish.steps import told_step
+from membudget.publish.steps_file import fitted, write_steps
+from membudget.publish.workflow import show, show_lines, warn
+from membudget.report.formats.history import skipped_words
+from membudget.report.formats.steps import ListedStep, render_table, render_text
+from membudget.report.step_words import OUTCOMES
+from membudget.report.steps_report import (
+    MOST_SKIPPED,
+    MOST_STEPS,
+    STEPS_VERSION,
+    SkippedRevision,
+    StepReport,
+    StepsReport,
+)
+from membudget.version import VERSION
+
+_NARROWED = StepOutcome.NARROWED
+
+
+def steps(options: argparse.Namespace) -> ExitCode:
+    """Run `membudget history steps`."""
+    token = registry.take_token(os.environ)
+    _check(options)
+    metrics_of(options.metric or ())  # before anything is fetched
+    repository = GitRepository(Path.cwd())
+    store = store_of(repository, parse_place(options.place), token)
+    if options.tell is not None:
+        return tell_steps(options, repository, store, token)
+    if store.has_remote and not options.no_fetch:
+        store.fetch()
+    found = _Suspicions.of(repository, store, options)
+    for sentence in skipped_words(found.skipped.all()):
+        warn(sentence)
+    if options.confirm:
+        return _confirm(found, repository, store, options)
+    if not found.listed:
+        print("no step is suspected")
+    else:
+        show(render_table(found.listed))
+    return ExitCode.WITHIN_BUDGET
+
+
+def _check(options: argparse.Namespace) -> None:
+    """Raise ConfigurationError for options that do not belong together."""
+    needs = {
+        "--output": (options.output is not None, options.confirm, "--confirm"),
+        "--time-budget": (options.time_budget is not None, options.confirm, "--confirm"),
+        "--again": (options.again, options.confirm, "--confirm"),
+        "--from": (options.results is not None, options.tell is not None, "--tell"),
+        "--push": (options.push, options.confirm or options.tell is not None, "--confirm or --tell"),
+        "--tell": (options.tell is not None, options.results is not None, "--from FILE"),
+    }
+    for option, (is_given, is_right, other) in needs.items():
+        if is_given and not is_right:
+            raise ConfigurationError(f"{option} needs {other}", where="membudget history steps")
+
+
+@dataclass(frozen=True, slots=True)
+class _Suspicions:
+    """What is suspected on a branch, and what earlier searches found."""
+
+    commits: Sequence[MainCommit]
+    """Oldest first."""
+    listed: Sequence[ListedStep]
+    skipped: SkippedLines
+
+    @classmethod
+    def of(cls, repository: GitRepository, store: HistoryStore, options: argparse.Namespace) -> "_Suspicions":
+        commits = main_commits(repository, options.revision, options.last)[::-1]
+        now, skipped = datetime.now(UTC), SkippedLines()
+        searches = StepLines(now, skipped)
+        found = suspected_steps(chosen_series(store, commits, options, skipped, searches))
+        places = places_of([commit.sha for commit in commits])
+        return cls(
+            commits,
+            [ListedStep(step, earlier_search(step, searches.found, places, now)) for step in found],
+            skipped,
+        )
+
+
+def _confirm(
+    found: _Suspicions, repository: GitRepository, store: HistoryStore, options: argparse.Namespace
+) -> ExitCode:
+    progress = progress_display(os.environ)
+    with connected_engine() as engine:
+        info = engine.info
+        machine = machine_class(info.platform, info.cgroup_version, info.cpus)
+        wanted = list(_wanted(found.listed, machine, is_again=options.again))
+        run = _Run(found.commits, store, machine, _Clock(options.time_budget), len(wanted))
+        try:
+            if wanted:
+                request = _request(repository, options)
+                compare = _Comparing(engine, repository, options, progress)
+                for number, one in enumerate(wanted, start=1):
+                    step = one.step
+                    where = f"{step.before.sha[:12]} and {step.after.sha[:12]}"
+                    label = step.metric.definition.label
+                    progress.note(f"step {number} of {len(wanted)}: {step.image}, {label}, near {where}")
+                    if step.image not in request.rules.images:
+                        warn(f"{step.image} is not in today's budgets file, so its step is skipped")
+                    elif not run.search(one, request, compare, is_again=options.again):
+                        break
+        finally:
+            run.finish(options)
+    return ExitCode.WITHIN_BUDGET
+
+
+def _wanted(listed: Sequence[ListedStep], machine: str, *, is_again: bool) -> Iterator[ListedStep]:
+    """Yield the steps to measure again, the largest first."""
+    worse = [one for one in listed if one.step.is_worse and one.step.machine in (None, machine)]
+    new = [one for one in worse if is_again or one.earlier is None or one.earlier.outcome is _NARROWED]
+    size = {id(one): abs(one.step.growth) / max(1, abs(one.step.value_before)) for one in new}
+    yield from sorted(new, key=lambda one: -size[id(one)])[:MOST_STEPS]
+
+
+def _request(repository: GitRepository, options: argparse.Namespace) -> CheckRequest:
+    wanted = Wanted(Path(options.budgets), BaseRequest(none=True), is_local=True)
+    return check_request(repository, wanted, None)
+
+
+@dataclass(slots=True)
+class _Clock:
+    """Says whether another comparison may begin: if the longest one so far would end in time."""
+
+    budget_ms: int | None
+    _begun: float = field(default_factory=time.monotonic)
+    _longest_s: float = 0.0
+
+    def has_time(self) -> bool:
+        """Return whether there is time for another comparison."""
+        left_s = self.budget_ms / 1000 - (time.monotonic() - self._begun) if self.budget_ms is not None else None
+        return left_s is None or (left_s > 0 and left_s >= self._longest_s)
+
+    def timed(self, compare: Callable[[], Compared]) -> Compared:
+        """Run a comparison, and remember how long it took."""
+        begun = time.monotonic()
+        found = compare()
+        self._longest_s = max(self._longest_s, time.monotonic() - begun)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Comparing:
+    """Builds and runs two commits in turn, as a check does."""
+
+    engine: Engine
+    repository: GitRepository
+    options: argparse.Namespace
+    progress: Progress
+
+    def run(self, request: CheckRequest, metric: Metric, tolerated: int) -> Compared:
+        """Compare the two commits of a request. Raises EnvironmentFault."""
+        with commit_tools(self.engine, self.repository, self.options, self.progress, Reuse.LAYERS) as tools:
+            try:
+                result = check_use_case.run(request, tools, self.progress, VERSION)
+            except ConfigurationError as error:  # such as a file of the workload that an old commit lacks
+                return Compared(Answer.NOT_MEASURED, reason=str(error))
+        return compared(result, metric, tolerated)
+
+
+@dataclass(slots=True)
+class _Run:
+    """Searches steps one after the other, and keeps what came of each at once."""
+
+    commits: Sequence[MainCommit]
+    store: HistoryStore
+    machine: str
+    clock: _Clock
+    wanted: int
+    done: list[StepReport] = field(default_factory=list)
+    lines: dict[str, bytes] = field(default_factory=dict)
+
+    def search(self, one: ListedStep, request: CheckRequest, compare: _Comparing, *, is_again: bool) -> bool:
+        """Search a step. Return whether there was time to begin."""
+        step, tell = one.step, self._suspect(one, is_again=is_again)
+
+        def compare_commits(base: MainCommit, head: MainCommit, tolerated: int, *, is_told: bool) -> Compared:
+            asked = of_image(request, step.image, step.metric, tolerated, profiles=is_told)
+            asked = of_commits(asked, base, head)
+            return self.clock.timed(lambda: compare.run(asked, step.metric, tolerated))
+
+        found = search(tell, compare_commits, self.clock.has_time)
+        if found is None:
+            return False
+        report = step_report(step, found)
+        self.done.append(report)
+        self._keep(report)
+        self._print(report)
+        return True
+
+    def _suspect(self, one: ListedStep, *, is_again: bool) -> Suspect:
+        step, places = one.step, places_of([commit.sha for commit in self.commits])
+        begun = one.earlier if not is_again and one.earlier is not None else None
+        first = places[begun.since if begun is not None else step.search_from.sha]
+        last = places[begun.commit if begun is not None else step.search_to.sha]
+        found_here = [part for done in self.done if done.image == step.image for part in (done.since, done.until)]
+        return Suspect(
+            step.image,
+            step.metric,
+            abs(step.growth),
+            self.commits[first : last + 1],
+            (step.before.sha, step.after.sha, *found_here),
+            is_confirmed=begun is not None,
+        )
+
+    def _keep(self, report: StepReport) -> None:
+        line = step_line(report, self.machine)
+        self.lines[line.commit] = self.lines.get(line.commit, b"") + line.text() + b"\n"
+        self.store.append({line.commit: line.text() + b"\n"})
+
+    def _print(self, report: StepReport) -> None:
+        told = told_step(report, self.commits, places_of([commit.sha for commit in self.commits]), lambda _: None)
+        reason = f": {printable(report.reason)}" if report.reason else ""
+        what = f"{report.image}, {report.metric.definition.label}: {OUTCOMES[report.outcome]}{reason}"
+        show_lines(render_text(told) if told is not None else what)
+
+    def finish(self, options: argparse.Namespace) -> None:
+        """Write what was found, also if the run was interrupted."""
+        left = self.wanted - len(self.done)
+        if options.output is not None:
+            report = StepsReport(
+                steps_version=STEPS_VERSION,
+                membudget_version=VERSION,
+                machine=self.machine,
+                steps=tuple(self.done),
+                left=left,
+            )
+            write_steps(report, Path(options.output))
+        if options.push and self.lines:
+            keep(self.store, self.lines, pushes=True)
+        print(f"{len(self.done)} of {self.wanted} suspected steps were measured again")
+
+
+def step_report(step: Step, found: Searched) -> StepReport:
+    """Return what came of a search, for the report. Raises EnvironmentFault if its comparison is too large."""
+    report = fitted(found.report.report) if found.report is not None else None
+    if found.report is not None and report is None:
+        raise EnvironmentFault("the comparison is too large for the report", where=step.image, fix="use fewer trials")
+    return StepReport(
+        image=step.image,
+        metric=step.metric,
+        growth=abs(step.growth),
+        outcome=found.outcome,
+        since=found.since.sha,
+        until=found.until.sha,
+        skipped=tuple(
+            SkippedRevision(sha=one.commit.sha, reason=one.reason[:500]) for one in found.skipped[:MOST_SKIPPED]
+        ),
+        reason=found.reason[:500],
+        report=report,
+    )
+
+
+def step_line(report: StepReport, machine: str) -> StepLine:
+    """Return the line of the history about a search."""
+    return StepLine(
+        image=report.image,
+        metric=report.metric,
+        commit=report.until,
+        since=report.since,
+        outcome=report.outcome,
+        time=datetime.now(UTC),
+        machine=machine,
+        membudget=VERSION,
+    )

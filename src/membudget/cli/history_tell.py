@@ -1,0 +1,113 @@
+"""Runs `membudget history steps --tell`: reports steps that another job has measured again."""
+
+import argparse
+import os
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from membudget.build.git import GitRepository
+from membudget.build.git_main import main_commits
+from membudget.cli.history_store import HistoryStore, keep
+from membudget.core.errors import ConfigurationError, EnvironmentFault, ExitCode
+from membudget.history.step_line import StepLine, StepOutcome, places_of
+from membudget.publish.comment import CommentServer
+from membudget.publish.pull_request import NotPosted
+from membudget.publish.server import Server
+from membudget.publish.servers import registry
+from membudget.publish.steps import TellWhere, tell, told_step
+from membudget.publish.steps_file import read_steps
+from membudget.publish.workflow import show_lines, warn
+from membudget.report.formats.steps import render_text
+from membudget.report.step_words import ToldStep, step_title
+from membudget.report.steps_report import StepReport, StepsReport
+from membudget.version import VERSION
+
+_PAUSE_S = 2.0
+"""How long a server may take to show what it did not confirm."""
+
+
+def tell_steps(
+    options: argparse.Namespace, repository: GitRepository, store: HistoryStore, token: SecretStr
+) -> ExitCode:
+    """Report the confirmed steps of a file, and keep what came of all of them.
+
+    A step that could not be reported is not kept, so that the next run measures and reports it.
+    """
+    where, path = TellWhere(options.tell), Path(options.results)
+    server = registry.server(os.environ, token)
+    _check(server, where)
+    report = read_steps(path)
+    commits = main_commits(repository, options.revision)[::-1]
+    places = places_of([commit.sha for commit in commits])
+    if options.push and store.has_remote:
+        store.fetch()
+    lines: dict[str, bytes] = {}
+    failures = 0
+    for step in report.steps:
+        if step.until not in places or places.get(step.since, len(places)) >= places[step.until]:
+            warn(f"a step of {step.image} is skipped: its commits are not on the branch of {options.revision}")
+            continue
+        if step.outcome is StepOutcome.CONFIRMED:
+            told = told_step(step, commits, places, server.commit_link if server.has_token else lambda _: None)
+            if told is None:
+                warn(f"a step of {step.image} is not told: the figures do not prove it")
+                continue
+            show_lines(render_text(told))
+            if not _told(told, server, where):
+                failures += 1
+                continue
+        lines[step.until] = lines.get(step.until, b"") + _line(step, report).text() + b"\n"
+    if lines:
+        keep(store, lines, pushes=options.push)
+    if failures:
+        raise EnvironmentFault(f"{failures} confirmed steps could not be reported; the warnings above say why")
+    return ExitCode.WITHIN_BUDGET
+
+
+def _check(server: Server, where: TellWhere) -> None:
+    """Raise ConfigurationError if the server cannot be told in this way."""
+    if where is TellWhere.NOTHING:
+        return
+    if not server.has_token:
+        raise ConfigurationError(f"--tell {where} needs a token", fix="set GITHUB_TOKEN")
+    if _connected(server, where, "0" * 40, "") is None:
+        other = TellWhere.ISSUE if where is TellWhere.COMMIT else TellWhere.NOTHING
+        what = "comments on commits" if where is TellWhere.COMMIT else "issues"
+        raise ConfigurationError(f"{server.name} has no {what} that membudget can write", fix=f"use --tell {other}")
+
+
+def _connected(server: Server, where: TellWhere, sha: str, title: str) -> CommentServer | None:
+    return server.issues(title) if where is TellWhere.ISSUE else server.commit_comments(sha)
+
+
+def _told(told: ToldStep, server: Server, where: TellWhere) -> bool:
+    """Report a step. Return whether it is there now."""
+    if where is TellWhere.NOTHING:
+        return True
+    connected = _connected(server, where, told.until.commit.sha, step_title(told))
+    if connected is None:
+        return False
+    outcome = tell(told, connected, lambda: time.sleep(_PAUSE_S))
+    what = "issue" if where is TellWhere.ISSUE else "comment"
+    if isinstance(outcome, NotPosted):
+        warn(f"no {what} was written: {outcome.reason}")
+        return outcome.is_wanted
+    done = "created" if outcome.created else "updated" if outcome.written else "is current"
+    print(f"{what} {done}: {outcome.url}")
+    return True
+
+
+def _line(step: StepReport, report: StepsReport) -> StepLine:
+    return StepLine(
+        image=step.image,
+        metric=step.metric,
+        commit=step.until,
+        since=step.since,
+        outcome=step.outcome,
+        time=datetime.now(UTC),
+        machine=report.machine,
+        membudget=VERSION,
+    )

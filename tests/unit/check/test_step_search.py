@@ -1,0 +1,174 @@
+"""The search for the commit that did a step, on comparisons that are made up."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from membudget.build.revision import MainCommit
+from membudget.check.step_pair import Answer, Compared
+from membudget.check.step_search import Searched, Suspect, search
+from membudget.core.metrics import Metric
+from membudget.history.step_line import StepOutcome
+from tests.support.builders import report
+
+GROWTH = 8_000
+
+
+@dataclass
+class History:
+    """A branch whose commits hold so much memory. None: it does not build."""
+
+    values: Sequence[int | None]
+    noise: Mapping[tuple[int, int], Answer] = field(default_factory=dict)
+    """Answers of comparisons that noise decides."""
+    compared: list[tuple[int, int, bool]] = field(default_factory=list)
+
+    @property
+    def commits(self) -> list[MainCommit]:
+        return [MainCommit(f"{number:040x}", number, f"commit {number}") for number in range(len(self.values))]
+
+    def compare(self, base: MainCommit, head: MainCommit, tolerated: int, *, is_told: bool) -> Compared:
+        """As a check would, without noise."""
+        pair = base.time_s, head.time_s
+        self.compared.append((*pair, is_told))
+        before, after = (self.values[place] for place in pair)
+        if before is None or after is None:
+            return Compared(Answer.NOT_MEASURED, reason="build failed: no such file")
+        made = report().judged()
+        if pair in self.noise:
+            return Compared(self.noise[pair], made, seems_grown=after - before > tolerated)
+        return Compared(Answer.GREW if after - before > tolerated else Answer.STEADY, made)
+
+    def search(
+        self, *, has_time: Callable[[], bool] = lambda: True, likely: tuple[int, ...] = (), is_confirmed: bool = False
+    ) -> Searched | None:
+        commits = self.commits
+        shas = tuple(commits[place].sha for place in likely)
+        suspect = Suspect("api", Metric.PEAK_RSS, GROWTH, commits, shas, is_confirmed=is_confirmed)
+        return search(suspect, self.compare, has_time)
+
+    def found(self, **how: object) -> tuple[StepOutcome, int, int]:
+        found = self.search(**how)  # type: ignore[arg-type]
+        assert found is not None
+        return found.outcome, found.since.time_s, found.until.time_s
+
+
+@given(st.integers(2, 200), st.data())
+def test_the_commit_is_found_in_few_comparisons_wherever_it_is(count: int, data: st.DataObject) -> None:
+    place = data.draw(st.integers(1, count - 1))
+    history = History([0] * place + [GROWTH] * (count - place))
+    assert history.found() == (StepOutcome.CONFIRMED, place - 1, place)
+    assert len(history.compared) <= 3 + (count - 1).bit_length()
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=30), st.data())
+def test_commits_that_do_not_build_are_skipped_and_named(builds: list[bool], data: st.DataObject) -> None:
+    place = data.draw(st.integers(1, len(builds) + 1))
+    values: list[int | None] = [0, *(0 if builds_it else None for builds_it in builds), 0]
+    values = [value if value is None or number < place else GROWTH for number, value in enumerate(values)]
+    found = History(values).search()
+    assert found is not None
+    assert found.outcome is StepOutcome.CONFIRMED
+    since, until = found.since.time_s, found.until.time_s
+    assert since < place <= until
+    between = range(since + 1, until)
+    assert all(values[number] is None for number in between), "what lies between cannot be told from it"
+    assert [one.commit.time_s for one in found.skipped] == list(between)
+    assert all(one.reason == "build failed: no such file" for one in found.skipped)
+
+
+def test_what_is_told_is_the_comparison_of_the_commit_with_its_parent() -> None:
+    history = History([0, 0, 0, GROWTH, GROWTH])
+    found = history.search()
+    assert found is not None
+    assert found.report is not None
+    assert history.compared[-1] == (2, 3, True)
+    assert [is_told for *_, is_told in history.compared] == [False] * (len(history.compared) - 1) + [True]
+
+
+def test_parent_and_child_are_compared_once() -> None:
+    history = History([0, GROWTH])
+    assert history.found() == (StepOutcome.CONFIRMED, 0, 1)
+    assert history.compared == [(0, 1, True)]
+
+
+def test_likely_commits_are_tried_first() -> None:
+    history = History([0] * 50 + [GROWTH] * 50)
+    assert history.found(likely=(49, 50)) == (StepOutcome.CONFIRMED, 49, 50)
+    assert [pair for *pair, _ in history.compared] == [[0, 99], [0, 50], [0, 49], [49, 50]]
+
+
+def test_a_wrong_guess_costs_little() -> None:
+    history = History([0] * 10 + [GROWTH] * 10)
+    assert history.found(likely=(3, 4)) == (StepOutcome.CONFIRMED, 9, 10)
+
+
+@pytest.mark.parametrize("growth", [0, GROWTH // 4, GROWTH // 2])
+def test_a_step_that_is_not_there_is_not_confirmed(growth: int) -> None:
+    history = History([0] * 5 + [growth] * 5)
+    assert history.found() == (StepOutcome.NOT_CONFIRMED, 0, 9)
+    assert len(history.compared) == 1
+
+
+def test_a_step_that_stays_unclear_is_not_confirmed() -> None:
+    assert History([0, 0, GROWTH], {(0, 2): Answer.UNCLEAR}).found() == (StepOutcome.NOT_CONFIRMED, 0, 2)
+
+
+def test_an_unclear_commit_is_placed_by_its_median() -> None:
+    noise = dict.fromkeys([(0, 1), (0, 2), (0, 3), (0, 4)], Answer.UNCLEAR)
+    assert History([0, 0, 0, GROWTH, GROWTH, GROWTH], noise).found() == (StepOutcome.CONFIRMED, 2, 3)
+
+
+@pytest.mark.parametrize("broken", [0, -1])
+def test_without_one_of_the_two_ends_nothing_can_be_compared(broken: int) -> None:
+    values: list[int | None] = [0, 0, GROWTH, GROWTH]
+    values[broken] = None
+    found = History(values).search()
+    assert found is not None
+    assert (found.outcome, found.reason) == (StepOutcome.NOT_MEASURED, "build failed: no such file")
+
+
+def test_growth_by_many_commits_is_told_of_all_of_them() -> None:
+    """No commit grew by a quarter of the step."""
+    history = History([number * GROWTH // 20 for number in range(21)])
+    assert history.found() == (StepOutcome.CONFIRMED, 0, 20)
+
+
+def test_of_two_commits_that_share_a_step_one_is_told() -> None:
+    assert History([0, 0, GROWTH // 2, GROWTH // 2, GROWTH]).found()[0] is StepOutcome.CONFIRMED
+
+
+def test_noise_at_the_end_of_a_search_accuses_no_commit() -> None:
+    noise = {(2, 3): Answer.STEADY}
+    assert History([0, 0, 0, GROWTH, GROWTH, GROWTH], noise).found() == (StepOutcome.CONFIRMED, 0, 5)
+
+
+def test_without_time_nothing_begins() -> None:
+    assert History([0, GROWTH]).search(has_time=lambda: False) is None
+
+
+@pytest.mark.parametrize("a_run", [1, 2, 3, 100])
+@pytest.mark.parametrize("place", range(1, 12))
+def test_a_search_that_is_interrupted_goes_on_where_it_was(place: int, a_run: int) -> None:
+    """Each run makes some progress, however short it is."""
+    values = [0] * place + [GROWTH] * (12 - place)
+    first, last, is_confirmed = 0, 11, False
+    for _ in range(12):
+        history = History(values[first : last + 1])
+        found = history.search(has_time=partial(_has_time, history, a_run), is_confirmed=is_confirmed)
+        assert found is not None
+        first, last = first + found.since.time_s, first + found.until.time_s
+        if found.outcome is StepOutcome.CONFIRMED:
+            break
+        assert found.outcome is StepOutcome.NARROWED
+        is_confirmed = True
+    assert (first, last) == (place - 1, place)
+
+
+def _has_time(history: History, most: int) -> bool:
+    """There is time for so many comparisons."""
+    return len(history.compared) < most

@@ -1,0 +1,157 @@
+"""Lines about searches: how they are kept, what is skipped of them, and which search they make superfluous."""
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from membudget.build.history_place import Note
+from membudget.build.revision import MainCommit
+from membudget.core.metrics import Metric
+from membudget.history.line import LineFault, Skipped, SkippedLines, read_lines
+from membudget.history.step_line import (
+    StepLine,
+    StepLines,
+    StepOutcome,
+    earlier_search,
+    places_of,
+    read_step_lines,
+)
+from membudget.history.steps import Step
+from tests.support.history import MACHINE, NOW, line, text
+
+SHAS = [f"{number:040x}" for number in range(40)]
+PLACES = places_of(SHAS)
+
+
+def commit(number: int) -> MainCommit:
+    return MainCommit(SHAS[number], number, f"commit {number}")
+
+
+def searched(
+    since: int, until: int, outcome: StepOutcome = StepOutcome.CONFIRMED, *, metric: Metric = Metric.PEAK_RSS
+) -> StepLine:
+    return StepLine(
+        image="api", metric=metric, commit=SHAS[until], since=SHAS[since], outcome=outcome, time=NOW, machine=MACHINE,
+        membudget="0.1.0",
+    )  # fmt: skip
+
+
+def suspected(first: int, before: int, after: int, last: int) -> Step:
+    places = (commit(before), commit(after), 40, 48, 0.001, commit(first), commit(last))
+    return Step("api", Metric.PEAK_RSS, MACHINE, *places)
+
+
+def test_a_line_is_read_as_it_was_written() -> None:
+    one, skipped = searched(3, 4), SkippedLines()
+    assert one.text().startswith(b'{"v":2,"kind":"step","image":"api",')
+    assert read_step_lines(SHAS[4], one.text() + b"\n", NOW, skipped) == [one]
+    assert skipped.all() == ()
+
+
+def test_figures_and_searches_of_one_commit_do_not_disturb_each_other() -> None:
+    figure, search, skipped = line(SHAS[4]), searched(3, 4), SkippedLines()
+    data = text(figure) + search.text() + b"\n"
+    assert read_lines(SHAS[4], data, NOW, skipped) == [figure]
+    assert read_step_lines(SHAS[4], data, NOW, skipped) == [search]
+    assert skipped.all() == (), "creep budgets would be inconclusive otherwise"
+
+
+def test_a_figure_that_ran_together_with_a_search_is_counted_as_lost() -> None:
+    data, skipped = searched(3, 4).text() + line(SHAS[4]).text() + b"\n", SkippedLines()
+    assert read_lines(SHAS[4], data, NOW, skipped) == []
+    assert skipped.is_about_any
+
+
+@pytest.mark.parametrize(
+    ("data", "fault"),
+    [
+        (searched(3, 4).text()[:-9], LineFault.NO_LINE),
+        (searched(3, 4).text().replace(b'"confirmed"', b'"proven"'), LineFault.NO_LINE),
+        (searched(3, 4).text().replace(b'"v":2', b'"v":3'), LineFault.NEWER_VERSION),
+        (searched(3, 4).text().replace(b"}", b',"told":true}'), LineFault.NO_LINE),
+        (searched(3, 4).text().replace(b"0.1.0", b"0" * 2000), LineFault.NO_LINE),
+        (searched(3, 5).text(), LineFault.OTHER_COMMIT),
+        (searched(4, 4).text(), LineFault.IMPOSSIBLE),
+        (searched(3, 4).model_copy(update={"time": NOW + timedelta(days=2)}).text(), LineFault.FUTURE),
+    ],
+)
+def test_a_line_that_cannot_be_trusted_is_skipped_and_counted(data: bytes, fault: LineFault) -> None:
+    skipped = SkippedLines()
+    assert read_step_lines(SHAS[4], data, NOW, skipped) == []
+    assert skipped.all() == (Skipped(fault, 1, SHAS[4]),)
+    assert not skipped.is_about_any
+    assert not skipped.is_about("api", Metric.PEAK_RSS), "it has no figure that could be lost"
+
+
+def test_a_flood_of_lines_is_skipped() -> None:
+    skipped = SkippedLines()
+    assert read_step_lines(SHAS[4], (searched(3, 4).text() + b"\n") * 10_001, NOW, skipped) == []
+    assert skipped.all() == (Skipped(LineFault.TOO_LARGE, 1, SHAS[4]),)
+
+
+@given(st.binary(max_size=300))
+def test_no_text_is_an_error(junk: bytes) -> None:
+    assert read_step_lines(SHAS[4], b'{"v":2,"kind":"step",' + junk + b"\n" + junk, NOW, SkippedLines()) == []
+
+
+def test_lines_are_collected_as_notes_pass_by() -> None:
+    notes = [Note(SHAS[3], text(line(SHAS[3]))), Note(SHAS[4], searched(3, 4).text()), Note(SHAS[5], None)]
+    lines = StepLines(NOW, SkippedLines())
+    assert list(lines.passing(notes)) == notes
+    assert lines.found == [searched(3, 4)]
+
+
+STEP = suspected(10, 19, 20, 30)
+CONFIRMED, NOT, UNMEASURED, NARROWED = (
+    StepOutcome.CONFIRMED,
+    StepOutcome.NOT_CONFIRMED,
+    StepOutcome.NOT_MEASURED,
+    StepOutcome.NARROWED,
+)
+
+
+@pytest.mark.parametrize(
+    ("earlier", "is_known"),
+    [
+        (searched(14, 15), True),
+        (searched(10, 30), True),
+        (searched(9, 10), False),
+        (searched(30, 31), False),
+        (searched(14, 15, metric=Metric.SETTLED_RSS), False),
+        (searched(14, 15).model_copy(update={"image": "web"}), False),
+        (searched(10, 30, NOT), True),
+        (searched(15, 35, NOT), True),
+        (searched(20, 35, NOT), False),
+        (searched(5, 19, NOT), False),
+        (searched(10, 30, UNMEASURED), True),
+        (searched(15, 18, NARROWED), True),
+        (searched(5, 18, NARROWED), False),
+        (searched(14, 15).model_copy(update={"since": "f" * 40}), False),
+    ],
+)
+def test_a_search_need_not_be_repeated(earlier: StepLine, is_known: bool) -> None:
+    assert earlier_search(STEP, [earlier], PLACES, NOW) == (earlier if is_known else None)
+
+
+def test_what_ended_counts_before_what_was_interrupted_and_confirmed_before_all() -> None:
+    lines = [searched(15, 18, NARROWED), searched(10, 30, NOT), searched(16, 17)]
+    assert earlier_search(STEP, lines, PLACES, NOW) == lines[2]
+    assert earlier_search(STEP, lines[:2], PLACES, NOW) == lines[1]
+
+
+def test_of_interrupted_searches_the_narrowest_goes_on() -> None:
+    lines = [searched(12, 25, NARROWED), searched(15, 18, NARROWED), searched(14, 20, NARROWED)]
+    assert earlier_search(STEP, lines, PLACES, NOW) == lines[1]
+
+
+def test_a_narrow_search_that_found_nothing_begins_anew() -> None:
+    lines = [searched(12, 18, NARROWED), searched(12, 18, NOT)]
+    assert earlier_search(STEP, lines, PLACES, NOW) is None
+
+
+def test_what_could_not_be_measured_is_tried_again_after_a_week() -> None:
+    one = searched(10, 30, UNMEASURED)
+    assert earlier_search(STEP, [one], PLACES, NOW + timedelta(days=6)) == one
+    assert earlier_search(STEP, [one], PLACES, NOW + timedelta(days=8)) is None
