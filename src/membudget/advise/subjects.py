@@ -63,7 +63,9 @@ _RESULTS = {"survives", "comfortable", "peak_rss"}
 def digest_of(budgets: Budgets) -> str:
     """Return a digest of what the fits of a budgets file depend on. `fit --write` does not change it."""
     images = {
-        name: image.model_dump(mode="json", exclude={"limit": True, "budgets": True, "fit": _RESULTS})
+        name: image.model_dump(
+            mode="json", exclude={"limit": True, "budgets": True, "fit": _RESULTS, "production": {"selector"}}
+        )
         for name, image in budgets.images.items()
     }
     return hashlib.sha256(json.dumps(images, sort_keys=True).encode()).hexdigest()

@@ -183,7 +183,7 @@ class ImageSpec(FileModel):
     cost: CostSettings | None = None
     """Where and how often the image is deployed. These keys override those of the file's `[cost]`."""
     production: ProductionSettings = ProductionSettings()
-    """The factor between CI's memory and production's."""
+    """How the image is found in production, and the factor between CI's memory and production's."""
     phases: dict[AnyPhaseLabel, PhaseBudgets] = {}
     """Budgets of single phases, by name: start-up, settle, or a phase of the workload."""
 

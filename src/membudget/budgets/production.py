@@ -1,4 +1,4 @@
-"""How much more memory an image needs in production than in CI."""
+"""Where an image runs in production, and how much more memory it needs there than in CI."""
 
 import math
 from collections.abc import Iterator
@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from membudget.budgets.fields import FileModel, not_allowed
+from membudget.budgets.selector import SelectorText
 
 LARGEST_SCALE = 100
 StoredScale = Annotated[float, Field(ge=1, le=LARGEST_SCALE)]
@@ -28,8 +29,12 @@ Scale = Annotated[
 
 
 class ProductionSettings(FileModel):
-    """How much more memory the image needs in production than in CI."""
+    """Where the image runs in production, and how much more memory it needs there than in CI."""
 
+    selector: SelectorText | None = None
+    """Label matchers that select the image's containers in Prometheus, as PromQL writes them. If absent, the containers
+    that the manifests name, else those that have the image's name. `membudget fidelity production` uses them.
+    """
     scale: Scale = 1.0
     """How many times as much memory the image needs in production as in CI. `membudget fit` and `membudget advise`
     multiply the need by it. Measured values and budgets do not change.

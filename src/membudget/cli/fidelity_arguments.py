@@ -3,6 +3,7 @@
 import argparse
 
 from membudget.cli.argument_values import duration, number_up_to, numbers
+from membudget.cli.production_arguments import add_production
 from membudget.cli.setup_arguments import AddMeasuringOptions
 from membudget.core.errors import ExitCode
 
@@ -12,7 +13,9 @@ MOST_CONNECTIONS = 1_000_000
 _EXAMPLES = """\
 examples:
   %(prog)s scaling api --cpus 8 --connections 200
-                                how much memory api needs with 8 CPUs and 200 connections"""
+                                how much memory api needs with 8 CPUs and 200 connections
+  %(prog)s production --prometheus https://prometheus.example.com
+                                how much of production's peak the workload reaches in CI"""
 _SCALING_EXAMPLES = """\
 examples:
   %(prog)s                                   every image of budgets.toml
@@ -34,6 +37,7 @@ def add_fidelity(
     )
     kinds = command.add_subparsers(metavar="COMMAND", required=True)
     _add_scaling(kinds, add_measuring_options)
+    add_production(kinds)
 
 
 def _add_scaling(

@@ -186,3 +186,28 @@ def _read(
     """Return the trials that have a value, with the value."""
     found = [(trial, of_trial(trial)) for trial in (side.trials if side is not None else ())]
     return [(trial, value) for trial, value in found if value is not None and value.value is not None]
+
+
+def largest_samples(side: SideMeasurement, column: str, unjudged: tuple[str, ...]) -> tuple[int, ...]:
+    """Return each trial's largest sample of a column of the series, outside of unjudged phases.
+
+    Empty if a trial has none.
+    """
+    largest = [_largest_of(trial, column, unjudged) for trial in side.trials]
+    known = [value for value in largest if value is not None]
+    return tuple(known) if len(known) == len(largest) else ()
+
+
+def _largest_of(trial: Trial, column: str, unjudged: tuple[str, ...]) -> int | None:
+    left_out = [
+        range(phase.begin_us, phase.begin_us + 1000 * phase.duration_ms)
+        for phase in trial.phases
+        if phase.name in unjudged
+    ]
+    series = trial.series
+    judged = (
+        value
+        for time_us, value in zip(series.time_us, series.column(column), strict=False)
+        if not any(time_us in span for span in left_out)
+    )
+    return max(judged, default=None)

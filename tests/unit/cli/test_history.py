@@ -144,3 +144,17 @@ def test_other_formats_go_to_files(repository: Repository, capsys: pytest.Captur
     assert "# EOF" in capsys.readouterr().out
     assert main(["history", "list", "api", "--format", "chart"]) == 0
     assert "│█" in capsys.readouterr().out
+
+
+def test_production_is_compared_with_the_newest_figures(
+    repository: Repository, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["history", "record", written(about(repository, "HEAD", 41))]) == 0
+    old = written(about(repository, "HEAD~1", 90), "old.json")
+    assert main(["history", "import", old]) == 0
+    Path("samples.csv").write_text(f"time,container,rss_bytes\n1,api,{82 * MIB}\n")
+    capsys.readouterr()
+    assert main(["fidelity", "production", "--history", "--samples", "samples.csv"]) == 0
+    said = capsys.readouterr().out
+    assert "the workload reaches 50% of production's peak RSS" in said
+    assert "CI's RSS comes from the history and includes shared memory" in said

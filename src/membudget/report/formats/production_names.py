@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from membudget.core.metrics import Metric
 from membudget.core.production import InProduction, ProductionMetric
 from membudget.judge.measurement import ImageMeasurement, SideMeasurement
+from membudget.judge.values import largest_samples
 from membudget.manifests.deployed import Amount, Container, Platform, Role, Workload
-from membudget.measure.trial import Trial
 from membudget.report.formats.exposition import JOB, Family, production_family
 from membudget.report.report import Report
 
@@ -58,25 +58,8 @@ def _values(image: ImageMeasurement) -> Iterator[tuple[InProduction, int]]:
 
 
 def _largest_sample(side: SideMeasurement, column: str, unjudged: tuple[str, ...]) -> int | None:
-    """Return the median of the trials' largest samples. None if a trial has none."""
-    largest = [_largest_of(trial, column, unjudged) for trial in side.trials]
-    known = [value for value in largest if value is not None]
-    return round(statistics.median(known)) if known and len(known) == len(largest) else None
-
-
-def _largest_of(trial: Trial, column: str, unjudged: tuple[str, ...]) -> int | None:
-    left_out = [
-        range(phase.begin_us, phase.begin_us + 1000 * phase.duration_ms)
-        for phase in trial.phases
-        if phase.name in unjudged
-    ]
-    series = trial.series
-    judged = (
-        value
-        for time_us, value in zip(series.time_us, series.column(column), strict=False)
-        if not any(time_us in span for span in left_out)
-    )
-    return max(judged, default=None)
+    samples = largest_samples(side, column, unjudged)
+    return round(statistics.median(samples)) if samples else None
 
 
 _Declared = tuple[ProductionMetric, tuple[tuple[str, str], ...], int]

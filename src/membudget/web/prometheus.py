@@ -1,0 +1,180 @@
+"""Asks a Prometheus, or what speaks its query API, and only reads. Nothing follows a redirect with the token.
+
+Source: https://prometheus.io/docs/prometheus/latest/querying/api/.
+"""
+
+import re
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from urllib.parse import urlencode, urlsplit
+
+import requests
+from pydantic import SecretStr
+from urllib3.exceptions import HTTPError
+
+from membudget.core.errors import ConfigurationError, EnvironmentFault, shortened
+from membudget.core.masking import Mask
+from membudget.core.untrusted_text import printable_line
+from membudget.web.bounded_http import (
+    Allowance,
+    Deadline,
+    LimitExceeded,
+    Limits,
+    Login,
+    TokenLogin,
+    ask,
+    body,
+    bounded_session,
+)
+from membudget.web.prometheus_answer import Answered, NotPrometheusError, Refused, read_answer
+from membudget.web.retries import Answer, Policy, Retries, Tried, repeated
+
+MOST_ANSWER_BYTES = 4 << 20
+"""Each query aggregates: its answer has some kilobytes."""
+_ALLOWED_S = 600.0
+"""For all queries together. Two weeks of many pods take a server some seconds."""
+_IDLE_S = 120.0
+"""Prometheus itself gives up after two minutes (`--query.timeout`)."""
+_RETRIES = Policy(tries=3, backoff_s=0.5, longest_wait_s=30, default_limit_wait_s=5)
+_ADDRESS = re.compile(r"https?://(?:[\w.-]+|\[[0-9a-fA-F:]+\])(?::\d{1,5})?(?:/[\w.~%/-]*)?", re.ASCII)
+_PRINTABLE = re.compile(r"[!-~]+", re.ASCII)
+_LOCAL = ("localhost", "127.0.0.1", "::1")
+_LONGEST_WORDS = 300
+_NO_POST = 405
+
+
+@dataclass(frozen=True, slots=True)
+class _Got:
+    status: int
+    headers: Mapping[str, str]
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _NoAnswer:
+    reason: str
+    is_final: bool = False
+
+
+class Prometheus:
+    """The query API of one server."""
+
+    def __init__(
+        self,
+        url: str,
+        secret: SecretStr | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+        *,
+        allowed_s: float = _ALLOWED_S,
+    ) -> None:
+        """`secret`: a token, or USER:PASSWORD. `allowed_s`: seconds for all queries together.
+
+        Raises ConfigurationError for an address or a secret that cannot be used. No message quotes either: the address
+        may hold a password.
+        """
+        if not _ADDRESS.fullmatch(url):
+            fix = "write http or https, a host, a port and a path; a login belongs into --token-file"
+            raise ConfigurationError("this is no address of a Prometheus", where="--prometheus", fix=fix)
+        self._url = url.rstrip("/")
+        self._login = _login(secret, url)
+        known = secret.get_secret_value() if secret is not None else ""
+        self._hide = Mask([known, known.partition(":")[2]])
+        self._sleep = sleep
+        self._allowance = Allowance(allowed_s)
+
+    def __repr__(self) -> str:
+        return f"Prometheus({self._url!r})"
+
+    def instant(self, query: str, time_s: float) -> Answered:
+        """Return the value of a query at a time, in seconds since the epoch. Raises EnvironmentFault."""
+        return self._answered("query", {"query": query, "time": f"{time_s:.0f}"})
+
+    def over_time(self, query: str, begin_s: float, end_s: float, step_s: int) -> Answered:
+        """Return the values of a query at each step from `begin_s` to `end_s`. Raises EnvironmentFault."""
+        times = {"start": f"{begin_s:.0f}", "end": f"{end_s:.0f}", "step": str(step_s)}
+        return self._answered("query_range", {"query": query, **times})
+
+    def _answered(self, endpoint: str, form: Mapping[str, str]) -> Answered:
+        with self._allowance.spend() as deadline:
+            attempt = partial(self._tried, f"{self._url}/api/v1/{endpoint}", form, deadline)
+            outcome = repeated(attempt, Retries(_RETRIES, deadline.left), self._sleep)
+        if isinstance(outcome, _NoAnswer):
+            raise EnvironmentFault(f"Prometheus {outcome.reason}", where=self._url)
+        return self._read(outcome)
+
+    def _tried(self, url: str, form: Mapping[str, str], deadline: Deadline) -> Tried[_Got | _NoAnswer]:
+        outcome = self._try(url, form, deadline, "POST")
+        if isinstance(outcome, _Got) and outcome.status == _NO_POST:
+            outcome = self._try(url, form, deadline, "GET")
+        if isinstance(outcome, _NoAnswer):
+            return Tried(outcome, outcome.is_final)
+        # An answer of the API itself is final: a query that is too large stays too large.
+        is_final = outcome.status < 500 or outcome.content.startswith(b"{")
+        return Tried(outcome, is_final and outcome.status != 429, Answer(outcome.status, outcome.headers))
+
+    def _try(self, url: str, form: Mapping[str, str], deadline: Deadline, method: str) -> _Got | _NoAnswer:
+        """Return the answer, or what prevented it, without the frames that hold the token."""
+        limits = Limits(deadline, 2 * MOST_ANSWER_BYTES, _IDLE_S)
+        is_post = method == "POST"
+        try:
+            with (
+                bounded_session(limits) as session,
+                ask(
+                    session,
+                    limits,
+                    method,
+                    url,
+                    login=self._login,
+                    headers={"Content-Type": "application/x-www-form-urlencoded"} if is_post else None,
+                    query=None if is_post else form,
+                    content=urlencode(form).encode() if is_post else None,
+                    follows=False,
+                ) as answer,
+            ):
+                headers = {name.lower(): value for name, value in answer.headers.items()}
+                return _Got(answer.status_code, headers, body(answer, MOST_ANSWER_BYTES))
+        except LimitExceeded as error:
+            return _NoAnswer(str(error), is_final=True)
+        except (requests.RequestException, HTTPError) as error:
+            return _NoAnswer(f"cannot be reached: {type(error).__name__}")
+
+    def _read(self, got: _Got) -> Answered:
+        if 300 <= got.status < 400:
+            fix = "name the address that answers itself. membudget does not send a token to another address"
+            raise EnvironmentFault("Prometheus redirects to another address", where=self._url, fix=fix)
+        if got.status in (401, 403):
+            what = "does not accept the login" if self._login is not None else "asks for a login"
+            raise EnvironmentFault(f"Prometheus {what} ({got.status})", where=self._url, fix="see --token-file")
+        try:
+            found = read_answer(got.content)
+        except NotPrometheusError:
+            fix = "name the address to which /api/v1/query can be added, such as https://prometheus.example.com"
+            what = f"the answer ({got.status}) does not come from Prometheus's API, or has too many series"
+            raise EnvironmentFault(what, where=self._url, fix=fix) from None
+        if isinstance(found, Refused):
+            said = shortened(printable_line(self._hide(found.said), 10 * _LONGEST_WORDS), _LONGEST_WORDS)
+            fewer = "ask for fewer --days, or select fewer containers" if got.status in (422, 503) else None
+            raise EnvironmentFault(f"Prometheus does not answer the query: {said}", where=self._url, fix=fewer)
+        return found
+
+
+def _login(secret: SecretStr | None, url: str) -> Login | tuple[str, str] | None:
+    """Return how to log in. A token has no colon. Raises ConfigurationError."""
+    if secret is None:
+        return None
+    text = secret.get_secret_value()
+    if not _PRINTABLE.fullmatch(text):
+        raise ConfigurationError(
+            "this holds no token: it is empty, or has a space, an end of line or a character that no token has",
+            where="--token-file",
+            fix="write the token, or USER:PASSWORD, on one line",
+        )
+    parts = urlsplit(url)
+    if parts.scheme != "https" and parts.hostname not in _LOCAL:
+        raise ConfigurationError(
+            "a login over http can be read on its way", where="--prometheus", fix="name an address with https"
+        )
+    user, colon, password = text.partition(":")
+    return (user, password) if colon else TokenLogin(secret, "Bearer")
