@@ -43,7 +43,7 @@ def scraping(**addresses: str) -> str:
         f"{{job_name: {name}, honor_labels: true, static_configs: [{{targets: ['{address}']}}]}}"
         for name, address in addresses.items()
     )
-    return f"scrape_configs: [{', '.join(jobs)}]\n"
+    return f"global: {{scrape_interval: 1s}}\nscrape_configs: [{', '.join(jobs)}]\n"
 
 
 @pytest.mark.parametrize("make", [*REPORTS.values(), hostile_report])
@@ -57,7 +57,7 @@ def test_prometheus_scrapes_every_figure(programs: Programs, tmp_path: Path) -> 
     texts = {"open": (render(made), OPENMETRICS), "plain": (render_plain(made), PLAIN)}
     with ExitStack() as stack:
         addresses = {name: stack.enter_context(exposed(*text)) for name, text in texts.items()}
-        server = stack.enter_context(prometheus(programs, tmp_path, scrape=scraping(**addresses)))
+        server = stack.enter_context(prometheus(programs, tmp_path, scraping(**addresses)))
         for name, (text, _) in texts.items():
             server.await_series(f'scrape_samples_scraped{{job="{name}"}} > 0')
             count = sum(not line.startswith("#") for line in text.splitlines())

@@ -1,5 +1,6 @@
 """What `membudget metrics push` sends, taken by a real Pushgateway and a real Prometheus."""
 
+import shutil
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,6 +21,7 @@ from tests.prometheus.conftest import Promtool
 from tests.support.builders import image, report, side, trial
 from tests.support.prometheus import prometheus, pushgateway
 
+EXAMPLES = Path(__file__).parents[2] / "examples/prometheus"
 PASSWORD = "hunter2hunter2"
 HASH = "$2b$04$wWlhQm.2KsfGxBaBdCOiiuyZVpjS8ey3fipICeousDMbPYymd56k6"
 """Of the password, by bcrypt."""
@@ -57,11 +59,13 @@ def test_a_pushgateway_keeps_the_figures_until_the_next_push(
         ours = [line for line in exposed.splitlines() if line.startswith(("membudget_", "container_"))]
         assert not any('image="web"' in line for line in ours), "a push replaces what its group had"
         assert all('job="membudget"' in line for line in ours)
-        scrape = (
-            "scrape_configs: [{job_name: pushgateway, honor_labels: true,"
-            f" static_configs: [{{targets: ['{gateway.url.removeprefix('http://')}']}}]}}]\n"
-        )
-        with prometheus(programs, tmp_path, scrape=scrape) as server:
+        shutil.copy(EXAMPLES / "alerts.yml", tmp_path)
+        example = (EXAMPLES / "prometheus.yml").read_text()
+        assert "localhost:9091" in example
+        example = example.replace("localhost:9091", gateway.url.removeprefix("http://")).replace("15s", "1s")
+        with prometheus(programs, tmp_path, example) as server:
+            rules = requests.get(f"{server.url}/api/v1/rules", timeout=60).json()["data"]["groups"]
+            assert [group["name"] for group in rules] == ["membudget"]
             peak = 'container_memory_working_set_bytes{job="membudget",container="api",moment="peak"%s}'
             server.await_series(peak % "")
             assert server.value(peak % ',repository="shop/api"') == 47 * MIB

@@ -54,21 +54,17 @@ class Server:
 
 
 @contextmanager
-def prometheus(
-    programs: Programs, folder: Path, *options: str, scrape: str = "", rules: Path | None = None
-) -> Iterator[Server]:
-    """A Prometheus with its data in `folder/data`, which takes what is written to it. `scrape`: its scrape configs."""
-    configuration = folder / "prometheus.yml"
-    files = f"rule_files: [{str(rules)!r}]\n" if rules is not None else ""
-    configuration.write_text(f"global: {{scrape_interval: 1s, evaluation_interval: 1s}}\n{files}{scrape}")
+def prometheus(programs: Programs, folder: Path, configuration: str = "{}") -> Iterator[Server]:
+    """A Prometheus with its data in `folder/data`, which takes what is written to it."""
+    file = folder / "prometheus.yml"
+    file.write_text(configuration)
     command = [
         programs.prometheus,
-        f"--config.file={configuration}",
+        f"--config.file={file}",
         f"--storage.tsdb.path={folder / 'data'}",
         "--storage.tsdb.retention.time=100y",
         "--web.listen-address=127.0.0.1:0",
         "--web.enable-remote-write-receiver",
-        *options,
     ]
     with _running("prometheus", command, folder, "/-/ready") as server:
         yield server
