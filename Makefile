@@ -9,7 +9,7 @@ ENGINE := $(PYTHON) tools/engine.py run --
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-cgroup2 test-release attacks soak unit lint format bench bench-accuracy bench-overhead bench-near-peak bench-leaks bench-peers bench-leak-or-plateau bench-http-load bench-http-rates bench-live-heap bench-runtime-rules bench-record-noise bench-images bench-first-line bench-fit-truth bench-fit-services bench-fit-noise bench-history-pushes bench-history-fleet fuzz image picture picture-outcomes picture-fit page-assets schema tables dashboard clean stop-engine lock pins
+.PHONY: help demo test test-cgroup2 test-release attacks soak unit lint format bench bench-accuracy bench-overhead bench-near-peak bench-leaks bench-peers bench-leak-or-plateau bench-http-load bench-http-rates bench-live-heap bench-runtime-rules bench-record-noise bench-images bench-first-line bench-fit-truth bench-fit-services bench-fit-noise bench-history-pushes bench-history-fleet bench-trend-page fuzz image picture picture-outcomes picture-fit picture-trend page-assets schema tables dashboard clean stop-engine lock pins
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -89,6 +89,9 @@ bench-history-pushes: $(VENV)/.installed-dev  ## whether concurrent pushes of th
 bench-history-fleet: $(VENV)/.installed-dev  ## how long the history of 500 images and 2,000 commits takes to read and to judge: no engine needed
 	@PYTHONPATH=.:tools $(BIN)/python benchmarks/history_fleet.py
 
+bench-trend-page: $(VENV)/.installed-dev  ## how long a browser takes to show the trend page of 50 images and 2,000 commits: no engine needed
+	@PYTHONPATH=.:tools $(BIN)/python benchmarks/trend_page.py
+
 bench-check-cost: $(VENV)/.installed-dev  ## what a check costs beside its builds and workloads
 	@PYTHONPATH=.:tools $(ENGINE) $(BIN)/python benchmarks/check_cost.py
 
@@ -105,14 +108,17 @@ bench-accuracy bench-overhead bench-leaks bench-peers bench-images: bench-%: $(V
 image: $(VENV)/.installed  ## build membudget's own image: the action, and the helper containers
 	@$(ENGINE) $(BIN)/python tools/own_image.py
 
-picture: picture-outcomes picture-fit demo  ## draw the README's pictures: what the demo shows, and every outcome
+picture: picture-outcomes picture-fit picture-trend demo  ## draw the README's pictures: what the demo shows, and every outcome
 	@$(BIN)/python tools/picture.py comment build/demo/comment.md docs/pictures/comment.png
 	@$(BIN)/python tools/picture.py terminal build/demo/report.json docs/pictures/terminal.png
-	@$(BIN)/python tools/page_picture.py build/demo/report.html storefront docs/pictures/page.png docs/pictures/page-image.png
-	@$(BIN)/python tools/page_picture.py flames build/demo/report.html catalog docs/pictures/flames.png
+	@PYTHONPATH=.:tools $(BIN)/python tools/page_picture.py build/demo/report.html storefront docs/pictures/page.png docs/pictures/page-image.png
+	@PYTHONPATH=.:tools $(BIN)/python tools/page_picture.py flames build/demo/report.html catalog docs/pictures/flames.png
 
 picture-fit: $(VENV)/.installed-dev  ## draw the README's picture of a fit, from docs/pictures/fit.json: no engine needed
-	@$(BIN)/python tools/page_picture.py docs/pictures/fit.json report docs/pictures/fit.png
+	@PYTHONPATH=.:tools $(BIN)/python tools/page_picture.py docs/pictures/fit.json report docs/pictures/fit.png
+
+picture-trend: $(VENV)/.installed-dev  ## draw the picture of the trend page, with the figures of its tests: no engine needed
+	@PYTHONPATH=.:tools $(BIN)/python tools/page_picture.py trend docs/pictures/trend.png
 
 picture-outcomes: $(VENV)/.installed-dev  ## draw every outcome, from the golden files: no engine needed
 	@$(BIN)/python tools/picture.py outcomes docs/pictures

@@ -1,7 +1,7 @@
 """Fetches the charting library of the report's page from npm, and checks that it is the one that is pinned.
 
 python tools/page_assets.py            the pinned version; fails when a file is not what its hash says
-python tools/page_assets.py VERSION    another one; prints the hashes for page.py, where both are pinned
+python tools/page_assets.py VERSION    another one; prints the hashes for document.py, where both are pinned
 """
 
 import hashlib
@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 import debian
-from membudget.report.page.page import CHARTS_SHA256, CHARTS_VERSION
+from membudget.report.page.document import CHARTS_SHA256, CHARTS_VERSION
 
 _PACKAGE = "uplot"
 _FOLDER = Path(__file__).resolve().parent.parent / "src" / "membudget" / "report" / "page" / "assets"

@@ -1,8 +1,11 @@
 """Photographs the report's page: its top, light; one image in detail, dark; the code that holds its memory. Or a fit.
 
+Or the page of a history, with the figures of its tests.
+
 python tools/page_picture.py REPORT.html IMAGE TOP.png DETAIL.png
 python tools/page_picture.py flames REPORT.html IMAGE PICTURE.png
 python tools/page_picture.py FIT.json IMAGE PICTURE.png
+python tools/page_picture.py trend PICTURE.png
 """
 
 import shutil
@@ -21,12 +24,14 @@ import browser
 import debian
 import picture
 from membudget.publish.fit_file import read_fit
-from membudget.report.page import fit_page
+from membudget.report.page import fit_page, trend_page
+from tests.support.trends import trends
 
 _TOP = (1120, 1560)
 _DETAIL = (1000, 3000)
 """Higher than any image's section: what is photographed is the section."""
 _FIT = (928, 3000)
+_TREND = (1000, 700)
 _PATIENCE_S = 20
 _LARGEST_BYTES = 350_000
 """Of a photograph, which has more colours than a comment."""
@@ -40,6 +45,13 @@ def main() -> int:
             with _browser() as chrome:
                 _show(chrome, Path(page), f"#image-{name}", _FIT, "light")
                 chrome.find_element(By.CSS_SELECTOR, f"#image-{name} .profile").screenshot(shown)
+        case ["trend", shown]:
+            made = [Path(shown)]
+            with _browser() as chrome, tempfile.TemporaryDirectory() as folder:
+                page_of_trend = Path(folder, "trend.html")
+                page_of_trend.write_text(trend_page.render(trends(images=5, count=400)))
+                _show(chrome, page_of_trend, "", _TREND, "light")
+                chrome.save_screenshot(shown)
         case [page, name, top, detail]:
             made = [Path(top), Path(detail)]
             with _browser() as chrome:

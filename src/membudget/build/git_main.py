@@ -39,6 +39,16 @@ def tagged_commits(repository: GitRepository) -> frozenset[str]:
     return frozenset(repository.said("rev-list", "--no-walk", "--tags").split())
 
 
+def tag_names(repository: GitRepository) -> dict[str, list[str]]:
+    """Return the names of this clone's tags, by the commit that they name. Raises EnvironmentFault."""
+    form = "%(if)%(*objectname)%(then)%(*objectname)%(else)%(objectname)%(end)%00%(refname:lstrip=2)"
+    found: dict[str, list[str]] = {}
+    for record in repository.said("for-each-ref", f"--format={form}", "refs/tags").splitlines():
+        sha, _, name = record.partition("\0")
+        found.setdefault(sha, []).append(name)
+    return found
+
+
 def newest_of(commits: Sequence[MainCommit], wanted: Collection[str]) -> int | None:
     """Return the place of the newest commit that is among `wanted`. None if there is none."""
     return next((index for index, commit in enumerate(commits) if commit.sha in wanted), None)

@@ -4,7 +4,7 @@ import argparse
 
 from membudget.build.history_place import MOST_COMMITS
 from membudget.cli.argument_values import days, duration, jobs, number_up_to
-from membudget.cli.history_shown_arguments import add_badge
+from membudget.cli.history_shown_arguments import add_badge, add_page
 from membudget.cli.setup_arguments import AddMeasuringOptions
 from membudget.cli.steps_arguments import add_steps
 from membudget.core.errors import ExitCode
@@ -15,6 +15,7 @@ examples:
   %(prog)s list                             the newest commits of every image
   %(prog)s list api --metric peak_rss --format chart
   %(prog)s list api --metric peak_rss --format csv --output api.csv
+  %(prog)s page --output trend.html         charts of every image and metric, as one HTML file
   %(prog)s badge api --output badge.svg     the newest peak RSS of an image, and its budget
   %(prog)s record --push                    keep the figures of the last check, and push them
   %(prog)s import old-reports/ --push       keep the figures of older reports"""
@@ -36,6 +37,7 @@ def add_history(
     _add_list(kinds)
     _add_record(kinds)
     _add_import(kinds)
+    add_place(add_page(kinds))
     add_place(add_badge(kinds))
     add_steps(kinds, add_measuring_options)
     push = kinds.add_parser(

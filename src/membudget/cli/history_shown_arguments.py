@@ -1,7 +1,9 @@
-"""The arguments of the commands that show the history in a file: `history badge`. Imports nothing heavy."""
+"""The arguments of the commands that show the history in a file. Imports nothing heavy."""
 
 import argparse
 
+from membudget.build.history_place import MOST_COMMITS
+from membudget.cli.argument_values import number_up_to
 from membudget.core.errors import ExitCode
 
 
@@ -29,6 +31,37 @@ def add_badge(kinds: "argparse._SubParsersAction[argparse.ArgumentParser]") -> a
     return command
 
 
+def add_page(kinds: "argparse._SubParsersAction[argparse.ArgumentParser]") -> argparse.ArgumentParser:
+    """Add `membudget history page`."""
+    command = kinds.add_parser(
+        "page",
+        help="write the history as one HTML file with charts",
+        description="Write the history as one HTML file: each image and metric over the commits of a branch, with"
+        " budgets, releases and steps. The file needs no server and makes no request.",
+    )
+    command.add_argument("images", nargs="*", metavar="IMAGE", help="image to show (default: all)")
+    command.add_argument(
+        "--metric", action="append", metavar="NAME", help="metric to show, such as peak_rss (repeatable; default: all)"
+    )
+    _add_branch(command)
+    command.add_argument(
+        "--last",
+        type=number_up_to(MOST_COMMITS),
+        default=2000,
+        metavar="N",
+        help="show the newest N commits of the branch (default: %(default)s)",
+    )
+    command.add_argument(
+        "--commit-pages",
+        metavar="URL",
+        help="web address that the ID of a commit is added to, such as https://git.example.com/shop/commit/"
+        " (default: that of the job's server or of the remote `origin`, if it is known)",
+    )
+    command.add_argument("--output", default="trend.html", metavar="FILE", help="file to write (default: %(default)s)")
+    command.set_defaults(handler=_page)
+    return command
+
+
 def _add_branch(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--revision", default="HEAD", metavar="REV", help="newest commit of the branch (default: %(default)s)"
@@ -40,3 +73,9 @@ def _badge(options: argparse.Namespace) -> ExitCode:
     from membudget.cli.history_badge import badge
 
     return badge(options)
+
+
+def _page(options: argparse.Namespace) -> ExitCode:
+    from membudget.cli.history_page import page
+
+    return page(options)

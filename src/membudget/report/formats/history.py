@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from rich.console import RenderableType
 from rich.text import Text
 
+from membudget.build.revision import MainCommit
 from membudget.core.metric_words import format_delta, format_value
 from membudget.core.untrusted_text import json_without_commands, printable
 from membudget.history.line import LineFault, Skipped
@@ -48,8 +49,13 @@ def _date(point: Point) -> str:
 
 
 def time_of(point: Point) -> datetime:
+    """Return the time of a point's commit."""
+    return commit_time(point.commit)
+
+
+def commit_time(commit: MainCommit) -> datetime:
     """Return the commit's time. One that no calendar has becomes the nearest that it has."""
-    return datetime.fromtimestamp(min(max(point.commit.time_s, 0), 253_402_300_799), UTC)
+    return datetime.fromtimestamp(min(max(commit.time_s, 0), 253_402_300_799), UTC)
 
 
 def _value(point: Point) -> str:

@@ -9,8 +9,9 @@ from membudget.judge.metric import Verdict
 from membudget.report.findings import Finding
 from membudget.report.fit_report import FitReport
 from membudget.report.fit_words import answer_sentences, closing_sentences, settings_sentence, sum_sentence, took_words
+from membudget.report.page.document import as_json
 from membudget.report.page.fitted_data import limits_data
-from membudget.report.page.page import LARGEST_PAGE_BYTES, as_json, page_of
+from membudget.report.page.page import LARGEST_PAGE_BYTES, REPORT
 from membudget.report.verdicts import SIGNS
 
 _SMALLER = 0.8
@@ -21,7 +22,7 @@ def render(report: FitReport, largest: int = LARGEST_PAGE_BYTES) -> str:
     """Return the page, with as many images as fit into `largest` bytes. Those without an answer come last."""
     images = sorted(report.images, key=lambda image: image.survives_bytes is None)
     while True:
-        page = page_of(as_json(_data(report, images)))
+        page = REPORT.page_of(as_json(_data(report, images)))
         if len(page.encode()) <= largest or not images:
             return page
         images = images[: int(_SMALLER * len(images))]

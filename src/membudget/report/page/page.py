@@ -4,15 +4,9 @@ The report is included as JSON in a block that browsers do not execute. membudge
 HTML. The policy allows only those scripts, by their hashes, and forbids making HTML from strings.
 """
 
-import base64
-import hashlib
-import json
 from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
-from string import Template
 
 from membudget.core.quantities import format_size
 from membudget.core.untrusted_text import (
@@ -20,7 +14,6 @@ from membudget.core.untrusted_text import (
     Quoted,
     in_json,
     in_plain_text,
-    json_without_commands,
     printable,
     printable_line,
 )
@@ -34,6 +27,7 @@ from membudget.report.growth_words import growth_findings, profiling_findings
 from membudget.report.headline import verdict_line
 from membudget.report.image_findings import cause_findings, hint_findings
 from membudget.report.page.contents_data import contents
+from membudget.report.page.document import Document, as_json
 from membudget.report.page.fitted_data import fitted_data
 from membudget.report.page.profile_data import profile_data
 from membudget.report.page.timeline_data import figures, lines, sides
@@ -139,56 +133,26 @@ def _revision(revision: RevisionReport) -> list[str]:
     return [revision.sha[:12], printable(revision.subject, 120), revision.sha]
 
 
-CHARTS_VERSION = "1.6.32"
-"""The version of uPlot (MIT). `make page-assets` downloads it from npm."""
-CHARTS_SHA256 = {
-    "uPlot.iife.min.js": "19c8d4c6ad88929a79f4ae49d6f7161566dfd0ba3d15cc495e974f787eb78f1f",
-    "uPlot.min.css": "df630c6a8d6f8eeaff264b50f73ce5b114f646ffd9a0bb74f049b0a00135fa04",
-    "uPlot-LICENSE": "8f989229699b4fe2f1a0432d0e9edc338a8a911e250e2d1b01ecd770a5f5b1bd",
-}
-"""The hashes of its files. A test compares them."""
-
-_SCRIPTS = (
-    "dom.js",
-    "figures.js",
-    "table.js",
-    "timeline_drawing.js",
-    "timeline.js",
-    "fitted.js",
-    "scatter.js",
-    "treemap.js",
-    "flames.js",
-    "image.js",
-    "overview.js",
+REPORT = Document(
+    scripts=(
+        "dom.js",
+        "theme.js",
+        "figures.js",
+        "table.js",
+        "canvas.js",
+        "timeline_drawing.js",
+        "timeline.js",
+        "fitted.js",
+        "scatter.js",
+        "treemap.js",
+        "flames.js",
+        "image.js",
+        "overview.js",
+    ),
+    styles=("page.css",),
+    instead="membudget report report.json",
 )
-"""The scripts in order, because each uses the earlier ones."""
-
-
-def asset(name: str) -> str:
-    """Return the text of a file in the folder `assets`."""
-    return files(__package__).joinpath("assets", name).read_text(encoding="utf-8")
-
-
-@cache
-def chart_script() -> str:
-    """Return the charting library, with the notice that its licence requires."""
-    notice = asset("uPlot-LICENSE").replace("*/", "* /")
-    return f"/*\n{notice}*/\n{asset('uPlot.iife.min.js')}"
-
-
-@cache
-def page_script() -> str:
-    """Return membudget's scripts as one, which adds nothing to the page's global scope."""
-    parts = "\n".join(asset(name) for name in _SCRIPTS)
-    return f'(() => {{\n"use strict";\n{parts}}})();\n'
-
-
-@cache
-def style() -> str:
-    """Return all style sheets."""
-    return f"{asset('uPlot.min.css')}\n{asset('page.css')}"
-
-
+"""What shows a report, of a check or of a fit."""
 LARGEST_PAGE_BYTES = 500_000
 _GRAVITY = {Verdict.FAIL: 0, Verdict.INCONCLUSIVE: 1, Verdict.WARN: 2, Verdict.PASS: 3}
 
@@ -226,13 +190,13 @@ _LEVELS = (
 
 def render(result: JudgedReport, largest: int = LARGEST_PAGE_BYTES) -> str:
     """Return the page, with as much detail as fits into `largest` bytes. The page says what was left out."""
-    around = len(page_of("").encode())
+    around = len(REPORT.page_of("").encode())
     sections = story(result)
     for level in _LEVELS:
         data = as_json(_data(result, sections, level))
         if around + len(data.encode()) <= largest:
             break
-    return page_of(data)
+    return REPORT.page_of(data)
 
 
 def _data(result: JudgedReport, sections: Sequence[Section], level: _DetailLevel) -> dict[str, Json]:
@@ -294,30 +258,3 @@ def _cuts(report: Report, level: _DetailLevel, shown: Sequence[ImageMeasurement]
     if any(max(len(one.folders), len(one.packages), len(one.layers)) > level.listed for one in parts):
         said.append(f"Folders, packages, layers and files: the {level.listed:,} largest of each.")
     return [[words] for words in said]
-
-
-def as_json(data: Json) -> str:
-    """Return `data` as JSON that cannot end a script block, begin a comment, or command a workflow's runner."""
-    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    for character in "<>&\u2028\u2029":
-        text = text.replace(character, f"\\u{ord(character):04x}")
-    return json_without_commands(text)
-
-
-def page_of(data: str) -> str:
-    """Return the page that shows `data`, as `as_json` made it."""
-    scripts = (chart_script(), page_script())
-    allowed = {"script-src": scripts, "style-src": (style(),)}
-    sources = "; ".join(f"{name} {' '.join(map(_hash, texts))}" for name, texts in allowed.items())
-    policy = (
-        f"default-src 'none'; {sources}; img-src data:; base-uri 'none'; form-action 'none';"
-        " require-trusted-types-for 'script'; trusted-types 'none'"
-    )
-    return Template(asset("page.html")).substitute(
-        policy=policy, style=style(), data=data, charts=scripts[0], script=scripts[1]
-    )
-
-
-def _hash(text: str) -> str:
-    """Return the hash of an element's text as content security policies write it (CSP level 3, "hash-source")."""
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"

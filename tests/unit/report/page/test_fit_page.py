@@ -10,8 +10,9 @@ from membudget.advise.fit import ImageFit
 from membudget.core.quantities import MIB
 from membudget.judge.fitted import Stop
 from membudget.publish.fit_file import read_fit
+from membudget.report.page.document import asset
 from membudget.report.page.fit_page import render
-from membudget.report.page.page import LARGEST_PAGE_BYTES, asset
+from membudget.report.page.page import LARGEST_PAGE_BYTES
 from tests.fakes.fitted import everything, fitted, pressed, report, stopped
 from tests.support.hostile_report import HOSTILE
 

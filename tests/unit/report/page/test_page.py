@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from membudget.budgets.entries import MOST_IMAGES
-from membudget.report.page.page import CHARTS_SHA256, CHARTS_VERSION, LARGEST_PAGE_BYTES, asset, render
+from membudget.report.page.document import CHARTS_SHA256, CHARTS_VERSION, asset
+from membudget.report.page.page import LARGEST_PAGE_BYTES, render
 from membudget.report.report import Report
 from tests.support.builders import image, report, side, trial
 from tests.support.busy_report import busy_report

@@ -89,7 +89,7 @@ const rangeOf = (points, marks) => {
 };
 
 const costOptions = (surface, points, costs, marks, range, show) => {
-  const font = `12px ${getComputedStyle(document.body).fontFamily}`;
+  const font = chartFont();
   const axis = { stroke: color("muted"), font, grid: { stroke: color("grid"), width: 1 }, ticks: { show: false } };
   const most = Math.max(100, ...points.flatMap((point) => costs.map(({ at }) => point[at] ?? 0)));
   return {

@@ -63,20 +63,4 @@ const explanation = (problem) => element("section", { class: `why ${problem.verd
 const told = (items) => element("ul", { class: "found" }, items.map(([parts, below]) =>
   element("li", {}, sentence(parts), sentences(below, "found"))));
 
-// The colours are the system's, until somebody presses the button.
-const themeButton = () => {
-  const system = matchMedia("(prefers-color-scheme: dark)");
-  let chosen = null;
-  const made = button("", () => { chosen = isDark() ? "light" : "dark"; show(); }, { class: "theme" });
-  const isDark = () => (chosen ?? (system.matches ? "dark" : "light")) === "dark";
-  const show = () => {
-    document.documentElement.dataset.theme = isDark() ? "dark" : "light";
-    made.textContent = isDark() ? "☀ light" : "☾ dark";
-    document.dispatchEvent(new Event("colours"));
-  };
-  system.addEventListener("change", show);
-  show();
-  return made;
-};
-
 main();

@@ -9,7 +9,6 @@ const VIEWS = {
 const KINDS = ["anonymous", "shared", "active cache, kernel", "inactive file cache"];
 const SIDES = ["base", "head"];
 const CHART_HEIGHT = 300;
-const SIZE_STEPS = [1, 2 ** 10, 2 ** 20, 2 ** 30].flatMap((scale) => [1, 2, 5, 10, 20, 50, 100, 200, 500].map((step) => step * scale));
 
 const timeline = (image) => {
   const sides = SIDES.filter((side) => image.sides[side]?.trials.length);
@@ -109,7 +108,7 @@ const linesOf = (image, view) => [
 
 const chartOptions = (surface, drawn, lines, state, show) => {
   const text = color("muted");
-  const font = `12px ${getComputedStyle(document.body).fontFamily}`;
+  const font = chartFont();
   const axis = { stroke: text, font, grid: { stroke: color("grid"), width: 1 }, ticks: { show: false } };
   const rulers = drawn.filter((one) => !one.faint && one.trial.phases.length);
   const kinds = [4, 3, 2, 1].map((kind) => ({ label: KINDS[kind - 1], stroke: color(`kind-${kind}`), fill: color(`kind-${kind}`), width: 1, points: { show: false } }));

@@ -100,6 +100,3 @@ const killedAt = (trial) => {
   const near = 0.98 * Math.max(...usage);
   return decoded(trial).time[usage.findLastIndex((bytes) => bytes >= near)] ?? 0;
 };
-
-const within = (chart, x) => Math.min(chart.bbox.left + chart.bbox.width, Math.max(chart.bbox.left, x));
-const scaled = (font, ratio) => font.replace(/^\d+/, (size) => String(size * ratio));

@@ -1,0 +1,71 @@
+"""Which steps are marked: what searches found takes the place of what is suspected."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from membudget.build.revision import MainCommit
+from membudget.core.metrics import Metric
+from membudget.core.quantities import MIB
+from membudget.history.marked_steps import MarkedStep, marked_steps
+from membudget.history.series import Point, Series
+from membudget.history.step_line import StepLine, StepOutcome, places_of
+from membudget.history.steps import Step
+from tests.support.history import MACHINE, NOW, line
+
+COMMITS = [MainCommit(f"{number:040x}", 1_700_000_000 + number, "") for number in range(1, 31)]
+PLACES = places_of([commit.sha for commit in COMMITS])
+SERIES = [
+    Series(
+        "api",
+        Metric.PEAK_RSS,
+        tuple(Point(commit, line(commit.sha, 40 if place < 15 else 50)) for place, commit in enumerate(COMMITS)),
+    )
+]
+SUSPECTED = Step(
+    "api", Metric.PEAK_RSS, MACHINE, COMMITS[14], COMMITS[15], 41 * MIB, 49 * MIB, 0.001, COMMITS[10], COMMITS[20]
+)
+
+
+def searched(outcome: StepOutcome, since: int = 13, commit: int = 14, **changes: object) -> StepLine:
+    found = StepLine(
+        image="api", metric=Metric.PEAK_RSS, commit=COMMITS[commit].sha, since=COMMITS[since].sha, outcome=outcome,
+        time=NOW, machine=MACHINE, membudget="0.1.0",
+    )  # fmt: skip
+    return found.model_copy(update=changes)
+
+
+def marked(
+    *searches: StepLine, found: Sequence[Series] = SERIES, suspected: Sequence[Step] = (SUSPECTED,)
+) -> list[MarkedStep]:
+    return marked_steps(found, suspected, searches, PLACES, NOW)
+
+
+def test_a_suspected_step_is_marked_with_its_medians() -> None:
+    assert marked() == [MarkedStep("api", Metric.PEAK_RSS, COMMITS[15].sha, 41 * MIB, 49 * MIB, is_confirmed=False)]
+
+
+def test_a_confirmed_step_takes_its_place_at_the_commit_that_did_it() -> None:
+    found = marked(searched(StepOutcome.CONFIRMED, 14, 15))
+    assert found == [MarkedStep("api", Metric.PEAK_RSS, COMMITS[15].sha, 40 * MIB, 50 * MIB, is_confirmed=True)]
+
+
+def test_noise_is_not_marked() -> None:
+    assert marked(searched(StepOutcome.NOT_CONFIRMED, 10, 20)) == []
+
+
+def test_what_no_search_ended_stays_suspected() -> None:
+    for outcome in (StepOutcome.NOT_MEASURED, StepOutcome.NARROWED):
+        assert [step.is_confirmed for step in marked(searched(outcome, 12, 18))] == [False]
+
+
+def test_confirmed_steps_are_marked_without_a_suspicion_and_once() -> None:
+    again = searched(StepOutcome.CONFIRMED, 14, 15, time=NOW - timedelta(days=3))
+    (step,) = marked(searched(StepOutcome.CONFIRMED, 14, 15), again, suspected=())
+    assert (step.is_confirmed, step.is_worse) == (True, True)
+
+
+def test_steps_of_other_commits_and_series_or_without_figures_are_left_out() -> None:
+    elsewhere = searched(StepOutcome.CONFIRMED, commit=15, since=14, image="web")
+    rewritten = searched(StepOutcome.CONFIRMED, commit=15, since=14).model_copy(update={"since": "f" * 40})
+    other_machine = searched(StepOutcome.CONFIRMED, commit=15, since=14, machine="other")
+    assert marked(elsewhere, rewritten, other_machine, suspected=()) == []
