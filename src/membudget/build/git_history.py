@@ -6,6 +6,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import IO
 from uuid import uuid4
 
 from membudget.build.git import GitRepository, command
@@ -13,6 +14,7 @@ from membudget.build.git_remote import Credentials, GitRemote
 from membudget.build.history_place import HistoryPlace, Note, PlaceKind, commit_of, file_name, joined
 from membudget.core.errors import EnvironmentFault
 
+_CHUNK_BYTES = 1 << 20
 MOST_TRIES = 60
 """How often a push is tried while others push. Each round, at least one of them gets through."""
 _LONGEST_PAUSE_S = 2.0
@@ -92,11 +94,14 @@ class GitHistory:
 
         Of a commit with more than `most_bytes`, yield no data. Two processes run, however many commits there are.
         """
+        asked = list(commits) if commits is not None else None
+        only = frozenset(asked) if asked is not None else None
         found: dict[str, set[_Entry]] = {}
         for ref in (self._fetched, self._place.name):
             for commit, entry in self._entries(self._tip(ref)):
-                found.setdefault(commit, set()).add(entry)
-        wanted = [commit for commit in commits if commit in found] if commits is not None else list(found)
+                if only is None or commit in only:
+                    found.setdefault(commit, set()).add(entry)
+        wanted = [commit for commit in asked if commit in found] if asked is not None else list(found)
         sizes = {commit: sum(entry.size_bytes for entry in found[commit]) for commit in wanted}
         small = {commit: [entry.blob for entry in found[commit]] for commit in wanted if sizes[commit] <= most_bytes}
         blobs = self._blobs([blob for commit in wanted for blob in small.get(commit, ())])
@@ -161,6 +166,19 @@ class GitHistory:
         small = {commit: entry.blob for commit, entry in own.items() if entry.size_bytes <= most_bytes}
         return dict(zip(small, self._blobs(list(small.values())), strict=True))
 
+    def about_known_commits(self, lines: Mapping[str, bytes]) -> dict[str, bytes]:
+        """Return the lines about commits that this clone has. Git takes no notes about rewritten ones."""
+        if self._place.kind is not PlaceKind.NOTES:
+            return dict(lines)
+        asked = "".join(f"{commit}^{{commit}}\n" for commit in lines).encode()
+        said = self._git("cat-file", "--batch-check=%(objecttype)", given=asked).stdout.decode().splitlines()
+        return {commit: text for (commit, text), kind in zip(lines.items(), said, strict=True) if kind == "commit"}
+
+    def _is_damaged(self) -> EnvironmentFault:
+        return EnvironmentFault(
+            "git has lost a part of the history", where=str(self._place), fix="fetch it again, or run `git fsck`"
+        )
+
     def _pause(self, attempt: int) -> None:
         self._sleep(random.uniform(0, min(_LONGEST_PAUSE_S, 0.05 * 1.5**attempt)))  # noqa: S311 - no secret
 
@@ -190,15 +208,26 @@ class GitHistory:
         if tip is None:
             return
         arguments = ("ls-tree", "-r", "-l", "-z", "--full-tree", tip)
-        done = self._git(*arguments)
-        if done.returncode != 0:
-            raise self._repository.fault(arguments, done)
-        for listed in done.stdout.split(b"\0"):
-            facts, _, path = listed.partition(b"\t")
-            words = facts.decode().split()
-            commit = commit_of(path.decode(errors="replace"))
-            if commit is not None and len(words) == 4 and words[1] == "blob" and words[3].isdigit():
-                yield commit, _Entry(words[2], int(words[3]))
+        with (
+            tempfile.TemporaryFile() as said,
+            subprocess.Popen(
+                command(*arguments), cwd=self._repository.top, env=self._environ(), stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE, stderr=said,
+            ) as process,
+        ):  # fmt: skip
+            assert process.stdout is not None  # noqa: S101 - it is a pipe
+            for listed in _records(process.stdout):
+                facts, _, path = listed.partition(b"\t")
+                words = facts.decode().split()
+                commit = commit_of(path.decode(errors="replace"))
+                if commit is not None and len(words) == 4 and words[1] == "blob":
+                    if not words[3].isdigit():  # git says BAD, and goes on
+                        raise self._is_damaged()
+                    yield commit, _Entry(words[2], int(words[3]))
+            if process.wait() != 0:
+                said.seek(0)
+                done = subprocess.CompletedProcess(arguments, process.returncode, b"", said.read())
+                raise self._repository.fault(arguments, done)
 
     def _blobs(self, blobs: Sequence[str]) -> Iterator[bytes]:
         """Yield the content of blobs, one after the other."""
@@ -219,7 +248,7 @@ class GitHistory:
                         size = int(facts[2]) if len(facts) == 3 else 0
                         data = said.read(size + 1)
                         if len(facts) != 3 or len(data) != size + 1:
-                            raise EnvironmentFault("git has lost a part of the history", where=str(self._place))
+                            raise self._is_damaged()
                         yield data[:-1]
                 finally:
                     process.kill()
@@ -263,6 +292,14 @@ class GitHistory:
     def _environ(self) -> dict[str, str]:
         """Return git's environment. A partial clone may fetch what it reads, and needs the login for that."""
         return self._remote.environ() if self._remote.is_read_lazily else self._repository.environ
+
+
+def _records(stream: IO[bytes]) -> Iterator[bytes]:
+    """Yield what NUL bytes end. A history may list millions of files, so it is not read whole."""
+    rest = b""
+    while chunk := stream.read(_CHUNK_BYTES):
+        *whole, rest = (rest + chunk).split(b"\0")
+        yield from whole
 
 
 def _is_explained(waits: int, done: "subprocess.CompletedProcess[bytes]") -> bool:

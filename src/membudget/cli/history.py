@@ -113,7 +113,10 @@ def push(options: argparse.Namespace) -> ExitCode:
     if not isinstance(store, GitHistory) or not store.has_remote:
         raise ConfigurationError("there is nothing to push to", fix="add a remote `origin`, and use notes or a branch")
     store.fetch()
-    lines = store.unpushed(LARGEST_NOTE_BYTES)
+    kept = store.unpushed(LARGEST_NOTE_BYTES)
+    lines = store.about_known_commits(kept)
+    if len(lines) < len(kept):
+        warn(f"the figures of {len(kept) - len(lines)} commits are not pushed: this clone has no such commits any more")
     if lines:
         store.push(lines)
     print(f"the figures of {len(lines)} commits were pushed")

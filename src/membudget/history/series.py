@@ -51,8 +51,8 @@ def points_of(
         if note.data is None:
             skipped.add(LineFault.TOO_LARGE, note.commit)
             continue
-        lines = read_lines(note.commit, note.data, now, skipped, only)
-        yield from (Point(commit, line) for line in last_measured(lines).values())
+        for line in last_measured(read_lines(note.commit, note.data, now, skipped, only)).values():
+            yield Point(commit, line)
 
 
 def last_measured(lines: Iterable[HistoryLine]) -> dict[Key, HistoryLine]:

@@ -111,6 +111,7 @@ def _point(point: Point) -> dict[str, object]:
         "budget": line.budget,
         "machine": line.machine,
         "membudget": printable(line.membudget),
+        "refresh": line.refresh,
     }
 
 
