@@ -1,4 +1,4 @@
-"""The workflows of README and docs/pull-requests.md, as they are pasted, under the real act.
+"""The workflows of README and the docs, as they are pasted, under the real act.
 
 Not run are the actions of others, which nothing here can fetch: act does what checkout would do, and small ones
 stand for those that keep artifacts and caches. What act does not know is replaced: `cache-mode`, and the index of a job
@@ -8,9 +8,11 @@ in its matrix, which is always 0 there.
 import io
 import json
 import re
+import subprocess
 import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -18,12 +20,15 @@ import pytest
 from documented_workflows import workflows_of
 from membudget.budgets.file import parse_budgets
 from membudget.core.errors import ExitCode
+from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB
 from membudget.engine.connection import Engine
+from membudget.history.line import HistoryLine, SkippedLines, read_lines
 from membudget.publish.comment import ANOTHER_IS_NEWER, CommentSettings
 from membudget.publish.pull_request import WorkflowRun as MeasuringRun
 from membudget.report.formats import past_runs
 from tests.support.act import TOP, Runner, WorkflowRun, action_of_our_image
+from tests.support.git_server import bare_repository, git_server
 from tests.support.github_operations import Permission
 from tests.support.github_server import WORKFLOW_USER, Github
 from tests.support.github_state import Comment
@@ -35,7 +40,7 @@ pytestmark = [
 
 SHOP, FORK = "octo/shop", "stranger/shop"
 NUMBER = 7
-PAGES = ("README.md", "docs/fit.md", "docs/pull-requests.md")
+PAGES = ("README.md", "docs/fit.md", "docs/history.md", "docs/pull-requests.md")
 SHOWN = [one.text for one in workflows_of(TOP, PAGES)]
 LATER_BASE = "localhost:1/membudget-test-base:1"
 """Nothing can be pulled from there, and that is known at once."""
@@ -130,9 +135,11 @@ class Shop:
         payload: Mapping[str, object],
         workflow: str,
         permission: Permission = Permission.WRITE,
+        *,
         numbers: tuple[int, int] = (1, 1),
+        server: str = "https://github.com",
     ) -> WorkflowRun:
-        """Run a workflow, whose run has this number and attempt."""
+        """Run a workflow, whose run has this number and attempt. `server` gets the job's token from git."""
         number, attempt = numbers
         (self.folder / "artifacts").mkdir(exist_ok=True)
         path = self.folder / "workflow.yml"
@@ -141,6 +148,7 @@ class Shop:
             "GITHUB_RUN_ID": f"{4700 + number}",
             "GITHUB_RUN_NUMBER": f"{number}",
             "GITHUB_RUN_ATTEMPT": f"{attempt}",
+            "GITHUB_SERVER_URL": server,
         }
         token = self.github.add_workflow_token(permission)
         runner = Runner(self.folder, self.github.url, token, self.others, self.folder / "artifacts")
@@ -152,11 +160,12 @@ class Shop:
         payload = {"number": NUMBER, "pull_request": {"number": NUMBER, "base": base, "head": head}}
         return self.run("pull_request", payload, workflow, **how)  # type: ignore[arg-type]
 
-    def push(self, workflow: str) -> WorkflowRun:
-        """Run a workflow for the first push of the default branch, which is the pull request's base."""
+    def on_main(self, event: str, workflow: str, **how: object) -> WorkflowRun:
+        """Run a workflow for the default branch as it was first pushed, which is the pull request's base."""
         self.repository.git("checkout", "--quiet", "main")
-        payload = {"ref": "refs/heads/main", "before": "0" * 40, "after": self.base}
-        ran = self.run("push", payload, workflow)
+        ours = {"full_name": SHOP, "default_branch": "main", "fork": False}
+        payload = {"ref": "refs/heads/main", "before": "0" * 40, "after": self.base, "repository": ours}
+        ran = self.run(event, payload, workflow, **how)  # type: ignore[arg-type]
         self.repository.git("checkout", "--quiet", "--detach", self.merge)
         return ran
 
@@ -346,12 +355,23 @@ def test_a_matrix_of_a_fork_leaves_one_report_and_posts_nothing(shop: Shop) -> N
 
 
 def test_the_cache_is_saved_by_pushes_and_used_by_pull_requests(shop: Shop) -> None:
+    """The push also records its figures. A nightly job then finds nothing to measure."""
     workflow = shown("actions/cache/restore", "actions/cache/save")
     saved = shop.folder / "artifacts" / "caches"
+    origin = bare_repository(shop.folder / "server" / "shop.git")
 
-    pushed = shop.push(workflow)
+    with git_server(origin.parent) as server:
+        shop.repository.git("remote", "set-url", "origin", f"{server}/shop.git")
+        pushed = shop.on_main("push", recording(workflow), server=server)
+        nightly = shop.on_main("schedule", shown("command: backfill"), server=server, numbers=(4, 1))
+        shop.repository.git("remote", "set-url", "origin", f"https://github.com/{SHOP}.git")
 
     assert pushed.exit_code == 0
+    lines = kept_of(origin, shop.base)
+    assert {(line.image, line.metric) for line in lines} >= {(name, Metric.PEAK_RSS) for name in ("api", "jobs")}
+    assert all(line.took_ms is not None for line in lines)
+    assert nightly.exit_code == 0
+    assert "0 of 0 stale images were measured" in nightly.said
     assert "restored cache: none" in pushed.said
     assert [path.name for path in saved.iterdir()] == [f"membudget-{shop.base}"]
     kept = contents_of(saved)
@@ -388,6 +408,23 @@ def test_fits_of_a_matrix_come_to_one_proposal(shop: Shop) -> None:
         assert one.fit.survives is not None
         assert 30 * MIB < one.fit.survives <= one.limit_bytes
     assert shop.github.requests == []
+
+
+def recording(workflow: str) -> str:
+    """The workflow with the lines of docs/history.md that record the figures of a push."""
+    cache = "          MEMBUDGET_CACHE_DIR: .membudget-cache\n"
+    assert workflow.count(cache) == 1
+    return workflow.replace(cache, f'{cache}        with:\n          record-history: "true"\n')
+
+
+def kept_of(origin: Path, commit: str) -> list[HistoryLine]:
+    """What the notes of a server have about a commit."""
+    show = ["git", "-C", str(origin), "cat-file", "blob", f"refs/notes/membudget:{commit}"]
+    data = subprocess.run(show, capture_output=True, check=True).stdout
+    skipped = SkippedLines()
+    lines = read_lines(commit, data, datetime.now(UTC), skipped)
+    assert skipped.all() == ()
+    return lines
 
 
 def contents_of(folder: Path) -> dict[str, bytes]:
