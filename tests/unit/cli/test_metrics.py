@@ -54,6 +54,7 @@ def test_a_pushgateway_gets_prometheus_own_text(
     assert "https" not in printed.err
 
 
+@pytest.mark.thorough
 def test_remote_write_goes_to_exactly_the_given_address(receiver: Receiver, path: str) -> None:
     assert main(["metrics", "push", path, "--remote-write", f"{receiver.url}/api/v1/write"]) == 0
     ((method, asked, content, _),) = receiver.seen
@@ -61,6 +62,7 @@ def test_remote_write_goes_to_exactly_the_given_address(receiver: Receiver, path
     assert b"membudget_peak_rss_bytes" in content
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("value", "in_path"),
     [("shop", "shop"), ("shop/api", None), ("..", None), ("ü", None), ("a b", None), ("a_b-c.d", "a_b-c.d")],
@@ -74,6 +76,7 @@ def test_labels_are_in_the_path_as_the_pushgateway_wants_it(
     assert in_path is None or asked.endswith(f"/{in_path}")
 
 
+@pytest.mark.thorough
 def test_a_repository_of_a_job_has_its_own_group(
     receiver: Receiver, path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -85,6 +88,7 @@ def test_a_repository_of_a_job_has_its_own_group(
     ]  # fmt: skip
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("label", "says"),
     [
@@ -107,6 +111,7 @@ def test_an_impossible_label_is_refused(
     assert receiver.seen == []
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("content", "says"),
     [
@@ -132,6 +137,7 @@ def test_a_user_needs_a_password(receiver: Receiver, path: str, capsys: pytest.C
     assert "--user needs a password" in capsys.readouterr().err
 
 
+@pytest.mark.thorough
 def test_a_token_that_others_can_read_is_warned_of(
     path: str, token: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -141,6 +147,7 @@ def test_a_token_that_others_can_read_is_warned_of(
     assert "use https" in capsys.readouterr().err
 
 
+@pytest.mark.thorough
 def test_a_part_of_a_check_is_refused(
     receiver: Receiver, path: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

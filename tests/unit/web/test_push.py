@@ -59,6 +59,7 @@ def test_the_token_is_sent_as_the_server_wants_it(receiver: Receiver, user: str,
     assert receiver.seen[0][3] == header
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("status", [429, 500, 502, 503])
 def test_a_busy_server_is_asked_again(receiver: Receiver, status: int) -> None:
     receiver.first = [Response(status=status), Response(status=status)]
@@ -87,6 +88,7 @@ def test_a_refusal_is_told_and_not_repeated(receiver: Receiver, status: int, kin
     assert len(receiver.seen) == 1
 
 
+@pytest.mark.thorough
 def test_a_server_that_stays_busy_is_told(receiver: Receiver) -> None:
     receiver.first = [Response("no room", status=503)] * 10
     with pytest.raises(EnvironmentFault, match="the server answered 503: no room"):
@@ -101,6 +103,7 @@ def test_redirects_are_not_followed(receiver: Receiver) -> None:
     assert len(receiver.seen) == 1
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("status", [400, 401, 500])
 @pytest.mark.parametrize("user", ["", "shop"])
 def test_a_token_that_the_server_repeats_is_hidden(receiver: Receiver, status: int, user: str) -> None:

@@ -1,3 +1,4 @@
+import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as of_openmetrics
@@ -40,6 +41,7 @@ def test_times_are_seconds_in_openmetrics_and_milliseconds_in_plain_text() -> No
     assert 'cats{kind="tabby"} 3 1790000000000' in plain_text([made]).splitlines()
 
 
+@pytest.mark.thorough
 @given(label=TEXTS, words=TEXTS)
 def test_any_text_is_read_as_it_was_written(label: str, words: str) -> None:
     made = Family("cats", Kind.GAUGE, "", words)

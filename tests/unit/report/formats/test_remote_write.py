@@ -50,6 +50,7 @@ def test_labels_are_sorted_and_empty_ones_left_out() -> None:
     assert b"empty" not in written
 
 
+@pytest.mark.thorough
 def test_many_series_go_in_several_requests() -> None:
     made = Family("cats", Kind.GAUGE, "", "how many there are")
     for number in range(2 * MOST_SERIES + 1):
