@@ -57,7 +57,7 @@ def test_prometheus_scrapes_every_figure(programs: Programs, tmp_path: Path) -> 
     texts = {"open": (render(made), OPENMETRICS), "plain": (render_plain(made), PLAIN)}
     with ExitStack() as stack:
         addresses = {name: stack.enter_context(exposed(*text)) for name, text in texts.items()}
-        server = stack.enter_context(prometheus(programs, tmp_path, scraping(**addresses)))
+        server = stack.enter_context(prometheus(programs, tmp_path, configuration=scraping(**addresses)))
         for name, (text, _) in texts.items():
             server.await_series(f'scrape_samples_scraped{{job="{name}"}} > 0')
             count = sum(not line.startswith("#") for line in text.splitlines())

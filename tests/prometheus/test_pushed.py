@@ -15,6 +15,7 @@ from membudget.publish.report_file import write_report
 from membudget.report.formats.exposition import Family, Kind
 from membudget.report.formats.remote_write import HEADERS, MOST_SERIES, write_requests
 from membudget.report.report import Report
+from membudget.web.metrics_login import MetricsAddress
 from membudget.web.push import MetricsServer
 from prometheus_tools import Programs
 from tests.prometheus.conftest import Promtool
@@ -63,7 +64,7 @@ def test_a_pushgateway_keeps_the_figures_until_the_next_push(
         example = (EXAMPLES / "prometheus.yml").read_text()
         assert "localhost:9091" in example
         example = example.replace("localhost:9091", gateway.url.removeprefix("http://")).replace("15s", "1s")
-        with prometheus(programs, tmp_path, example) as server:
+        with prometheus(programs, tmp_path, configuration=example) as server:
             rules = requests.get(f"{server.url}/api/v1/rules", timeout=60).json()["data"]["groups"]
             assert [group["name"] for group in rules] == ["membudget"]
             peak = 'container_memory_working_set_bytes{job="membudget",container="api",moment="peak"%s}'
@@ -77,12 +78,12 @@ def test_a_pushgateway_with_a_password(programs: Programs, tmp_path: Path, capsy
     protected.write_text(f"basic_auth_users: {{shop: '{HASH}'}}\n")
     with pushgateway(programs, tmp_path, f"--web.config.file={protected}") as gateway:
         push = ["metrics", "push", "--pushgateway", gateway.url, written(tmp_path, ended(timedelta(0)))]
-        token.write_text("wrong-wrong")
-        login = ["--token-file", str(token), "--user", "shop"]
+        token.write_text("shop:wrong-wrong")
+        login = ["--token-file", str(token)]
         assert main(push) == ExitCode.CONFIGURATION
         assert main([*push, *login]) == ExitCode.CONFIGURATION
         assert "refuses the login (401)" in capsys.readouterr().err
-        token.write_text(PASSWORD)
+        token.write_text(f"shop:{PASSWORD}\n")
         assert main([*push, *login]) == 0
         kept = requests.get(f"{gateway.url}/metrics", auth=("shop", PASSWORD), timeout=60).text
         assert "membudget_peak_rss_bytes" in kept
@@ -119,7 +120,7 @@ def test_prometheus_reads_any_label_and_any_number_of_series(programs: Programs,
     for number in range(2 * MOST_SERIES + 1):
         many.add(str(number), {"number": str(number), "padding": "x" * 100})
     with prometheus(programs, tmp_path) as server:
-        writes = MetricsServer(f"{server.url}/api/v1/write")
+        writes = MetricsServer(MetricsAddress(f"{server.url}/api/v1/write", "--remote-write"))
         for body in write_requests([made, many], {"team": "shop"}, round(time.time() * 1000)):
             writes.send("POST", "", body, HEADERS)
         found = {labels["kind"]: value for labels, value in server.query('cats_total{team="shop"}')}

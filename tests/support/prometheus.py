@@ -54,7 +54,7 @@ class Server:
 
 
 @contextmanager
-def prometheus(programs: Programs, folder: Path, configuration: str = "{}") -> Iterator[Server]:
+def prometheus(programs: Programs, folder: Path, *options: str, configuration: str = "{}") -> Iterator[Server]:
     """A Prometheus with its data in `folder/data`, which takes what is written to it."""
     file = folder / "prometheus.yml"
     file.write_text(configuration)
@@ -65,6 +65,7 @@ def prometheus(programs: Programs, folder: Path, configuration: str = "{}") -> I
         "--storage.tsdb.retention.time=100y",
         "--web.listen-address=127.0.0.1:0",
         "--web.enable-remote-write-receiver",
+        *options,
     ]
     with _running("prometheus", command, folder, "/-/ready") as server:
         yield server

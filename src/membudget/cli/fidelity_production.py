@@ -32,11 +32,11 @@ from membudget.publish.workflow import guarded_log, show, show_json, warn
 from membudget.report.formats.history import skipped_words
 from membudget.report.formats.production import as_json, render, render_markdown
 from membudget.report.formats.production_names import container_names
+from membudget.web.metrics_login import secret_in
 from membudget.web.prometheus import Prometheus
 
 _MOST_COMMITS = 500
 """How far back the history is searched for the newest figures."""
-_LARGEST_TOKEN_BYTES = 1 << 16
 _LONGEST_LIST = 200
 
 _OfCi = Mapping[Metric, OfCi] | NotMeasured
@@ -169,7 +169,7 @@ class _Source:
     def of(cls, options: argparse.Namespace) -> "_Source":
         """Return the source that the arguments name. Raises ConfigurationError."""
         if options.prometheus is not None:
-            server = Prometheus(options.prometheus, _secret(options.token_file))
+            server = Prometheus(options.prometheus, secret_in(options.token_file))
             return cls(server, (), options.days, time.time())
         return cls(None, _rows(Path(options.samples)), options.days, time.time())
 
@@ -186,17 +186,6 @@ def _rows(path: Path) -> list[SampleRow]:
     except OSError as error:
         raise ConfigurationError(f"the samples cannot be read: {error.strerror}", where=str(path)) from None
     return read_samples(content, str(path))
-
-
-def _secret(path: str | None) -> SecretStr | None:
-    """Return what the token file holds. No message quotes it."""
-    if path is None:
-        return None
-    try:
-        content = read_plain(Path(path), _LARGEST_TOKEN_BYTES)
-    except OSError as error:
-        raise ConfigurationError(f"the token cannot be read: {error.strerror}", where=path) from None
-    return SecretStr(content.decode(errors="replace").strip())
 
 
 def _compared(name: str, known: _Known, seen: Production | NotSeen, budgets: Budgets | None) -> ImageFidelity:

@@ -7,27 +7,24 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from pydantic import SecretStr
-
 from membudget.core.errors import ConfigurationError, ExitCode, shortened
 from membudget.publish.report_file import read_report
-from membudget.publish.workflow import warn
 from membudget.report.formats.exposition import JOB, Family, plain_text
 from membudget.report.formats.openmetrics import families
 from membudget.report.formats.remote_write import HEADERS, write_requests
-from membudget.web.push import MetricsServer, PushLogin
+from membudget.web.metrics_login import MetricsAddress, secret_in
+from membudget.web.push import MetricsServer
 
 _NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*", re.ASCII)
 _IN_PATH = re.compile(r"[\w-][\w.-]*", re.ASCII)
 """What a path of the Pushgateway's API may hold as it is."""
 _LONGEST_VALUE = 200
-_LONGEST_TOKEN = 16_384
 _PLAIN_TEXT = {"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
 
 
 def push(options: argparse.Namespace) -> ExitCode:
     """Run `membudget metrics push`."""
-    login = _login(options)
+    address = _address(options)
     report = read_report(Path(options.report))
     if report.shard is not None:
         raise ConfigurationError(
@@ -35,35 +32,22 @@ def push(options: argparse.Namespace) -> ExitCode:
         )
     found = [family for family in families(report.judged()) if family.samples]
     labels = _labels(options.label, os.environ.get("GITHUB_REPOSITORY", ""), found)
-    server = MetricsServer(options.pushgateway or options.remote_write, login)
-    if server.sends_token_unencrypted:
-        warn("the token is sent over http, where others on the network can read it: use https")
+    server = MetricsServer(address)
     if options.pushgateway is not None:
         server.send("PUT", _group(labels), plain_text(found).encode(errors="replace"), _PLAIN_TEXT)
     else:
         ended_ms = round(report.started_at.timestamp() * 1000) + report.duration_ms
         for body in write_requests(found, {"job": JOB, **labels}, ended_ms):
             server.send("POST", "", body, HEADERS)
-    print(f"{sum(len(family.samples) for family in found)} figures were pushed to {server.url}")
+    print(f"{sum(len(family.samples) for family in found)} figures were pushed to {address.url}")
     return ExitCode.WITHIN_BUDGET
 
 
-def _login(options: argparse.Namespace) -> PushLogin | None:
-    if options.token_file is None:
-        if options.user:
-            raise ConfigurationError("--user needs a password", fix="name the file that holds it with --token-file")
-        return None
-    path = options.token_file
-    try:
-        with Path(path).open("rb") as file:
-            data = file.read(_LONGEST_TOKEN + 1)
-    except OSError as error:
-        raise ConfigurationError(f"--token-file cannot be read: {error.strerror}", where=shortened(path)) from None
-    token = data.decode("ascii", errors="replace").strip()
-    if not token or len(data) > _LONGEST_TOKEN:
-        what = "it is empty" if not token else "it is too large for a token"
-        raise ConfigurationError(what, where=shortened(path), fix="write the token, and nothing else, into the file")
-    return PushLogin(SecretStr(token), options.user)
+def _address(options: argparse.Namespace) -> MetricsAddress:
+    secret = secret_in(options.token_file)
+    if options.pushgateway is not None:
+        return MetricsAddress(options.pushgateway, "--pushgateway", secret)
+    return MetricsAddress(options.remote_write, "--remote-write", secret)
 
 
 def _labels(given: Sequence[str], repository: str, found: Sequence[Family]) -> dict[str, str]:

@@ -48,12 +48,7 @@ def add_metrics(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         help="label to add to every series (repeatable); in CI jobs of GitHub, Forgejo and Gitea, repository is added"
         " without being named",
     )
-    push.add_argument(
-        "--token-file",
-        metavar="FILE",
-        help="file that holds the token: a bearer token, or with --user the password",
-    )
-    push.add_argument("--user", default="", metavar="NAME", help="user of a basic login")
+    push.add_argument("--token-file", metavar="FILE", help="file with the token, or with USER:PASSWORD, for the server")
     push.set_defaults(handler=_push)
 
 

@@ -3,31 +3,28 @@
 Source: https://prometheus.io/docs/prometheus/latest/querying/api/.
 """
 
-import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 import requests
 from pydantic import SecretStr
 from urllib3.exceptions import HTTPError
 
-from membudget.core.errors import ConfigurationError, EnvironmentFault, shortened
-from membudget.core.masking import Mask
+from membudget.core.errors import EnvironmentFault, shortened
 from membudget.core.untrusted_text import printable_line
 from membudget.web.bounded_http import (
     Allowance,
     Deadline,
     LimitExceeded,
     Limits,
-    Login,
-    TokenLogin,
     ask,
     body,
     bounded_session,
 )
+from membudget.web.metrics_login import MetricsAddress
 from membudget.web.prometheus_answer import Answered, NotPrometheusError, Refused, read_answer
 from membudget.web.retries import Answer, Policy, Retries, Tried, repeated
 
@@ -38,9 +35,6 @@ _ALLOWED_S = 600.0
 _IDLE_S = 120.0
 """Prometheus itself gives up after two minutes (`--query.timeout`)."""
 _RETRIES = Policy(tries=3, backoff_s=0.5, longest_wait_s=30, default_limit_wait_s=5)
-_ADDRESS = re.compile(r"https?://(?:[\w.-]+|\[[0-9a-fA-F:]+\])(?::\d{1,5})?(?:/[\w.~%/-]*)?", re.ASCII)
-_PRINTABLE = re.compile(r"[!-~]+", re.ASCII)
-_LOCAL = ("localhost", "127.0.0.1", "::1")
 _LONGEST_WORDS = 300
 _NO_POST = 405
 
@@ -74,13 +68,8 @@ class Prometheus:
         Raises ConfigurationError for an address or a secret that cannot be used. No message quotes either: the address
         may hold a password.
         """
-        if not _ADDRESS.fullmatch(url):
-            fix = "write http or https, a host, a port and a path; a login belongs into --token-file"
-            raise ConfigurationError("this is no address of a Prometheus", where="--prometheus", fix=fix)
-        self._url = url.rstrip("/")
-        self._login = _login(secret, url)
-        known = secret.get_secret_value() if secret is not None else ""
-        self._hide = Mask([known, known.partition(":")[2]])
+        self._address = MetricsAddress(url, "--prometheus", secret)
+        self._url = self._address.url
         self._sleep = sleep
         self._allowance = Allowance(allowed_s)
 
@@ -126,7 +115,7 @@ class Prometheus:
                     limits,
                     method,
                     url,
-                    login=self._login,
+                    login=self._address.login,
                     headers={"Content-Type": "application/x-www-form-urlencoded"} if is_post else None,
                     query=None if is_post else form,
                     content=urlencode(form).encode() if is_post else None,
@@ -145,7 +134,7 @@ class Prometheus:
             fix = "name the address that answers itself. membudget does not send a token to another address"
             raise EnvironmentFault("Prometheus redirects to another address", where=self._url, fix=fix)
         if got.status in (401, 403):
-            what = "does not accept the login" if self._login is not None else "asks for a login"
+            what = "does not accept the login" if self._address.login is not None else "asks for a login"
             raise EnvironmentFault(f"Prometheus {what} ({got.status})", where=self._url, fix="see --token-file")
         try:
             found = read_answer(got.content)
@@ -154,27 +143,7 @@ class Prometheus:
             what = f"the answer ({got.status}) does not come from Prometheus's API, or has too many series"
             raise EnvironmentFault(what, where=self._url, fix=fix) from None
         if isinstance(found, Refused):
-            said = shortened(printable_line(self._hide(found.said), 10 * _LONGEST_WORDS), _LONGEST_WORDS)
+            said = shortened(printable_line(self._address.hide(found.said), 10 * _LONGEST_WORDS), _LONGEST_WORDS)
             fewer = "ask for fewer --days, or select fewer containers" if got.status in (422, 503) else None
             raise EnvironmentFault(f"Prometheus does not answer the query: {said}", where=self._url, fix=fewer)
         return found
-
-
-def _login(secret: SecretStr | None, url: str) -> Login | tuple[str, str] | None:
-    """Return how to log in. A token has no colon. Raises ConfigurationError."""
-    if secret is None:
-        return None
-    text = secret.get_secret_value()
-    if not _PRINTABLE.fullmatch(text):
-        raise ConfigurationError(
-            "this holds no token: it is empty, or has a space, an end of line or a character that no token has",
-            where="--token-file",
-            fix="write the token, or USER:PASSWORD, on one line",
-        )
-    parts = urlsplit(url)
-    if parts.scheme != "https" and parts.hostname not in _LOCAL:
-        raise ConfigurationError(
-            "a login over http can be read on its way", where="--prometheus", fix="name an address with https"
-        )
-    user, colon, password = text.partition(":")
-    return (user, password) if colon else TokenLogin(secret, "Bearer")

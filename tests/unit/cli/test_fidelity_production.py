@@ -107,7 +107,7 @@ def test_the_token_is_sent_and_never_told(server: Asked, capsys: pytest.CaptureF
         (["--samples", "."], "the samples cannot be read: Is a directory"),
         (["--samples", "samples.csv", "--token-file", "t"], "--token-file is for --prometheus"),
         (["--prometheus", "https://localhost", "--token-file", "none"], "none: the token cannot be read: No such file"),
-        (["--prometheus", "localhost:9090"], "this is no address of a Prometheus"),
+        (["--prometheus", "localhost:9090"], "this is no address of a server"),
         (["--samples", "samples.csv", "db"], "there is no image db (there are: api, web)"),
         (["--samples", "samples.csv", "--match", "db={a='b'}"], "it names no image (there are: api, web)"),
         (["--samples", "samples.csv", "--match", "api"], "it names no image"),

@@ -149,7 +149,7 @@ def test_no_message_has_the_secret(secret: str) -> None:
     ],
 )
 def test_an_address_that_cannot_be_used_is_refused_unquoted(url: str) -> None:
-    with pytest.raises(ConfigurationError, match="no address of a Prometheus") as raised:
+    with pytest.raises(ConfigurationError, match="no address of a server") as raised:
         Prometheus(url)
     assert "sesame" not in str(raised.value)
 
