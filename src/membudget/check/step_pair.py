@@ -15,7 +15,8 @@ from membudget.core.errors import EnvironmentFault
 from membudget.core.metrics import IMAGE_METRICS, Metric
 from membudget.judge.measurement import Failure, FailureStage, ImageMeasurement
 from membudget.judge.metric import Inconclusive, Row, Verdict
-from membudget.report.report import JudgedReport
+from membudget.report.report import JudgedReport, Report
+from membudget.report.steps_report import growth_interval, is_certain
 
 _MOST_TRIALS = 10
 """Five trials on each side are the fewest that can prove growth. Ten are taken while the answer is open."""
@@ -95,7 +96,16 @@ def compared(result: JudgedReport, metric: Metric, tolerated: int) -> Compared:
     seems_grown = row.delta * metric.definition.better.sign > tolerated
     answers = {Verdict.FAIL: Answer.GREW, Verdict.INCONCLUSIVE: Answer.UNCLEAR}
     answer = answers.get(row.verdict, Answer.STEADY) if row.verdict is not None else Answer.STEADY
+    if answer is Answer.GREW and not is_certain(growth_interval(image, metric)):
+        answer = Answer.UNCLEAR
     return Compared(answer, result, seems_grown=seems_grown)
+
+
+def compared_before(report: Report, metric: Metric, tolerated: int) -> Compared:
+    """Return what an earlier comparison of two commits, made for another metric, says about this one."""
+    budget = EffectiveBudget(tolerance=Tolerance(0.0, tolerated))
+    images = tuple(replace(image, budgets={metric: budget}) for image in report.images)
+    return compared(report.model_copy(update={"images": images}).judged(), metric, tolerated)
 
 
 def _failure(image: ImageMeasurement) -> Failure | None:

@@ -7,14 +7,15 @@ with its own parent, and that comparison alone is told.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Protocol
 
 from membudget.build.revision import MainCommit
-from membudget.check.step_pair import Answer, Compared
+from membudget.check.step_pair import Answer, Compared, compared_before
 from membudget.core.errors import brief
 from membudget.core.metrics import Metric
 from membudget.history.step_line import StepOutcome
-from membudget.report.report import JudgedReport
+from membudget.report.report import JudgedReport, Report
 
 _STEP_SHARE = 0.5
 """The part of the suspected growth that must be certain before a step is believed."""
@@ -62,6 +63,20 @@ class Searched:
     """The comparison of the two, if the step is confirmed."""
     reason: str = ""
     """Why nothing can be compared: text from outside."""
+
+
+def proven_by(suspect: Suspect, report: Report) -> Searched | None:
+    """Return the step if an earlier comparison of a commit with its parent proves it, for another metric of the image.
+
+    None if it does not, or if the commit is not among those that may have done it. A new search then has to tell.
+    """
+    base, head = report.comparison.base, report.comparison.head.sha
+    pairs = {(one.sha, other.sha): (one, other) for one, other in pairwise(suspect.commits)}
+    found = pairs.get((base.sha, head)) if base is not None else None
+    if found is None:
+        return None
+    told = compared_before(report, suspect.metric, int(_COMMIT_SHARE * suspect.growth))
+    return Searched(StepOutcome.CONFIRMED, *found, report=told.report) if told.answer is Answer.GREW else None
 
 
 class Compare(Protocol):

@@ -15,7 +15,7 @@ from membudget.build.revision import BaseRequest, MainCommit
 from membudget.check import check as check_use_case
 from membudget.check.check import CheckRequest
 from membudget.check.step_pair import Answer, Compared, compared, of_commits, of_image
-from membudget.check.step_search import Searched, Suspect, search
+from membudget.check.step_search import Searched, Suspect, proven_by, search
 from membudget.cli.backfill import Reuse, commit_tools
 from membudget.cli.history_reading import chosen_series, metrics_of
 from membudget.cli.history_store import HistoryStore, keep, store_of
@@ -206,14 +206,16 @@ class _Run:
 
     def search(self, one: ListedStep, request: CheckRequest, compare: _Comparing, *, is_again: bool) -> bool:
         """Search a step. Return whether there was time to begin."""
-        step, tell = one.step, self._suspect(one, is_again=is_again)
+        step, suspect = one.step, self._suspect(one, is_again=is_again)
 
         def compare_commits(base: MainCommit, head: MainCommit, tolerated: int, *, is_told: bool) -> Compared:
             asked = of_image(request, step.image, step.metric, tolerated, profiles=is_told)
             asked = of_commits(asked, base, head)
             return self.clock.timed(lambda: compare.run(asked, step.metric, tolerated))
 
-        found = search(tell, compare_commits, self.clock.has_time)
+        reports = [done.report for done in self.done if done.image == step.image and done.report is not None]
+        known = next((found for report in reports if (found := proven_by(suspect, report)) is not None), None)
+        found = known or search(suspect, compare_commits, self.clock.has_time)
         if found is None:
             return False
         report = step_report(step, found)

@@ -3,6 +3,7 @@
 import argparse
 import os
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -44,8 +45,8 @@ def tell_steps(
     places = places_of([commit.sha for commit in commits])
     if options.push and store.has_remote:
         store.fetch()
-    lines: dict[str, bytes] = {}
-    failures = 0
+    there: list[StepReport] = []
+    proven: dict[tuple[str, str], list[ToldStep]] = {}
     for step in report.steps:
         if step.until not in places or places.get(step.since, len(places)) >= places[step.until]:
             warn(f"a step of {step.image} is skipped: its commits are not on the branch of {options.revision}")
@@ -56,14 +57,17 @@ def tell_steps(
                 warn(f"a step of {step.image} is not told: the figures do not prove it")
                 continue
             show_lines(render_text(told))
-            if not _told(told, server, where):
-                failures += 1
-                continue
-        lines[step.until] = lines.get(step.until, b"") + _line(step, report).text() + b"\n"
+            proven.setdefault((step.image, step.until), []).append(told)
+        there.append(step)
+    failed = {about for about, told_of_it in proven.items() if not _told(told_of_it, server, where)}
+    lines: dict[str, bytes] = {}
+    for step in there:
+        if (step.image, step.until) not in failed or step.outcome is not StepOutcome.CONFIRMED:
+            lines[step.until] = lines.get(step.until, b"") + _line(step, report).text() + b"\n"
     if lines:
         keep(store, lines, pushes=options.push)
-    if failures:
-        raise EnvironmentFault(f"{failures} confirmed steps could not be reported; the warnings above say why")
+    if failed:
+        raise EnvironmentFault(f"{len(failed)} reports were not written; the warnings above say why")
     return ExitCode.WITHIN_BUDGET
 
 
@@ -83,11 +87,11 @@ def _connected(server: Server, where: TellWhere, sha: str, title: str) -> Commen
     return server.issues(title) if where is TellWhere.ISSUE else server.commit_comments(sha)
 
 
-def _told(told: ToldStep, server: Server, where: TellWhere) -> bool:
-    """Report a step. Return whether it is there now."""
+def _told(told: Sequence[ToldStep], server: Server, where: TellWhere) -> bool:
+    """Report the steps of an image at one commit. Return whether the report is there now."""
     if where is TellWhere.NOTHING:
         return True
-    connected = _connected(server, where, told.until.commit.sha, step_title(told))
+    connected = _connected(server, where, told[0].until.commit.sha, step_title(told))
     if connected is None:
         return False
     outcome = tell(told, connected, lambda: time.sleep(_PAUSE_S))

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 
 from membudget.build.revision import MainCommit
+from membudget.core.metrics import Metric
 from membudget.publish.comment import CommentServer, CommentSettings, Draft, keep_current
 from membudget.publish.pull_request import NotPosted, Posted
 from membudget.report.formats.markdown import LONGEST_COMMENT
@@ -43,28 +44,51 @@ def told_step(
     return ToldStep(proof, first, last, between, skipped)
 
 
-def tell(told: ToldStep, server: CommentServer, pause: Callable[[], None]) -> Posted | NotPosted:
-    """Open the step's issue or create its comment, or update what an earlier run wrote.
+def tell(told: Sequence[ToldStep], server: CommentServer, pause: Callable[[], None]) -> Posted | NotPosted:
+    """Open the issue of a commit, or create its comment, or add to what an earlier run wrote.
 
-    Never raises errors of the server.
+    `told` are steps of one image at one commit, each of another metric. Never raises errors of the server.
     """
-    settings = CommentSettings(_key(told))
-    body = f"{settings.marker(None)}\n{render_markdown(told)}"[:LONGEST_COMMENT]
+    settings = CommentSettings(_key(told[0]))
+    sections = {step.proof.row.metric: render_markdown(step) for step in told}
+
+    def body(existing: str | None) -> str:
+        whole = {**_sections(existing or ""), **sections}
+        texts = [f"{_begin(metric)}\n{whole[metric]}" for metric in Metric if metric in whole]
+        return "\n".join([settings.marker(None), *texts])[:LONGEST_COMMENT]
+
     draft = Draft(
         settings,
         None,
         is_worth_creating=True,
-        body=lambda _: body,
-        is_same=lambda existing: _normal(existing) == _normal(body),
+        body=body,
+        is_same=lambda existing: _normal(existing) == _normal(body(existing)),
     )
     return keep_current(lambda: server, draft, pause)
 
 
 def _key(told: ToldStep) -> str:
-    """Return the key of a step: there is one for each image, metric and commit."""
-    row = told.proof.row
-    about = f"{told.proof.image.name} {row.metric} {told.until.commit.sha}"
+    """Return the key of an issue: there is one for each image and commit."""
+    about = f"{told.proof.image.name} {told.until.commit.sha}"
     return f"step.{hashlib.sha256(about.encode()).hexdigest()[:32]}"
+
+
+def _begin(metric: Metric) -> str:
+    """Return the hidden line before the section of a metric."""
+    return f"<!-- membudget-step {metric} -->"
+
+
+def _sections(existing: str) -> dict[Metric, str]:
+    """Return what an issue says about each metric. Quoted text is never a line of its own, so it begins no section."""
+    found: dict[Metric, list[str]] = {}
+    begins = {_begin(metric): metric for metric in Metric}
+    current: list[str] = []
+    for line in _normal(existing).split("\n"):
+        if line in begins:
+            current = found.setdefault(begins[line], [])
+        else:
+            current.append(line)
+    return {metric: "\n".join(lines).rstrip() + "\n" for metric, lines in found.items()}
 
 
 def _normal(text: str) -> str:

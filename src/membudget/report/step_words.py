@@ -62,12 +62,18 @@ class ToldStep:
     """Those of them that could not be measured."""
 
 
-def step_title(told: ToldStep) -> str:
-    """Return a title without text from outside: "api: peak RSS grew by 8.0 MiB with commit 1a2b3c4d5e6f"."""
+def step_title(steps: Sequence[ToldStep]) -> str:
+    """Return a title without text from outside: "api: peak RSS grew by 8.0 MiB with commit 1a2b3c4d5e6f".
+
+    `steps` are of one image at one commit, each of another metric.
+    """
+    told = steps[0]
     where = (
         f"with commit {told.until.short}" if not told.between else f"between {told.since.short} and {told.until.short}"
     )
-    return f"{told.proof.image.name}: {_label(told)} {_changed(told)} by {_amount(told)} {where}"
+    others = ", ".join(_label(other) for other in steps[1:])
+    also = f" (also {others})" if others else ""
+    return f"{told.proof.image.name}: {_label(told)} {_changed(told)} by {_amount(told)}{also} {where}"
 
 
 def step_sentence(told: ToldStep) -> StepParts:

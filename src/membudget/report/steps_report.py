@@ -96,9 +96,13 @@ def proven(step: StepReport) -> ProvenStep | None:
     row = next((row for row in judged.rows if row.metric is step.metric and row.phase is None), None)
     if row is None or image.head is None or row.verdict is not Verdict.FAIL or row.delta is None:
         return None
-    interval = _interval(trial_samples(step.metric, image.base, image.head), step.metric)
-    is_certain = interval is None or (interval.confidence >= CONFIDENCE_OF_A_FAILURE and interval.low > 0)
-    return ProvenStep(row, judged_by, judged, result, interval) if is_certain else None
+    interval = growth_interval(image, step.metric)
+    return ProvenStep(row, judged_by, judged, result, interval) if is_certain(interval) else None
+
+
+def is_certain(interval: Interval | None) -> bool:
+    """Return whether there are enough trials for certain growth. Five on each side are the fewest."""
+    return interval is None or (interval.confidence >= CONFIDENCE_OF_A_FAILURE and interval.low > 0)
 
 
 def _is_about(report: Report, step: StepReport) -> bool:
@@ -108,7 +112,9 @@ def _is_about(report: Report, step: StepReport) -> bool:
     return commits == (step.since, step.until) and [image.name for image in report.images] == [step.image]
 
 
-def _interval(samples: Samples, metric: Metric) -> Interval | None:
+def growth_interval(image: ImageMeasurement, metric: Metric) -> Interval | None:
+    """Return the interval of the growth of a metric, or of the drop if more is better. None if it has no noise."""
+    samples = trial_samples(metric, image.base, image.head) if image.head is not None else Samples()
     if not (samples.base and samples.head):
         return None
     sign = metric.definition.better.sign

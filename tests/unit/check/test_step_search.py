@@ -10,10 +10,12 @@ from hypothesis import strategies as st
 
 from membudget.build.revision import MainCommit
 from membudget.check.step_pair import Answer, Compared
-from membudget.check.step_search import Searched, Suspect, search
+from membudget.check.step_search import Searched, Suspect, proven_by, search
 from membudget.core.metrics import Metric
+from membudget.core.quantities import MIB
 from membudget.history.step_line import StepOutcome
 from tests.support.builders import report
+from tests.support.proven_steps import comparison
 
 GROWTH = 8_000
 
@@ -172,3 +174,28 @@ def test_a_search_that_is_interrupted_goes_on_where_it_was(place: int, a_run: in
 def _has_time(history: History, most: int) -> bool:
     """There is time for so many comparisons."""
     return len(history.compared) < most
+
+
+@pytest.mark.parametrize(("mib", "is_proven"), [(8, True), (0, False)])
+def test_a_comparison_that_was_made_for_one_metric_proves_another(mib: float, is_proven: bool) -> None:
+    commits = [MainCommit(f"{number:040x}", number, "") for number in range(8)]
+    suspect = Suspect("api", Metric.SETTLED_RSS, 4 * MIB, commits)
+    found = proven_by(suspect, comparison(4, 5, mib))
+    if not is_proven:
+        assert found is None
+        return
+    assert found is not None
+    assert (found.outcome, found.since, found.until) == (StepOutcome.CONFIRMED, commits[4], commits[5])
+    assert found.report is not None
+
+
+@pytest.mark.parametrize(("since", "until"), [(3, 5), (9, 10)])
+def test_only_a_commit_and_its_parent_within_the_search_prove_another_metric(since: int, until: int) -> None:
+    commits = [MainCommit(f"{number:040x}", number, "") for number in range(8)]
+    assert proven_by(Suspect("api", Metric.SETTLED_RSS, MIB, commits), comparison(since, until)) is None
+
+
+def test_too_few_trials_prove_no_other_metric() -> None:
+    """Sizes of images need one trial of each side."""
+    commits = [MainCommit(f"{number:040x}", number, "") for number in range(8)]
+    assert proven_by(Suspect("api", Metric.SETTLED_RSS, MIB, commits), comparison(trials=1)) is None

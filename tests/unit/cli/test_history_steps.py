@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from documented_workflows import workflows_on
+from membudget.budgets.rules import EffectiveBudget, Tolerance
 from membudget.build.git import GitRepository
 from membudget.build.git_history import GitHistory
 from membudget.build.history_place import DEFAULT_PLACE
@@ -21,6 +22,7 @@ from membudget.cli import main as main_module
 from membudget.cli.arguments import make_parser
 from membudget.cli.history_steps import _Clock, _Suspicions, _wanted
 from membudget.core.errors import ExitCode
+from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB
 from membudget.history.step_line import StepLine, StepOutcome
 from membudget.history.steps import Step
@@ -196,6 +198,33 @@ def test_a_step_is_told_once_in_two_runs(
     assert issue.title == f"api: peak RSS grew by 8.0 MiB with commit {sha(branch, 6)[:12]}"
     assert "`Commit 6`" in issue.body
     assert f"https://github.com/octo/shop/commit/{sha(branch, 6)}" in issue.body
+
+
+def of_settled(one: StepReport) -> StepReport:
+    """The same commit, for another metric."""
+    allowed = {Metric.SETTLED_RSS: EffectiveBudget(tolerance=Tolerance(0.0, MIB))}
+    report = one.report
+    assert report is not None
+    images = (replace(report.images[0], budgets=allowed),)
+    return one.model_copy(update={"metric": Metric.SETTLED_RSS, "report": report.model_copy(update={"images": images})})
+
+
+def test_a_commit_has_one_issue_for_all_metrics_of_an_image(
+    branch: Repository, job: Github, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also if another night proves another metric: what people read there stays."""
+    peak, settled = step(5, 6), of_settled(step(5, 6))
+    assert run("--tell", "issue", "--from", told_file(branch, tmp_path, peak)) == ExitCode.WITHIN_BUDGET
+    again(monkeypatch, job)
+    assert run("--tell", "issue", "--from", told_file(branch, tmp_path, settled)) == ExitCode.WITHIN_BUDGET
+    (issue,) = job.issues(SHOP)
+    assert "the peak RSS of `api` grew" in issue.body
+    assert "the settled RSS of `api` grew" in issue.body
+    body, requests = issue.body, len(job.requests)
+    again(monkeypatch, job)
+    assert run("--tell", "issue", "--from", told_file(branch, tmp_path, settled, peak)) == ExitCode.WITHIN_BUDGET
+    assert issue.body == body
+    assert {one.method for one in job.requests[requests:]} == {"GET"}
 
 
 def test_what_came_of_each_step_is_kept(branch: Repository, job: Github, tmp_path: Path) -> None:

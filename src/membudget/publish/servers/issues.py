@@ -70,8 +70,8 @@ class ApiIssues(CommentServer):
         return self._comment(created)
 
     def edit(self, comment: Comment, body: str) -> None:
-        """Replace the title and the text. A closed issue stays closed."""
-        self._api.call(lambda exchange: self._there(exchange, comment).edit(title=self._title, body=body), _Issue)
+        """Replace the text. Title and state are left to people."""
+        self._api.call(lambda exchange: self._there(exchange, comment).edit(body=body), _Issue)
 
     def delete(self, comment: Comment) -> None:
         """Close an issue that says the same as another one. Only people can delete issues."""

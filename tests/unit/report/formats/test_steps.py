@@ -13,6 +13,7 @@ from membudget.core.quantities import MIB
 from membudget.history.step_line import StepOutcome
 from membudget.history.steps import Step
 from membudget.report.formats.steps import ListedStep, render_markdown, render_table, render_text
+from membudget.report.report import Report
 from membudget.report.step_words import step_title
 from membudget.report.steps_report import StepReport, proven
 from tests.support.builders import image, report, side, throughput, trial
@@ -24,14 +25,27 @@ from tests.unit.history.test_step_line import searched
 
 def test_a_step_of_one_commit_in_words() -> None:
     one = told(step())
-    assert step_title(one) == "api: peak RSS grew by 8.0 MiB with commit 000000000000"
+    assert step_title([one]) == "api: peak RSS grew by 8.0 MiB with commit 000000000000"
     assert_golden("step.md", render_markdown(one))
     assert_golden("step.txt", f"{render_text(one)}\n")
 
 
+def test_a_commit_that_changed_several_metrics_has_one_title() -> None:
+    one, other = told(step()), told(step().model_copy(update={"metric": Metric.SETTLED_RSS, "report": of_all()}))
+    title = "api: peak RSS grew by 8.0 MiB (also settled RSS) with commit 000000000000"
+    assert step_title([one, other]) == title
+
+
+def of_all() -> Report:
+    """A comparison that was judged by the settled RSS."""
+    made = comparison()
+    allowed = {Metric.SETTLED_RSS: EffectiveBudget(tolerance=Tolerance(0.0, MIB))}
+    return made.model_copy(update={"images": (replace(made.images[0], budgets=allowed),)})
+
+
 def test_a_step_among_commits_that_do_not_build() -> None:
     one = told(step(3, 6, skipped=(4, 5)))
-    assert step_title(one) == "api: peak RSS grew by 8.0 MiB between 000000000000 and 000000000000"
+    assert step_title([one]) == "api: peak RSS grew by 8.0 MiB between 000000000000 and 000000000000"
     assert_golden("step-skipped.md", render_markdown(one))
 
 
@@ -46,7 +60,7 @@ def test_text_of_others_stays_text() -> None:
     assert "<script>" not in shown
     assert "<img" not in shown
     assert shown.count("<!-- raw HTML omitted -->") == 2, "the section that folds, and no other HTML"
-    assert "@octo" not in step_title(one)
+    assert "@octo" not in step_title([one])
     assert "\u202e" not in render_text(one)
     assert "\n::error" not in render_text(one)
 
