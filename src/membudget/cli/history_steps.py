@@ -18,7 +18,7 @@ from membudget.check.step_pair import Answer, Compared, compared, of_commits, of
 from membudget.check.step_search import Searched, Suspect, proven_by, search
 from membudget.cli.backfill import Reuse, commit_tools
 from membudget.cli.history_reading import chosen_series, metrics_of
-from membudget.cli.history_store import HistoryStore, keep, store_of
+from membudget.cli.history_store import HistoryStore, keep, pushable, store_of
 from membudget.cli.history_tell import tell_steps
 from membudget.cli.request import Wanted, check_request
 from membudget.cli.wiring import connected_engine, progress_display
@@ -58,6 +58,8 @@ def steps(options: argparse.Namespace) -> ExitCode:
     metrics_of(options.metric or ())  # before anything is fetched
     repository = GitRepository(Path.cwd())
     store = store_of(repository, parse_place(options.place), token)
+    if options.push:
+        pushable(store)  # before anything is measured or told
     if options.tell is not None:
         return tell_steps(options, repository, store, token)
     if store.has_remote and not options.no_fetch:

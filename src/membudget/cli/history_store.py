@@ -81,14 +81,19 @@ def text_of(lines: list[HistoryLine]) -> bytes:
 
 def keep(store: HistoryStore, lines: Mapping[str, bytes], *, pushes: bool) -> None:
     """Add lines to a store, by commit. Raises EnvironmentFault, and ConfigurationError if nothing can be pushed."""
-    if not pushes:
+    if pushes:
+        pushable(store).push(lines)
+    else:
         store.append(lines)
-        return
+
+
+def pushable(store: HistoryStore) -> GitHistory:
+    """Return a store that can push. Raises ConfigurationError."""
     if not isinstance(store, GitHistory):
         raise ConfigurationError("--push is for notes and branches", fix="leave it out: the folder has the lines")
     if not store.has_remote:
         raise ConfigurationError("there is no remote `origin` to push to", fix="leave out --push")
-    store.push(lines)
+    return store
 
 
 def keep_pushed(report: Report, inputs: ActionInputs, server: Server) -> None:

@@ -43,8 +43,6 @@ def tell_steps(
     report = read_steps(path)
     commits = main_commits(repository, options.revision)[::-1]
     places = places_of([commit.sha for commit in commits])
-    if options.push and store.has_remote:
-        store.fetch()
     there: list[StepReport] = []
     proven: dict[tuple[str, str], list[ToldStep]] = {}
     for step in report.steps:
