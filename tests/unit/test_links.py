@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import lint
+from tests.support.shown_commands import commands
 
 TOP = Path(__file__).parents[2]
 PAGES = [name for name in lint.tracked() if name.endswith(".md") and not name.startswith(("tests/", "examples/"))]
@@ -100,3 +101,10 @@ def test_the_index_of_questions_reaches_every_page() -> None:
     index = TOP / "docs/README.md"
     reached = {target.partition("#")[0] for target in links(index.read_text())}
     assert {page.name for page in index.parent.glob("*.md")} - reached == {index.name}
+
+
+def test_commands_that_a_test_runs_need_no_server() -> None:
+    shown = [line for name in PAGES if name.startswith("docs/") for line in commands(read(name))]
+    assert any(line.startswith("membudget check") for line in shown)
+    needs_one = [line for line in shown if line.startswith("membudget") and "://" in line]
+    assert needs_one == [], "write the block without a language: test_documented_commands runs those of sh"
