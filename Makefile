@@ -9,7 +9,7 @@ ENGINE := $(PYTHON) tools/engine.py run --
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-cgroup2 test-release attacks soak unit lint format bench bench-accuracy bench-overhead bench-near-peak bench-leaks bench-peers bench-leak-or-plateau bench-http-load bench-http-rates bench-live-heap bench-runtime-rules bench-record-noise bench-images bench-first-line bench-fit-truth bench-fit-services bench-fit-noise bench-history-pushes bench-history-fleet bench-trend-page bench-step-search fuzz image picture picture-outcomes picture-fit picture-trend page-assets schema tables dashboard clean stop-engine lock pins
+.PHONY: help demo test test-cgroup2 test-release attacks soak unit lint format bench bench-accuracy bench-overhead bench-near-peak bench-leaks bench-peers bench-leak-or-plateau bench-http-load bench-http-rates bench-live-heap bench-runtime-rules bench-record-noise bench-images bench-first-line bench-fit-truth bench-fit-services bench-fit-noise bench-scaling bench-history-pushes bench-history-fleet bench-trend-page bench-step-search fuzz image picture picture-outcomes picture-fit picture-trend page-assets schema tables dashboard clean stop-engine lock pins
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -82,6 +82,9 @@ bench-fit-services: $(VENV)/.installed-dev  ## `fit` on real services, beside wh
 
 bench-fit-noise: $(VENV)/.installed-dev  ## how often noise alone decides what `fit` says: no engine needed, a minute
 	@PYTHONPATH=.:tools $(BIN)/python -m benchmarks.fit_noise
+
+bench-scaling: $(VENV)/.installed-dev  ## whether services take at a larger load what `fidelity scaling` expects: 20 minutes (SERVICES="node jvm" TRIALS=10)
+	@PYTHONPATH=.:tools $(ENGINE) $(BIN)/python benchmarks/scaling_services.py $(SERVICES)
 
 bench-history-pushes: $(VENV)/.installed-dev  ## whether concurrent pushes of the history lose a line: no engine needed (ROUNDS=100)
 	@PYTHONPATH=.:tools $(BIN)/python benchmarks/history_pushes.py

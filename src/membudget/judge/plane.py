@@ -111,7 +111,20 @@ class Plane:
         is_inside = self.cpus.has(place.cpus) and self.connections.has(connections)
         if not is_inside and any(bend is not Bend.BOTH for bend in self.bends):
             return NoSize.BENT
-        row = self._row(place.cpus, connections)
+        # Memory that falls in the range that was measured need not fall beyond it: each nearer place is a lower bound.
+        nearer = [
+            self._of_one_run(at_cpus, at_connections)
+            for at_cpus in {place.cpus, min(place.cpus, self.cpus.high)}
+            for at_connections in {connections, min(connections, self.connections.high)}
+        ]
+        return Estimate(
+            max(one.value_bytes for one in nearer),
+            max(one.low_bytes for one in nearer),
+            max(one.high_bytes for one in nearer),
+        )
+
+    def _of_one_run(self, cpus: int, connections: int) -> Estimate:
+        row = self._row(cpus, connections)
         return _estimate(max(0.0, self.model.value(row)), self.model.margin(row, of_one_value=True), least=0)
 
     def _slope(self, term: _Term, numbers: _Range) -> Estimate | None:

@@ -110,6 +110,9 @@ def _remarks(image: ScaledImage) -> Iterator[str]:
 def _about_size(image: ScaledImage) -> Iterator[str]:
     if image.size is None:
         return
+    falls = [what for each, what in ((image.per_cpu, "CPUs"), (image.per_connection, "connections")) if _falls(each)]
+    if falls:
+        yield f"It took less memory with more {' and '.join(falls)}. The estimate assumes no further fall."
     beyond = list(_beyond(image, image.size.place))
     if beyond:
         yield f"Production has {' and '.join(beyond)} that were measured."
@@ -117,6 +120,10 @@ def _about_size(image: ScaledImage) -> Iterator[str]:
             yield (f"{few} cannot show whether memory grows along a line. The interval assumes that it does.")
     if image.limit_bytes is not None and image.size.peak.high_bytes > image.limit_bytes:
         yield f"Its limit of {format_size(image.limit_bytes)} may be too small there."
+
+
+def _falls(each: Estimate | None) -> bool:
+    return each is not None and each.high_bytes < 0
 
 
 def _beyond(image: ScaledImage, place: Place) -> Iterator[str]:

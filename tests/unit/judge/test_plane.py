@@ -54,7 +54,8 @@ def test_planted_growth_is_recovered(fixed: int, per_cpu: int, per_connection: f
     assert found.fixed is not None
     assert found.fixed.value_bytes == pytest.approx((fixed + 20) * MIB, abs=64)
     assert found.bends == ()
-    assert holds(found.expected(PRODUCTION), truth(PRODUCTION)) or truth(PRODUCTION) < 0
+    grows_on = Place(8 if per_cpu > 0 else cpus[-1], 200)
+    assert holds(found.expected(grows_on), truth(grows_on))
 
 
 def test_trials_that_agree_do_not_make_the_figures_exact() -> None:
@@ -98,11 +99,27 @@ def test_one_trial_in_each_of_two_places_proves_nothing() -> None:
     assert plane({place: [MIB] for place in places((1, 2), [None])}) is None
 
 
+@pytest.mark.parametrize(
+    ("truth", "mib"),
+    [(grows(100, -20, 0), 60), (grows(100, 8, -0.5), 144), (grows(100, -20, 0.5), 160), (grows(100, -20, -0.5), 40)],
+)
+def test_a_fall_is_not_continued(truth: Truth, mib: float) -> None:
+    found = measured(places((1, 2), (20, 40)), truth)
+    assert found.per_cpu is not None
+    assert found.per_cpu.is_certain
+    assert holds(found.expected(PRODUCTION), mib)
+
+
+def test_fewer_cpus_than_were_measured_are_on_the_line() -> None:
+    found = measured(places((2, 4), (20, 40)), grows(100, 20, 0))
+    assert holds(found.expected(Place(1, 20)), 120)
+
+
 def test_a_size_is_never_negative() -> None:
-    falling = measured(places((1, 2), (20, 40)), grows(100, -20, 0))
-    expected = falling.expected(Place(64, 20))
+    found = measured(places((2, 4), (20, 40)), grows(0, 20, 0))
+    expected = found.expected(Place(1, 1))
     assert isinstance(expected, Estimate)
-    assert (expected.value_bytes, expected.low_bytes) == (0, 0)
+    assert 0 <= expected.low_bytes <= expected.value_bytes
 
 
 @pytest.mark.parametrize(
@@ -180,6 +197,18 @@ def test_intervals_hold_in_95_of_100_runs(cpus: tuple[int, ...], loads: tuple[in
     shares = [fmean(column) for column in zip(*held, strict=True)]
     assert min(shares) >= LEAST, shares
     assert missed_sizes <= 0.02 * ROUNDS
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("noise", NOISES.values(), ids=list(NOISES))
+def test_intervals_hold_where_memory_does_not_grow(noise: Noise) -> None:
+    truth = grows(100, 0, 0)
+    held = []
+    for seed in range(ROUNDS):
+        found = measured(places((1, 2), (10, 20)), truth, noise, seed).expected(PRODUCTION)
+        if not isinstance(found, NoSize):
+            held.append((holds(found, 100), holds(found, 100 + noise(random.Random(10**6 + seed)))))
+    assert min(fmean(column) for column in zip(*held, strict=True)) >= LEAST
 
 
 @pytest.mark.thorough

@@ -58,6 +58,7 @@ JOB = ScaledImage(
 BENT = replace(API, name="bent", fixed=None, bends=(Bend.CONNECTIONS,), untested=(), size=None, no_size=NoSize.BENT)
 DEPLOYED = replace(API, name="deployed", cpu_limit=CpuLimit(7500, PlaceInFile("deploy/api.yaml", 12)))
 RENDERED = replace(API, name="rendered", cpu_limit=CpuLimit(1000, PlaceInFile("chart", is_exact=False)))
+FALLS = replace(API, name="falls", per_cpu=about(-8, 0.2), limit_bytes=None)
 LARGE = replace(API, name="large", size=ExpectedSize(Place(8, 400), about(294, 9)))
 KILLED = ScaledImage(
     name="killed", limit_bytes=64 * MIB, points=API.points[:1],
@@ -82,7 +83,7 @@ def text(shown: ScalingReport) -> str:
 
 
 def test_every_answer_is_told_in_words() -> None:
-    assert_golden("scaling.txt", text(report(API, JOB, BENT, DEPLOYED, RENDERED, LARGE, KILLED, ONE, BROKEN)))
+    assert_golden("scaling.txt", text(report(API, JOB, BENT, FALLS, DEPLOYED, RENDERED, LARGE, KILLED, ONE, BROKEN)))
 
 
 @pytest.mark.parametrize(
