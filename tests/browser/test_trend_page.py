@@ -10,6 +10,8 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
 
+from membudget.core.quantities import MIB
+from membudget.history.series import Point
 from membudget.report.page.trend_page import Trends, render
 from tests.support.browser import complaints, prefer, requests, running_browser, show
 from tests.support.hostile_report import HOSTILE
@@ -135,6 +137,22 @@ def test_hovering_tells_commit_date_value_spread_and_subject(browser: Chrome, ch
     for word in ("value", "spread", "budget", "change", " · 2024-"):
         assert word in shown
     assert any(commit.subject in shown for commit in commits(6))
+
+
+def test_a_change_is_told_within_one_kind_of_machine(browser: Chrome, opened: Callable[[Trends], str]) -> None:
+    made = trends(images=1, count=9)
+    series = made.series[1]
+    points = tuple(
+        Point(one.commit, one.line.model_copy(update={"value": (90 if row % 2 else 40) * MIB + row * MIB, "samples": (),
+                                                      "machine": f"machine {row % 2}"}))
+        for row, one in enumerate(series.points)
+    )  # fmt: skip
+    opened(replace(made, series=[replace(series, points=points)], steps=()))
+    wait_for(browser, lambda: browser.find_elements(By.CSS_SELECTOR, ".timeline canvas"))
+    chart = one(browser, ".timeline")
+    chart.send_keys(Keys.END)
+    assert "change\n+2.0 MiB" in one(chart, ".hover").text.replace("change ", "change\n")
+    assert texts(browser, ".legend span")[:2] == ["machine 0", "machine 1"]
 
 
 def test_a_press_keeps_a_commit_with_its_link(browser: Chrome, chart: WebElement) -> None:

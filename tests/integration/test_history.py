@@ -51,6 +51,8 @@ def test_small_growths_that_add_up_fail_by_the_figures_of_measured_commits(
     repository.commit("Hold 32 MiB", holding(images, 32))
     check = run("check", folder=repository.folder)
     assert check.exit_code == 1, check.stdout
+    (stored,) = json.loads((repository.folder / DEFAULT_REPORT).read_text())["images"]
+    assert [value >> 20 for value in stored["recent"]["peak_rss"]] == [before, after]
     (image,) = judged(repository)["images"]
     rows = {(row["metric"], row["since"]): row for row in image["rows"]}
     assert rows["peak_rss", None]["verdict"] == "pass", "each change is small"

@@ -7,6 +7,7 @@ written only where it changes.
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
+from membudget.core.definition import Better
 from membudget.core.metrics import IMAGE_METRICS
 from membudget.core.untrusted_text import Json, printable
 from membudget.history.marked_steps import MarkedStep
@@ -16,8 +17,6 @@ from membudget.report.formats.badge import message_of
 
 _DIGITS = 17
 """How many binary digits of the largest value are kept: the curve is drawn with about 300 pixels."""
-_STANDINGS = {Standing.OVER: "over budget", Standing.NEAR: "near its budget"}
-"""Colours alone say nothing to some readers. A minimum that is missed is told as a broken budget, too."""
 
 
 def series_data(series: Series, places: Mapping[str, int], steps: Sequence[MarkedStep]) -> dict[str, Json]:
@@ -37,7 +36,7 @@ def series_data(series: Series, places: Mapping[str, int], steps: Sequence[Marke
         "unit": definition.unit.value,
         "newest": message_of(newest),
         "standing": newest.standing.value,
-        "words": _STANDINGS.get(newest.standing, ""),
+        "words": _standing_words(newest),
         "first": at[0],
         "at": None if at[-1] - at[0] == len(at) - 1 else _differences(at),
         "scale": scale,
@@ -55,6 +54,13 @@ def series_data(series: Series, places: Mapping[str, int], steps: Sequence[Marke
             if (step.image, step.metric) == (series.image, series.metric) and step.commit in places
         ],
     }
+
+
+def _standing_words(newest: Newest) -> str:
+    """Return what the colour of the figure says. Empty if all is well."""
+    if newest.standing is Standing.OVER:
+        return "over budget" if newest.metric.definition.better is Better.LESS else "below its budget"
+    return "near its budget" if newest.standing is Standing.NEAR else ""
 
 
 def _differences(column: Sequence[int]) -> list[Json]:

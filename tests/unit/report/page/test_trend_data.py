@@ -3,6 +3,7 @@
 from itertools import accumulate
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -72,6 +73,21 @@ def test_budgets_and_machines_are_written_where_they_change() -> None:
     assert (data["machineNames"], data["machines"]) == ([MACHINE, "other"], [[0, 0], [4, 1]])
     sizes = of_lines(*(one.model_copy(update={"metric": Metric.IMAGE_SIZE}) for one in lines), metric=Metric.IMAGE_SIZE)
     assert sizes["machineNames"] == [""], "sizes are the same on all machines"
+
+
+@pytest.mark.parametrize(
+    ("metric", "budget", "standing", "words"),
+    [
+        (Metric.PEAK_RSS, 30, "over", "over budget"),
+        (Metric.PEAK_RSS, 42, "near", "near its budget"),
+        (Metric.PEAK_RSS, 80, "fine", ""),
+        (Metric.REQUESTS_PER_SECOND, 80, "over", "below its budget"),
+    ],
+)
+def test_the_standing_is_also_said_in_words(metric: Metric, budget: int, standing: str, words: str) -> None:
+    kept = line(MAIN[0].sha, 40, metric=metric).model_copy(update={"budget": budget * MIB})
+    data = of_lines(kept, metric=metric)
+    assert (data["standing"], data["words"]) == (standing, words)
 
 
 def test_lower_bounds_refreshed_figures_and_steps_are_marked() -> None:

@@ -13,7 +13,7 @@ const main = () => {
     sentences(data.remarks, "remarks"),
     data.images.length ? element("div", { class: "controls" },
       ranges(data, state, sections),
-      choice("heights", [["zero", "from zero"], ["values", "values only"]], "zero", (chosen) => { state.fromZero = chosen === "zero"; tell(sections, "height"); }),
+      choice("vertical axis", [["zero", "from zero"], ["values", "fit to values"]], "zero", (chosen) => { state.fromZero = chosen === "zero"; tell(sections, "height"); }),
       data.images.length > 5 ? imageFilter(data.images, sections) : null) : null,
     sections,
     data.releases.length ? element("details", { class: "folded" }, element("summary", {}, `Releases: ${data.releases.length}`),
@@ -65,7 +65,7 @@ const trendSection = (data, image, state, isOpen) => {
   };
   section.addEventListener("toggle", build);
   build();
-  drawnWhenSeen(small, () => drawSmall(small, pointsOf(first).values));
+  drawnWhenSeen(small, () => drawSmall(small, newestValues(pointsOf(first))));
   return section;
 };
 

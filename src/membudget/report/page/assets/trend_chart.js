@@ -138,13 +138,14 @@ const heights = (least, most, budgets, fromZero) => {
 };
 
 const hoverLines = (data, series, points, row) => {
+  const before = row ? rowBefore(points, row) : -1;
   const place = points.at[row];
   const [sha, subject] = data.commits[place];
   const lines = [
     ["value", valueWords(series, points, row)],
     ["spread", spreadWords(series, points, row)],
     ["budget", points.budgets[row] === null ? null : formatValue(series.unit, points.budgets[row])],
-    ["change", row ? changeWords(series, points.values[row - 1], points.values[row]) : null],
+    ["change", before < 0 ? null : changeWords(series, points.values[before], points.values[row])],
     ["machine", series.machineNames.length > 1 ? series.machineNames[points.machines[row]] : null],
     ["measured", series.refreshes.includes(row) ? "again, as its figure was old" : null],
     ["release", data.releases.filter(([at]) => at === place).map(([, name]) => name).join(", ") || null],
@@ -197,7 +198,7 @@ const stepList = (data, series, steps) => (!steps.length ? null
 
 // Made when it is opened: a history may have thousands of rows.
 const valueTable = (data, series, points) => {
-  const folded = element("details", { class: "folded" }, element("summary", {}, `The values of ${points.at.length} commits`));
+  const folded = element("details", { class: "folded" }, element("summary", {}, points.at.length === 1 ? "The value of 1 commit" : `The values of ${points.at.length} commits`));
   folded.addEventListener("toggle", () => {
     if (!folded.open || folded.childNodes.length > 1) return;
     const rows = points.at.map((place, row) => [

@@ -34,6 +34,15 @@ const runs = (changes, length) => {
 // The row of the last commit that was measured up to a place on the branch; -1: none was.
 const rowAt = (points, place) => indexAt(points.at, place);
 
+// The row before that the same kind of machine measured; -1: there is none. Others cannot be compared.
+const rowBefore = (points, row) => points.machines.lastIndexOf(points.machines[row], row - 1);
+
+// What the kind of machine of the newest row measured.
+const newestValues = (points) => {
+  const newest = points.machines[points.machines.length - 1];
+  return points.values.filter((_, row) => points.machines[row] === newest);
+};
+
 const spreadWords = (series, points, row) => {
   const [low, high] = [points.lows[row], points.highs[row]];
   return low === high ? null : `${formatValue(series.unit, low)} to ${formatValue(series.unit, high)}`;
