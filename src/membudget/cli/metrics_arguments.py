@@ -17,15 +17,15 @@ def add_metrics(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     command = commands.add_parser(
         "metrics",
         help="push the figures of a report to a Pushgateway or to Prometheus",
-        description="Push the figures of a report to a database of figures.",
+        description="Send the figures of a report to a Pushgateway or to Prometheus.",
     )
     kinds = command.add_subparsers(metavar="COMMAND", required=True)
     push = kinds.add_parser(
         "push",
         help="push the figures of a report",
-        description="Push the figures of a report to a Pushgateway, or to a server that takes Prometheus' remote write."
-        " The figures are those of `report --format prometheus`. Push the reports of the main branch: a pull request"
-        " would replace its figures.",
+        description="Push the figures of a report to a Pushgateway, or to one that takes remote write of Prometheus.\n"
+        "The figures are those of `report --format prometheus`. Push the reports of the main branch: that of a\n"
+        "pull request would replace the main branch's figures.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -45,8 +45,8 @@ def add_metrics(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="label to add to every series (repeatable); in CI jobs of GitHub, Forgejo and Gitea, repository is added"
-        " without being named",
+        help="label to add to every series (repeatable; default: repository=OWNER/NAME in jobs of GitHub, Forgejo and"
+        " Gitea)",
     )
     push.add_argument("--token-file", metavar="FILE", help="file with the token, or with USER:PASSWORD, for the server")
     push.set_defaults(handler=_push)
