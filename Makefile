@@ -9,7 +9,7 @@ ENGINE := $(PYTHON) tools/engine.py run --
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-cgroup2 test-release attacks soak unit lint format bench bench-accuracy bench-overhead bench-near-peak bench-leaks bench-peers bench-leak-or-plateau bench-http-load bench-http-rates bench-live-heap bench-runtime-rules bench-record-noise bench-images bench-first-line bench-fit-truth bench-fit-services bench-fit-noise bench-scaling bench-history-pushes bench-history-fleet bench-trend-page bench-step-search fuzz image picture picture-outcomes picture-fit picture-trend page-assets schema tables dashboard clean stop-engine lock pins
+.PHONY: help demo test test-cgroup2 test-release attacks soak unit lint format bench bench-accuracy bench-overhead bench-near-peak bench-leaks bench-peers bench-leak-or-plateau bench-http-load bench-http-rates bench-live-heap bench-runtime-rules bench-record-noise bench-images bench-first-line bench-fit-truth bench-fit-services bench-fit-noise bench-scaling bench-history-pushes bench-history-fleet bench-trend-page bench-steps fuzz image picture picture-outcomes picture-fit picture-trend page-assets schema tables dashboard clean stop-engine lock pins
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -89,14 +89,14 @@ bench-scaling: $(VENV)/.installed-dev  ## whether services take at a larger load
 bench-history-pushes: $(VENV)/.installed-dev  ## whether concurrent pushes of the history lose a line: no engine needed (ROUNDS=100)
 	@PYTHONPATH=.:tools $(BIN)/python benchmarks/history_pushes.py
 
-bench-step-search: $(VENV)/.installed-dev  ## how often a told step is none, and how often a real one is told of its commit: no engine needed (SERIES=2000)
-	@PYTHONPATH=.:tools $(BIN)/python benchmarks/step_search.py
-
 bench-history-fleet: $(VENV)/.installed-dev  ## how long the history of 500 images and 2,000 commits takes to read and to judge: no engine needed
 	@PYTHONPATH=.:tools $(BIN)/python benchmarks/history_fleet.py
 
 bench-trend-page: $(VENV)/.installed-dev  ## how long a browser takes to show the trend page of 50 images and 2,000 commits: no engine needed
 	@PYTHONPATH=.:tools $(BIN)/python benchmarks/trend_page.py
+
+bench-steps: $(VENV)/.installed-dev  ## how often noise is told as a step, and whether planted steps are found: no engine needed, half an hour (SERIES=10)
+	@PYTHONPATH=.:tools $(BIN)/python benchmarks/steps.py
 
 bench-check-cost: $(VENV)/.installed-dev  ## what a check costs beside its builds and workloads
 	@PYTHONPATH=.:tools $(ENGINE) $(BIN)/python benchmarks/check_cost.py

@@ -17,9 +17,9 @@ from membudget.core.metrics import Metric
 from membudget.history.step_line import StepOutcome
 from membudget.report.report import JudgedReport, Report
 
-_STEP_SHARE = 0.5
+_STEP_SHARE = 0.25
 """The part of the suspected growth that must be certain before a step is believed."""
-_COMMIT_SHARE = 0.25
+_COMMIT_SHARE = 0.1
 """The part that must be certain of the one commit. It need not have done all of it."""
 
 

@@ -21,6 +21,8 @@ from membudget.history.steps import Step
 _SKEW = timedelta(days=1)
 _TRIED_AGAIN = timedelta(days=7)
 """After this time, commits that could not be measured are tried again: the cause may have been elsewhere."""
+_SEARCHED_AGAIN = 2
+"""A search that found nothing is repeated once this many times as many commits after the place can be compared."""
 _LONGEST_LINE = 1_000
 _MOST_OF_A_COMMIT = 10_000
 """500 images have six metrics each, and a step is rarely searched twice."""
@@ -130,8 +132,8 @@ def earlier_search(step: Step, lines: Iterable[StepLine], places: Mapping[str, i
     """Return the line that says what came of an earlier search for a step. None if it was not searched yet.
 
     `places` are those of the commits on the branch, oldest first. A confirmed step counts if it lies where `step` is
-    searched. If a search found nothing, it counts if it covered the most likely place of `step`. A later suspicion of
-    the same place is then no news. Without any of these, the narrowest search that was not finished counts.
+    searched. If a search found nothing, it counts if it covered the most likely place of `step`, until there are twice
+    as many commits after this place. Without any of these, the narrowest search that was not finished counts.
     """
     there = [line for line in lines if (line.image, line.metric) == (step.image, step.metric)]
     known = [line for line in there if line.commit in places and line.since in places]
@@ -165,7 +167,9 @@ def _covers(line: StepLine, step: Step, places: Mapping[str, int]) -> bool:
     before, after = places.get(step.before.sha), places.get(step.after.sha)
     if before is None or after is None:
         return False
-    return places[line.since] <= before < after <= places[line.commit]
+    searched, newest = places[line.commit], places.get(step.search_to.sha, places[line.commit])
+    is_news = newest - before >= _SEARCHED_AGAIN * (searched - before)
+    return places[line.since] <= before < after <= searched and not is_news
 
 
 def places_of(commits: Sequence[str]) -> dict[str, int]:

@@ -62,7 +62,7 @@ def test_nothing_but_the_growth_of_one_metric_of_one_image_is_judged() -> None:
 
 def test_there_are_enough_trials_to_prove_growth() -> None:
     trials = asked().rules.images["api"].spec.trials
-    assert (trials.min, trials.max) == (3, 10)
+    assert (trials.min, trials.max) == (3, 20)
 
 
 def test_sizes_of_images_need_one_trial() -> None:

@@ -109,7 +109,7 @@ def test_a_wrong_guess_costs_little() -> None:
     assert history.found(likely=(3, 4)) == (StepOutcome.CONFIRMED, 9, 10)
 
 
-@pytest.mark.parametrize("growth", [0, GROWTH // 4, GROWTH // 2])
+@pytest.mark.parametrize("growth", [0, GROWTH // 8, GROWTH // 4])
 def test_a_step_that_is_not_there_is_not_confirmed(growth: int) -> None:
     history = History([0] * 5 + [growth] * 5)
     assert history.found() == (StepOutcome.NOT_CONFIRMED, 0, 9)
@@ -135,7 +135,7 @@ def test_without_one_of_the_two_ends_nothing_can_be_compared(broken: int) -> Non
 
 
 def test_growth_by_many_commits_is_told_of_all_of_them() -> None:
-    """No commit grew by a quarter of the step."""
+    """No commit grew by a tenth of the step."""
     history = History([number * GROWTH // 20 for number in range(21)])
     assert history.found() == (StepOutcome.CONFIRMED, 0, 20)
 
