@@ -116,7 +116,9 @@ def push(options: argparse.Namespace) -> ExitCode:
     kept = store.unpushed(LARGEST_NOTE_BYTES)
     lines = store.about_known_commits(kept)
     if len(lines) < len(kept):
-        warn(f"the figures of {len(kept) - len(lines)} commits are not pushed: this clone has no such commits any more")
+        gone = len(kept) - len(lines)
+        which = "1 commit are" if gone == 1 else f"{gone} commits are"
+        warn(f"the figures of {which} not pushed: this clone does not have the commit")
     if lines:
         store.push(lines)
     print(f"the figures of {len(lines)} commits were pushed")

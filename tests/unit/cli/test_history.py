@@ -70,6 +70,21 @@ def test_recorded_figures_are_pushed_now_or_later(repository: Repository, tmp_pa
     assert len(notes.git("notes", "--ref=membudget", "list").splitlines()) == 2
 
 
+def test_figures_of_commits_that_a_forced_push_removed_hold_up_no_others(
+    repository: Repository, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["history", "record", written(about(repository, "HEAD"))]) == 0
+    repository.git("commit", "--quiet", "--amend", "--message", "another")
+    repository.git("push", "--quiet", "--force", "origin", "HEAD:main")
+    repository.git("reflog", "expire", "--expire=now", "--all")
+    repository.git("gc", "--quiet", "--prune=now")
+    assert main(["history", "record", written(about(repository, "HEAD"))]) == 0
+    assert main(["history", "push"]) == 0
+    said = capsys.readouterr()
+    assert "the figures of 1 commits were pushed" in said.out
+    assert "the figures of 1 commit are not pushed: this clone does not have the commit" in said.err
+
+
 def test_a_report_about_another_commit_is_refused(repository: Repository, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["history", "record", written(about(repository, "HEAD~1"))]) == ExitCode.CONFIGURATION
     assert "which is not HEAD" in capsys.readouterr().err
