@@ -17,13 +17,13 @@ def add_metrics(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     command = commands.add_parser(
         "metrics",
         help="push the figures of a report to a Pushgateway or to Prometheus",
-        description="Send the figures of a report to a Pushgateway or to Prometheus.",
+        description="Push the figures of a report to a Pushgateway or to Prometheus.",
     )
     kinds = command.add_subparsers(metavar="COMMAND", required=True)
     push = kinds.add_parser(
         "push",
         help="push the figures of a report",
-        description="Push the figures of a report to a Pushgateway, or to one that takes remote write of Prometheus.\n"
+        description="Push the figures of a report to a Pushgateway, or by Prometheus' remote write.\n"
         "The figures are those of `report --format prometheus`. Push the reports of the main branch: that of a\n"
         "pull request would replace the main branch's figures.",
         epilog=_EXAMPLES,
