@@ -17,6 +17,7 @@ examples:
   %(prog)s list api --metric peak_rss --format csv --output api.csv
   %(prog)s page --output trend.html         charts of every image and metric, as one HTML file
   %(prog)s badge api --output badge.svg     the newest peak RSS of an image, and its budget
+  %(prog)s steps                            commits after which a metric stayed higher
   %(prog)s record --push                    keep the figures of the last check, and push them
   %(prog)s import old-reports/ --push       keep the figures of older reports"""
 

@@ -19,7 +19,7 @@ from membudget.check.step_search import Searched, Suspect, proven_by, search
 from membudget.cli.backfill import Reuse, commit_tools
 from membudget.cli.history_reading import chosen_series, metrics_of
 from membudget.cli.history_store import HistoryStore, keep, pushable, store_of
-from membudget.cli.history_tell import tell_steps
+from membudget.cli.history_tell import step_line, tell_steps
 from membudget.cli.request import Wanted, check_request
 from membudget.cli.wiring import connected_engine, progress_display
 from membudget.core.errors import ConfigurationError, EnvironmentFault, ExitCode
@@ -29,7 +29,7 @@ from membudget.core.untrusted_text import printable
 from membudget.engine.connection import Engine
 from membudget.history.line import SkippedLines
 from membudget.history.record import machine_class
-from membudget.history.step_line import StepLine, StepLines, StepOutcome, earlier_search, places_of
+from membudget.history.step_line import StepLines, StepOutcome, earlier_search, places_of
 from membudget.history.steps import Step, suspected_steps
 from membudget.publish.servers import registry
 from membudget.publish.steps import told_step
@@ -286,18 +286,4 @@ def step_report(step: Step, found: Searched) -> StepReport:
         ),
         reason=found.reason[:500],
         report=report,
-    )
-
-
-def step_line(report: StepReport, machine: str) -> StepLine:
-    """Return the line of the history about a search."""
-    return StepLine(
-        image=report.image,
-        metric=report.metric,
-        commit=report.until,
-        since=report.since,
-        outcome=report.outcome,
-        time=datetime.now(UTC),
-        machine=machine,
-        membudget=VERSION,
     )

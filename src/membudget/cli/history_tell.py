@@ -23,7 +23,7 @@ from membudget.publish.steps_file import read_steps
 from membudget.publish.workflow import show_lines, warn
 from membudget.report.formats.steps import render_text
 from membudget.report.step_words import ToldStep, step_title
-from membudget.report.steps_report import StepReport, StepsReport
+from membudget.report.steps_report import StepReport
 from membudget.version import VERSION
 
 _PAUSE_S = 2.0
@@ -61,7 +61,7 @@ def tell_steps(
     lines: dict[str, bytes] = {}
     for step in there:
         if (step.image, step.until) not in failed or step.outcome is not StepOutcome.CONFIRMED:
-            lines[step.until] = lines.get(step.until, b"") + _line(step, report).text() + b"\n"
+            lines[step.until] = lines.get(step.until, b"") + step_line(step, report.machine).text() + b"\n"
     if lines:
         keep(store, lines, pushes=options.push)
     if failed:
@@ -102,7 +102,8 @@ def _told(told: Sequence[ToldStep], server: Server, where: TellWhere) -> bool:
     return True
 
 
-def _line(step: StepReport, report: StepsReport) -> StepLine:
+def step_line(step: StepReport, machine: str) -> StepLine:
+    """Return the line of the history about a search. `machine` is the class of the one that measured."""
     return StepLine(
         image=step.image,
         metric=step.metric,
@@ -110,6 +111,6 @@ def _line(step: StepReport, report: StepsReport) -> StepLine:
         since=step.since,
         outcome=step.outcome,
         time=datetime.now(UTC),
-        machine=report.machine,
+        machine=machine,
         membudget=VERSION,
     )
