@@ -19,6 +19,7 @@ from membudget.judge.measurement import Failure, FailureStage, Presence
 from membudget.judge.then import Then
 from membudget.measure.pod_plan import PodPlan
 from membudget.measure.trial import TrialInputs, TrialSpec
+from membudget.report.notes import OTHER_SIDE_FAILED
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +180,23 @@ class Subject:
     """
     then: Mapping[Metric, Then] = field(default_factory=dict)
     """What the history has for creep budgets."""
+
+    needs_both: bool = False
+    """Whether a side says nothing without the other one, so that it is then not run."""
+
+    @property
+    def is_run(self) -> bool:
+        """Whether there is anything to run."""
+        return len(self.images) == len(Side) if self.needs_both else bool(self.images)
+
+    @property
+    def why_not_run(self) -> str | None:
+        """Why a side that was built may have no trials. None if it always has some."""
+        return OTHER_SIDE_FAILED if self.needs_both else None
+
+    def gives_up(self, results: Mapping[Side, Sequence[object]]) -> bool:
+        """Return whether no side need be run any more, because one has failed."""
+        return self.needs_both and any(isinstance(one, Failure) for side in results.values() for one in side)
 
     @property
     def images(self) -> dict[Side, BuiltImage]:

@@ -90,6 +90,8 @@ class CheckRequest:
     """Whether every image that is run is profiled. Otherwise, only those whose memory breaks a budget are."""
     budgets_text: BudgetsText | None = None
     """None: the report does not propose edits of the file."""
+    needs_both: bool = False
+    """Whether only a comparison of both sides is wanted. If one fails, the other one is then not run."""
     then: Mapping[tuple[str, Metric], Then] = field(default_factory=dict)
     """What the history has for creep budgets, by image and metric."""
     recent: Mapping[tuple[str, Metric], tuple[int, ...]] = field(default_factory=dict)
@@ -272,6 +274,7 @@ def _subject(request: CheckRequest, pair: Pair, built: dict[Side, Built], inputs
         ended,
         is_untouched=pair.name in request.untouched,
         base_waived=request.approval is Approval.GIVEN,
+        needs_both=request.needs_both,
         then=_of_image(request.then, pair.name),
     )
 

@@ -59,7 +59,16 @@ def of_image(request: CheckRequest, image: str, metric: Metric, tolerated: int, 
         runtime_rules=RuntimeRules.model_validate(dict.fromkeys(RuntimeRule, "off")),
         memory_rules=MemoryRules.model_validate(dict.fromkeys(MemoryRule, "off")),
     )
-    return replace(request, rules=rules, notes=(), untouched=frozenset(), known=None, budgets_text=None, profiles=False)
+    return replace(
+        request,
+        rules=rules,
+        notes=(),
+        untouched=frozenset(),
+        known=None,
+        budgets_text=None,
+        profiles=False,
+        needs_both=True,
+    )
 
 
 def _rules(rules: ImageRules, metric: Metric, tolerated: int, *, profiles: bool) -> ImageRules:

@@ -116,7 +116,7 @@ def _measure(
     spec = subject.pair.head
     if subject.is_untouched:
         return _untouched(subject, tools)
-    if spec is None or not subject.images:
+    if spec is None or not subject.is_run:
         return _measurement(subject, {}, contents, tools)
     # One fresh trial cannot confirm a sum over a group, a maximum for every trial, or an image that is not run.
     is_beyond_it = subject.is_summed or subject.is_unchanged or (subject.rules or image_rules(spec)).judges_every_trial
@@ -171,7 +171,7 @@ class _Rounds:
         sides = [side for side in results if side not in remembered]
         begun = 0
         for taken, turn in enumerate(interleaved(sides, count.max), start=1):
-            if turn.number > begun and begun >= count.min and self._is_settled(results):
+            if self.subject.gives_up(results) or (turn.number > begun >= count.min and self._is_settled(results)):
                 break
             begun = turn.number
             is_extra = turn.number > count.min
@@ -264,7 +264,8 @@ def _measurement(
         results = {side: [*trials, failure] for side, trials in results.items()}
     results = _comparable(results)
     found = {Side.BASE: contents.base, Side.HEAD: contents.head}
-    sides = {side: _side(built, found[side], results.get(side, ()), why_none) for side, built in subject.built.items()}
+    why = why_none or subject.why_not_run
+    sides = {side: _side(built, found[side], results.get(side, ()), why) for side, built in subject.built.items()}
     return ImageMeasurement(
         name=pair.name,
         presence=pair.presence,

@@ -24,6 +24,7 @@ from membudget.report.verdicts import verdict_words
 
 ENGINE_STOPPED = "the engine stopped answering"
 SAME_IMAGE = "unchanged: base and head are the same image"
+OTHER_SIDE_FAILED = "not run, because the other side does not build or does not run"
 SAME_SOURCES = "unchanged: its files and settings are the same in base and head"
 _MOST_FILES = 3
 OPEN_NETWORK = "its network was open, so what it downloads may change its figures"

@@ -1,3 +1,5 @@
+import pytest
+
 from membudget.budgets import file as budgets_file
 from membudget.budgets.entries import Budgets, ImageSpec
 from membudget.budgets.guard import rules
@@ -35,11 +37,21 @@ def images(*names: str, extra: str = "") -> dict[str, ImageSpec]:
 
 
 def run(
-    tools: FakeTools, head: dict[str, ImageSpec], base: dict[str, ImageSpec] | None = None, no_base: str | None = None
+    tools: FakeTools,
+    head: dict[str, ImageSpec],
+    base: dict[str, ImageSpec] | None = None,
+    no_base: str | None = None,
+    *,
+    needs_both: bool = False,
 ) -> Report:
     at = NoBase(no_base) if no_base else BASE
     request = CheckRequest(
-        HEAD, at, rules(Budgets(head), Budgets(), Approval.NOT_ASKED), head if base is None else base, ("a note",)
+        HEAD,
+        at,
+        rules(Budgets(head), Budgets(), Approval.NOT_ASKED),
+        head if base is None else base,
+        ("a note",),
+        needs_both=needs_both,
     )
     return check.run(request, tools, Silence(), "1.2.3").report
 
@@ -119,6 +131,33 @@ def test_a_workload_that_fails_is_not_tried_again_and_the_other_side_goes_on() -
     assert (image.head.failure.reason, image.head.failure.log_tail) == ("status 500", ("oops",))
     assert image.head.metrics[Metric.PEAK_RSS].value is None, "memory of a service that does not work says nothing"
     assert made.verdict == "inconclusive"
+
+
+@pytest.mark.parametrize("broken", ["api head", "api base"])
+def test_a_comparison_alone_runs_nothing_if_a_side_is_not_built(broken: str) -> None:
+    tools = FakeTools()
+    tools.broken_builds = {broken}
+    (image,) = run(tools, images("api"), needs_both=True).images
+    assert not any(done.startswith("run") for done in tools.done)
+    assert image.base is not None
+    assert image.head is not None
+    reasons = {side.metrics[Metric.PEAK_RSS].reason for side in (image.base, image.head)}
+    assert reasons == {
+        "build failed: exit code 1",
+        "not run, because the other side does not build or does not run",
+    }
+
+
+@pytest.mark.parametrize(("broken", "other"), [("api head", "api base"), ("api base", "api head")])
+def test_a_comparison_alone_ends_once_a_workload_fails(broken: str, other: str) -> None:
+    tools = FakeTools()
+    tools.trials[broken] = lambda: trial(90, outcome=Outcome.WORKLOAD_FAILED, reason="status 500")
+    (image,) = run(tools, images("api"), needs_both=True).images
+    assert tools.done.count(f"run {broken}") == 1
+    assert tools.done.count(f"run {other}") <= 1
+    assert [side.failure.reason for side in (image.base, image.head) if side is not None and side.failure] == [
+        "status 500"
+    ]
 
 
 def test_an_engine_that_fails_during_one_image_costs_no_other_image_its_result() -> None:

@@ -52,6 +52,7 @@ def test_nothing_but_the_growth_of_one_metric_of_one_image_is_judged() -> None:
     found = asked()
     assert (found.base, found.head) == (Commit("b" * 40, "before"), Commit("c" * 40, "after"))
     assert list(found.rules.images) == ["api"]
+    assert found.needs_both, "a commit whose other side does not build is not run"
     assert found.base_images == found.head_images
     set_budgets = {metric: one for metric, one in found.rules.images["api"].budgets.items() if one.is_set}
     assert set_budgets == {Metric.PEAK_RSS: EffectiveBudget(tolerance=Tolerance(0.0, 4 * MIB))}
