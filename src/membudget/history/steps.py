@@ -63,8 +63,10 @@ class Step:
 def suspected_steps(found: Iterable[Series]) -> tuple[Step, ...]:
     """Return the suspected steps of all series, oldest first within each image, metric and class of machine.
 
-    Values that are only lower bounds are left out. Raises EnvironmentFault if Otava is not installed.
+    Values that are only lower bounds are left out. Raises EnvironmentFault if Otava is not installed, also if there is
+    nothing to look at: whoever sets a job up learns it on the first day, and not with the first change.
     """
+    _require_otava()
     return tuple(step for series in found for step in _steps(series))
 
 
@@ -100,14 +102,19 @@ def _steps_of(series: Series, machine: str | None, points: Sequence[Point]) -> I
         )
 
 
-def _change_points(values: Sequence[int]) -> list[tuple[int, float]]:
-    """Return the index of the first value after each step, in their order, and its p-value."""
-    if len(set(values)) < 2:
-        return []
+def _require_otava() -> None:
     try:
-        from otava.analysis import compute_change_points  # half a second
+        import otava.analysis  # noqa: F401 - half a second
     except ImportError as error:
         raise EnvironmentFault(f"Apache Otava is missing ({error.name})", where="history steps", fix=MISSING) from None
+
+
+def _change_points(values: Sequence[int]) -> list[tuple[int, float]]:
+    """Return the index of the first value after each step, in their order, and its p-value."""
+    from otava.analysis import compute_change_points
+
+    if len(set(values)) < 2:
+        return []
     found, _ = compute_change_points(
         [float(value) for value in values],
         window_len=_WINDOW,

@@ -101,10 +101,11 @@ def test_lower_bounds_are_left_out() -> None:
     assert steps(Series("api", Metric.PEAK_RSS, (*found.points[:20], *cut))) == ()
 
 
-def test_without_otava_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("found", [[], [series([40.0] * 20)], [series([40.0] * 20 + [44.0] * 20)]])
+def test_without_otava_the_error_says_what_to_install(found: list[Series], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "otava.analysis", None)
     with pytest.raises(EnvironmentFault, match=r'pip install "membudget\[steps\]"'):
-        steps(series([40.0] * 20 + [44.0] * 20))
+        suspected_steps(found)
 
 
 @given(
