@@ -30,6 +30,8 @@ PODS = [
     Pod("api-ci", rss_mib=9000, peak_mib=9000, job="membudget"),
     Pod("job-1", container="job", oom_events=3, was_oom_killed=True, without=GAP),
     Pod("job-2", container="job", without=GAP),
+    Pod("mail-1", container="mail"),
+    Pod("mail-1", container="mail", namespace="staging"),
 ]
 
 
@@ -78,13 +80,19 @@ def test_a_week_old_peak_is_not_seen_in_a_day(url: str) -> None:
         ('{namespace="shop",container=~"d.*"}', 600, 1),
         ('{image=~".*/db:.*"}', 600, 1),
         ('{container=~"api|db"}', 600, 3),
-        ('{namespace="shop"}', 600, 5),  # not the sums over whole pods
+        ('{namespace="shop"}', 600, 6),  # not the sums over whole pods
         ('{namespace="shop",job="membudget"}', 9000, 1),
     ],
 )
 def test_a_selector_says_which_containers_count(url: str, selector: str, peak_mib: int, pods: int) -> None:
     found = seen(url, parse_selector(selector))
     assert (found.used[Metric.PEAK_RSS].max_bytes, found.pods) == (peak_mib * MIB, pods)
+
+
+def test_pods_of_one_name_in_two_namespaces_are_two(url: str) -> None:
+    found = seen(url, of_containers(["mail"]))
+    assert (found.pods, found.namespaces) == (2, 2)
+    assert seen(url).namespaces == 1
 
 
 def test_kills_and_gaps_are_told(url: str) -> None:

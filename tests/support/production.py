@@ -27,6 +27,7 @@ class Pod:
     was_oom_killed: bool = False
     restarts: int = 0
     job: str = "kubelet"
+    namespace: str = "shop"
     without: range = field(default_factory=lambda: range(0))
     """The scrapes, counted from the first, of which there is no sample."""
 
@@ -55,7 +56,7 @@ _KINDS = {
 
 def _series(name: str, pod: Pod, now_s: int, days: int) -> Iterator[str]:
     count = days * DAY_S // SCRAPE_S
-    labels = {"namespace": "shop", "pod": pod.name, "container": pod.container}
+    labels = {"namespace": pod.namespace, "pod": pod.name, "container": pod.container}
     if name.startswith("container_"):
         labels |= {"job": pod.job, "image": f"registry.example.com/{pod.container}:1", "id": f"/{pod.name}"}
     else:

@@ -46,6 +46,7 @@ class _Part(StrEnum):
 
     PODS = "pods"
     CONTAINERS = "containers"
+    NAMESPACES = "namespaces"
     SAMPLES = "samples"
     OOM_KILLS = "oom_kills"
     OOM_KILLED = "oom_killed"
@@ -79,6 +80,7 @@ def seen_in(source: Source, selector: Selector, days: int, now_s: float) -> Prod
         used=used,
         pods=figures.count(_Part.PODS) or 1,
         containers=figures.count(_Part.CONTAINERS) or 1,
+        namespaces=figures.count(_Part.NAMESPACES) or 1,
         samples=figures.count(_Part.SAMPLES) or 1,
         scrapes=_scrapes(scraped.samples),
         oom_kills=figures.count(_Part.OOM_KILLS),
@@ -109,6 +111,7 @@ def _queries(selector: Selector, days: int) -> Iterator[tuple[str, str]]:
     any_series = f"({' or '.join(over('count_over_time', SERIES[metric]) for metric in _SAMPLED)})"
     yield _Part.PODS, f"count(count {by_pod} {any_series})"
     yield _Part.CONTAINERS, f"count({any_series})"
+    yield _Part.NAMESPACES, f"count(count by (namespace) {any_series})"
     yield _Part.SAMPLES, f"sum({any_series})"
     yield _Part.LIMIT, f"max({over('max_over_time', ProductionMetric.LIMIT)})"
     yield _Part.OOM_KILLS, _growth(over, ProductionMetric.OOM_EVENTS, selector)

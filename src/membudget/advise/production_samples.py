@@ -215,6 +215,7 @@ def seen_in_samples(rows: Iterable[SampleRow], selector: Selector) -> Production
         used={metric: one for metric, one in used.items() if one is not None},
         pods=len({key[:2] for key in found}),
         containers=len(found),
+        namespaces=len({key[0] for key in found}),
         samples=sum(len(one.times) for one in found.values()),
         scrapes=_scrapes([sorted(one.times) for one in found.values()]),
         oom_kills=sum(kills) if kills else None,

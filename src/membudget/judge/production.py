@@ -56,6 +56,8 @@ class Production:
     pods: int
     containers: int
     """How many containers ran in the pods, one after another or side by side."""
+    namespaces: int = 1
+    """How many namespaces of Kubernetes the pods are in."""
     samples: int
     scrapes: Scrapes | None
     """None if there are too few samples to tell."""

@@ -167,6 +167,9 @@ def _of_production(seen: Production) -> Iterator[Finding]:
         yield Finding((f"{_kills(seen)}. The limit cut off production's peak, so it is a lower bound",))
     yield Finding(("production: ", Quoted(seen.selector), f", {_extent(seen)}"))
     yield Finding((f"production: {_precision(seen)}",))
+    if seen.namespaces > 1:
+        others = "If other programs are among them, add a namespace to the selector"
+        yield Finding((f"production: the pods are in {seen.namespaces:,} namespaces. {others}",))
     if seen.scrapes is not None and (gap := _gap(seen.scrapes, seen.days)):
         yield Finding((f"production: {gap}",))
     if seen.oom_kills is None and seen.oom_killed is None:

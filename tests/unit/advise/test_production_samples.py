@@ -83,6 +83,12 @@ def test_a_selector_says_which_rows_count(selector: str, peak: int) -> None:
     assert seen(CSV, selector).used[Metric.PEAK_RSS].max_bytes == peak
 
 
+def test_namespaces_are_counted() -> None:
+    rows = [{"time": 1, "container": "api", "namespace": one, "rss_bytes": 1} for one in ("shop", "staging", "shop")]
+    assert seen(json.dumps(rows)).namespaces == 2
+    assert seen(CSV).namespaces == 1
+
+
 def test_no_row_that_matches_is_told() -> None:
     assert seen_in_samples(read_samples(CSV.encode(), "x"), of_containers(["web"])) is NotSeen.NO_SAMPLES
 

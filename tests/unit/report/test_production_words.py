@@ -109,12 +109,14 @@ def test_what_was_seen_is_told_with_what_it_lacks() -> None:
         scrapes=Scrapes(60, 6 * DAY_S, 7200),
         oom_kills=None,
         restarts=1,
+        namespaces=2,
         limit_bytes=256 * MIB,
         is_partial=True,
         unusable=("peak_rss.p99: NaN",),
     )
     assert gaps[1].endswith("2 pods with 3 containers, 1 restart, largest limit 256.0 MiB, in 14 days")
     assert gaps[3:] == [
+        "production: the pods are in 2 namespaces. If other programs are among them, add a namespace to the selector",
         "production: the samples cover only 6 d of 14 days, and there is no sample for 2 h of them",
         "production: nothing tells whether the kernel killed a process there",
         "production: Prometheus warns that its answer may lack something",

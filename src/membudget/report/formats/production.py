@@ -98,6 +98,7 @@ class ProductionReport(_Model):
     days: int | None
     pods: int
     containers: int
+    namespaces: int
     samples: int
     interval_s: float | None
     span_s: int | None
@@ -119,6 +120,7 @@ class ProductionReport(_Model):
             days=seen.days,
             pods=seen.pods,
             containers=seen.containers,
+            namespaces=seen.namespaces,
             samples=seen.samples,
             interval_s=scrapes.interval_s if scrapes is not None else None,
             span_s=scrapes.span_s if scrapes is not None else None,
