@@ -10,14 +10,17 @@ from pathlib import Path
 
 @contextmanager
 def in_background(
-    *arguments: str, environ: Mapping[str, str] | None = None, before: tuple[str, ...] = ()
+    *arguments: str,
+    environ: Mapping[str, str] | None = None,
+    before: tuple[str, ...] = (),
+    program: tuple[str, ...] = ("-m", "pytest"),
 ) -> Iterator[Callable[[], int]]:
-    """Run pytest beside us, by the command `before` it.
+    """Run pytest, or a program that does, beside us, by the command `before` it.
 
     The function waits for its end, prints what it said, and returns its exit code.
     """
     with tempfile.NamedTemporaryFile("w+", prefix="tests-beside-", suffix=".txt") as said:
-        command = [*before, sys.executable, "-m", "pytest", *arguments]
+        command = [*before, sys.executable, *program, *arguments]
         process = subprocess.Popen(command, env=environ, stdout=said, stderr=subprocess.STDOUT)
 
         def ended() -> int:

@@ -59,6 +59,7 @@ _WITH_A_WAY_OUT = ("test_containerd_store.py", "test_init.py", "test_production_
 
 _FIRST = "integration"
 """The folder of tests that need no image of membudget: on the first engine, they come first, while it is built."""
+_IN_TURNS = ("tools/in_turns.py",)
 _BUILD_OWN_IMAGE = (sys.executable, "tools/own_image.py")
 
 _AFTER_THE_FIRST, _AFTER_ALL = ("nice", "-n", "5"), ("nice", "-n", "10")
@@ -101,8 +102,8 @@ def _every_test() -> int:
     elsewhere = [*_WITHOUT_ENGINE, _OF_THE_MACHINE, _OF_THE_RELEASE]
     with ExitStack() as stack:
         debian.say("pytest")
-        each_cpu = ("-n", str(os.cpu_count() or 1), "--dist", "worksteal")
-        beside = [stack.enter_context(in_background(*each_cpu, *_WITHOUT_ENGINE, before=_AFTER_ALL))]
+        alone = in_background("--", *_WITHOUT_ENGINE, program=_IN_TURNS, before=_AFTER_ALL)
+        beside = [stack.enter_context(alone)]
         with ThreadPoolExecutor() as threads:
             others = [second_engine.opened(_AFTER_THE_FIRST) for _ in range(_count_of_others())]
             opening = [threads.submit(stack.enter_context, one) for one in others]

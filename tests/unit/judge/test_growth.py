@@ -175,6 +175,7 @@ def _of(held: Sequence[tuple[tuple[Frame, ...], int]]) -> HeapProfile:
     return HeapProfile.of(ProfiledBy.V8_SAMPLING, held)
 
 
+@pytest.mark.thorough
 @given(_held, _held, st.integers(0, MIB), st.integers(0, MIB))
 def test_every_byte_is_counted_once(before: list, after: list, base_rest: int, head_rest: int) -> None:  # type: ignore[type-arg]
     base, head = replace(_of(before), rest_bytes=base_rest), replace(_of(after), rest_bytes=head_rest)
@@ -189,6 +190,7 @@ def test_every_byte_is_counted_once(before: list, after: list, base_rest: int, h
         assert growth.explained_bytes <= head.held_bytes
 
 
+@pytest.mark.thorough
 @given(_held, _held, st.randoms(use_true_random=False))
 def test_the_order_of_stacks_changes_nothing(before: list, after: list, random: object) -> None:  # type: ignore[type-arg]
     growth = compared(_of(before), _of(after))
@@ -201,6 +203,7 @@ def test_the_order_of_stacks_changes_nothing(before: list, after: list, random: 
     ]
 
 
+@pytest.mark.thorough
 @given(_held)
 def test_a_profile_did_not_grow_since_itself(held: list) -> None:  # type: ignore[type-arg]
     growth = compared(_of(held), _of(held))
@@ -208,6 +211,7 @@ def test_a_profile_did_not_grow_since_itself(held: list) -> None:  # type: ignor
     assert all(site.delta_bytes == 0 for site in growth.sites)
 
 
+@pytest.mark.thorough
 @given(_held, _held)
 def test_what_grew_one_way_shrank_the_other(before: list, after: list) -> None:  # type: ignore[type-arg]
     there, back = compared(_of(before), _of(after)), compared(_of(after), _of(before))

@@ -20,10 +20,12 @@ def _said(ask: Callable[[RunningRuntime, float], bytes], timeout_s: float = 30.0
     return said_confined(_PROCESS, ask, timeout_s, most_bytes=_MOST, is_inside=False)
 
 
+@pytest.mark.thorough
 def test_an_answer_of_4_mib_passes() -> None:
     assert _said(lambda *_: b"x" * _MOST) == Said(b"x" * _MOST)
 
 
+@pytest.mark.thorough
 def test_a_large_parent_leaves_its_child_memory() -> None:
     held = b"x" * (300 << 20)
     assert _said(lambda *_: b"x" * _MOST) == Said(b"x" * _MOST)
@@ -34,6 +36,7 @@ def test_an_empty_answer_is_an_answer() -> None:
     assert _said(lambda *_: b"") == Said(b"")
 
 
+@pytest.mark.thorough
 def test_a_longer_answer_is_refused() -> None:
     assert _said(lambda *_: b"x" * (_MOST + 1)) == Said(None, "its answer is too large")
 

@@ -25,6 +25,7 @@ def test_events_of_one_type_are_read_with_their_constants() -> None:
     assert called == [("buildArrays", 19), ("main", 53)]
 
 
+@pytest.mark.thorough
 def test_chunks_follow_each_other() -> None:
     one, two = chunks(RECORDING + RECORDING, EVENT)
     assert len(one.events) == len(two.events) > 100
@@ -52,6 +53,7 @@ def test_a_damaged_recording_is_refused(damaged: bytes) -> None:
         list(chunks(damaged, EVENT))
 
 
+@pytest.mark.thorough
 @given(st.lists(st.tuples(st.integers(0, len(RECORDING) - 1), st.integers(0, 255)), min_size=1, max_size=20))
 def test_no_recording_is_an_error_of_ours(changes: list[tuple[int, int]]) -> None:
     damaged = bytearray(RECORDING)

@@ -68,6 +68,7 @@ def test_code_of_libraries_is_known(function: bytes, file: bytes, expected: bool
     assert frame == Frame(function.decode(), file.decode(), 7, expected)
 
 
+@pytest.mark.thorough
 def test_the_largest_stacks_are_kept() -> None:
     text = HEADING + b"".join(STACK % (size, b"main.f%d" % size, b"/" + b"x" * 800) for size in range(1, 10_000))
     kept = largest(text)
@@ -81,6 +82,7 @@ def test_what_was_freed_is_left_out() -> None:
     assert profile_of(text).frames == (Frame("main.kept", "/main.go", 7),)
 
 
+@pytest.mark.thorough
 def test_a_stack_of_many_calls_is_cut() -> None:
     text = HEADING + b"1: 100 [1: 1] @ 0x1\n" + b"#\t0x1\tmain.f+0x1\t/main.go:7\n" * 1_000_000
     (stack,) = profile_of(text).stacks

@@ -20,6 +20,7 @@ _FRAMES = st.builds(Frame, st.text(max_size=3), st.none() | st.text(max_size=3),
 _HELD = st.lists(st.tuples(st.lists(_FRAMES, max_size=4).map(tuple), st.integers(-5, 1 << 40)), max_size=30)
 
 
+@pytest.mark.thorough
 @given(_HELD)
 def test_no_memory_is_lost_and_the_largest_stack_is_first(held: list[tuple[tuple[Frame, ...], int]]) -> None:
     profile = HeapProfile.of(ProfiledBy.TRACEMALLOC, held)

@@ -37,6 +37,7 @@ def stacks(profile: HeapProfile) -> list[tuple[list[str], int]]:
     return [([profile.frames[at].name for at in stack.frames], stack.held_bytes) for stack in profile.stacks]
 
 
+@pytest.mark.thorough
 def test_a_recorded_jvm_becomes_a_profile() -> None:
     profile = taken(classes_of(HISTOGRAM), native_of(NATIVE), *sampled_in(RECORDING))
     assert profile.profiled_by is ProfiledBy.FLIGHT_RECORDER
@@ -56,6 +57,7 @@ def test_a_recorded_jvm_becomes_a_profile() -> None:
     assert held == pytest.approx(classes, rel=0.01)
 
 
+@pytest.mark.thorough
 def test_the_last_dump_of_a_recording_counts() -> None:
     """Each has all live objects."""
     assert sampled_in(RECORDING + RECORDING) == sampled_in(RECORDING)
@@ -158,6 +160,7 @@ def test_options_of_the_service_are_kept() -> None:
     assert jvm.IN_JVM in inputs.volumes.values()
 
 
+@pytest.mark.thorough
 def test_the_answer_is_bounded() -> None:
     lines = b"".join(b"%5d: 1 16  a%d.%s\n" % (at, at, b"x" * 500) for at in range(50_000))
     methods = tuple(Method("a" * 200, "b" * 200, 1) for _ in range(40))

@@ -30,6 +30,7 @@ def test_two_heaps_of_one_process_are_added_up() -> None:
     assert profile.stacks[0].held_bytes == 120
 
 
+@pytest.mark.thorough
 @given(_HELD)
 def test_what_is_written_is_read(held: list[tuple[tuple[Frame, ...], int]]) -> None:
     assert read(summary_of(held)).held_bytes == sum(size for _, size in held)
@@ -54,7 +55,7 @@ def test_a_summary_is_bounded() -> None:
         (HEAD + b"f a\t\t0\ns 1" + b" 0" * 201 + b"\n", "cannot be read"),
         (HEAD + b"f a\t\t0\ns " + b"9" * 100 + b" 0\n", "cannot be read"),
         (HEAD + b"[[[[[[", "cannot be read"),
-        (HEAD + b"f a\t\t0\n" * 200_001, "lines"),
+        pytest.param(HEAD + b"f a\t\t0\n" * 200_001, "lines", marks=pytest.mark.thorough),
         (b"x" * (LONGEST_SUMMARY_BYTES + 1), "longer than 4 MiB"),
         (b"x" * 100 + b"\n" * 1_000_000, "does not begin"),
     ],
@@ -64,6 +65,7 @@ def test_another_text_is_refused(raw: bytes, reason: str) -> None:
         read(raw)
 
 
+@pytest.mark.thorough
 def test_the_largest_text_becomes_a_profile_of_bounded_size() -> None:
     """As many frames as fit, each with a terminal's escapes, and a stack for each."""
     count = 90_000

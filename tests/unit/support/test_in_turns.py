@@ -1,0 +1,76 @@
+"""tools/in_turns.py: each test runs once, whoever takes its module."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import in_turns
+
+_TESTS = Path(__file__).parents[1]
+_TOOL = _TESTS.parents[1] / "tools/in_turns.py"
+_CONFTEST = """\
+import os, pathlib, pytest
+@pytest.fixture(scope="session")
+def kept():
+    return open(f"process-{os.getpid()}", "x")
+"""
+_MODULE = """\
+def test_one(kept):
+    open("{name}-one", "x")
+def test_other(kept):
+    open("{name}-other", "x")
+    assert "{name}" != "{failing}"
+"""
+
+
+def test_each_module_is_there_once() -> None:
+    found = in_turns.modules_in([str(_TESTS / "core"), __file__, str(_TESTS)])
+
+    assert sorted(found) == sorted(map(str, _TESTS.rglob("test_*.py")))
+    sizes = [Path(module).stat().st_size for module in found]
+    assert sizes == sorted(sizes, reverse=True)
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize(("failing", "code"), [("none", 0), ("m0", 1), ("m7", 1)])
+def test_each_test_runs_once_and_one_that_fails_decides(failing: str, code: int, tmp_path: Path) -> None:
+    (tmp_path / "conftest.py").write_text(_CONFTEST)
+    names = [f"m{number}" for number in range(8)]
+    for name in names:
+        (tmp_path / f"test_{name}.py").write_text(_MODULE.format(name=name, failing=failing))
+
+    done = _run(tmp_path, "--", str(tmp_path))
+
+    assert done.returncode == code, done.stdout + done.stderr
+    left = {path.name for path in tmp_path.iterdir() if path.suffix == "" and path.is_file()}
+    processes = {name for name in left if name.startswith("process-")}
+    assert left - processes == {f"{name}-{test}" for name in names for test in ("one", "other")}
+    assert 1 <= len(processes) <= (os.cpu_count() or 1)
+
+
+@pytest.mark.thorough
+def test_a_module_that_cannot_be_imported_is_an_error_and_the_others_run(tmp_path: Path) -> None:
+    (tmp_path / "test_broken.py").write_text("import no_such_module\n")
+    (tmp_path / "test_fine.py").write_text("def test_one():\n    open('ran', 'x')\n")
+
+    done = _run(tmp_path, "--", str(tmp_path))
+
+    assert done.returncode == 1
+    assert "no_such_module" in done.stdout
+    assert (tmp_path / "ran").exists()
+
+
+@pytest.mark.thorough
+def test_nothing_chosen_is_nothing_tested(tmp_path: Path) -> None:
+    (tmp_path / "test_fine.py").write_text("def test_one(): pass\n")
+
+    assert _run(tmp_path, "-k", "two", "--", str(tmp_path)).returncode == pytest.ExitCode.NO_TESTS_COLLECTED
+
+
+def _run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environ = {key: value for key, value in os.environ.items() if not key.startswith("PYTEST_")}
+    command = [sys.executable, str(_TOOL), "-p", "no:cacheprovider", *arguments]
+    return subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, check=False)
