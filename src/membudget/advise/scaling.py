@@ -65,14 +65,15 @@ def cpu_limits(deployed: Deployment) -> dict[str, CpuLimit]:
     return found
 
 
-def run(subjects: Sequence[Subject], wanted: Wanted, tools: Tools, progress: Progress) -> list[ScaledImage]:
-    """Measure every image. A failure of one does not affect the others.
+def run(subjects: Sequence[Subject], wanted: Wanted, tools: Tools, progress: Progress) -> Iterator[ScaledImage]:
+    """Measure every image, and yield each when it is done. A failure of one does not affect the others.
 
     Raises ConfigurationError if a workload may not have such a load, and EngineLost.
     """
     plans = [_Plan(subject, dict(_specs(subject.spec, wanted)), wanted) for subject in subjects]
     with progress.stage(Stage.MEASURING, [subject.spec.name for subject in subjects], tools.live):
-        return [_measured(plan, tools, progress) for plan in plans]
+        for plan in plans:
+            yield _measured(plan, tools, progress)
 
 
 def _specs(spec: TrialSpec, wanted: Wanted) -> Iterator[tuple[Place, TrialSpec]]:

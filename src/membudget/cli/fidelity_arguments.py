@@ -65,13 +65,14 @@ def _add_scaling(
         "--cpus",
         type=number_up_to(MOST_CPUS),
         metavar="N",
-        help="number of CPUs that the service sees in production",
+        help="number of CPUs that the service sees in production (default: the CPU limit in the manifests of the"
+        " budgets file)",
     )
     command.add_argument(
         "--connections",
         type=number_up_to(MOST_CONNECTIONS),
         metavar="N",
-        help="number of connections that the service has at once in production",
+        help="number of connections that the service has at once in production (default: those of the workload)",
     )
     command.add_argument(
         "--at-cpus",

@@ -16,7 +16,7 @@ from membudget.check.manifests import checked_manifests
 from membudget.cli.measure import measuring_options
 from membudget.cli.subjects import Unnamed, Workshop, budgets_of_head, chosen_here, ready
 from membudget.cli.wiring import connected_engine, progress_display
-from membudget.core.errors import ConfigurationError, ExitCode
+from membudget.core.errors import ConfigurationError, EngineLost, ExitCode, Interrupted
 from membudget.engine.rendering import Renderers
 from membudget.engine.run_id import own_run_id
 from membudget.judge.scaled import Halt, Halted, ScaledImage
@@ -52,11 +52,15 @@ def scaling(options: argparse.Namespace) -> ExitCode:
                 _measurable(options.at_cpus, there), options.loads, options.trials, options.cpus, options.connections
             )
             report = _measured(images, wanted, options, Workshop(engine, pool, progress, run), (budgets, there))
+    _show(report, options)
+    return report.exit_code
+
+
+def _show(report: ScalingReport, options: argparse.Namespace) -> None:
     if options.format == "json":
         show_json(report.model_dump_json(indent=1))
     else:
         show(render(report))
-    return report.exit_code
 
 
 def _budgets(options: argparse.Namespace) -> Budgets | None:
@@ -93,17 +97,16 @@ def _measurable(asked: tuple[int, ...] | None, there: int) -> tuple[int, ...]:
 def _measured(
     images: Chosen, wanted: Wanted, options: argparse.Namespace, shop: Workshop, known: tuple[Budgets | None, int]
 ) -> ScalingReport:
-    """Measure the images. `known` are the budgets file, and how many CPUs the machine has."""
+    """Measure the images. If a signal or a lost engine ends that, show those that were done.
+
+    `known` are the budgets file, and how many CPUs the machine has.
+    """
     budgets, there = known
     unnamed = Unnamed(tuple(options.container_command), options.timeout)
     with ready(images, unnamed, shop, needs_head=bool(images.of_file)) as found:
-        unbuilt = [
-            ScaledImage(name=one.name, limit_bytes=one.today_bytes, halted=Halted(Halt.FAULT, one.fault))
-            for one in found.failed
-        ]
         if budgets is not None and found.checkout is not None:
             wanted = replace(wanted, cpu_limits=_cpu_limits(budgets, found.checkout))
-        return ScalingReport(
+        report = ScalingReport(
             membudget_version=VERSION,
             started_at=datetime.now(UTC),
             environment=found.tools.environment,
@@ -112,8 +115,20 @@ def _measured(
             cpus=wanted.cpus,
             connections=wanted.connections,
             commit=found.head.sha if found.head is not None else None,
-            images=(*scaling_use_case.run(found.subjects, wanted, found.tools, shop.progress), *unbuilt),
+            images=(),
         )
+        try:
+            for image in scaling_use_case.run(found.subjects, wanted, found.tools, shop.progress):
+                report = report.model_copy(update={"images": (*report.images, image)})
+        except (Interrupted, EngineLost):
+            if report.images:
+                _show(report, options)
+            raise
+        unbuilt = (
+            ScaledImage(name=one.name, limit_bytes=one.today_bytes, halted=Halted(Halt.FAULT, one.fault))
+            for one in found.failed
+        )
+        return report.model_copy(update={"images": (*report.images, *unbuilt)})
 
 
 def _cpu_limits(budgets: Budgets, checkout: Path) -> Mapping[str, CpuLimit]:

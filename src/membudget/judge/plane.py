@@ -7,7 +7,7 @@ from what was measured. The plane is bent where that is certain, and large enoug
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Self
 
@@ -111,17 +111,13 @@ class Plane:
         is_inside = self.cpus.has(place.cpus) and self.connections.has(connections)
         if not is_inside and any(bend is not Bend.BOTH for bend in self.bends):
             return NoSize.BENT
-        # Memory that falls in the range that was measured need not fall beyond it: each nearer place is a lower bound.
-        nearer = [
-            self._of_one_run(at_cpus, at_connections)
-            for at_cpus in {place.cpus, min(place.cpus, self.cpus.high)}
-            for at_connections in {connections, min(connections, self.connections.high)}
-        ]
-        return Estimate(
-            max(one.value_bytes for one in nearer),
-            max(one.low_bytes for one in nearer),
-            max(one.high_bytes for one in nearer),
+        # Memory that falls in the range that was measured need not fall beyond it.
+        there = self._of_one_run(place.cpus, connections)
+        level = self._of_one_run(
+            min(place.cpus, self.cpus.high) if _falls(self.per_cpu) else place.cpus,
+            min(connections, self.connections.high) if _falls(self.per_connection) else connections,
         )
+        return replace(level, high_bytes=max(level.high_bytes, there.high_bytes))
 
     def _of_one_run(self, cpus: int, connections: int) -> Estimate:
         row = self._row(cpus, connections)
@@ -135,6 +131,10 @@ class Plane:
 
     def _row(self, cpus: int, connections: int) -> Row:
         return _row(self.terms, self.cpus.scaled(cpus), self.connections.scaled(connections))
+
+
+def _falls(each: Estimate | None) -> bool:
+    return each is not None and each.value_bytes < 0
 
 
 def plane(peaks: Mapping[Place, Sequence[int]]) -> Plane | None:

@@ -180,6 +180,19 @@ def test_a_lost_engine_ends_everything(tools: Tools) -> None:
         scaled(tools)
 
 
+def test_images_that_were_done_before_the_engine_was_lost_are_known(tools: Tools) -> None:
+    def lost(_: Place) -> Trial:
+        if tools.specs[-1].name == "second":
+            raise EngineLost("gone")
+        return trial(40)
+
+    tools.of = lost
+    images = run([subject(name="first"), subject(name="second")], WANTED, tools, Silence())
+    assert next(images).halted is None
+    with pytest.raises(EngineLost):
+        next(images)
+
+
 @pytest.mark.parametrize(
     ("wanted", "workload"),
     [
@@ -195,5 +208,5 @@ def test_an_image_that_ran_in_one_way_only_has_no_growth(tools: Tools, wanted: W
 
 def test_a_load_that_is_too_large_is_refused_before_anything_runs(tools: Tools) -> None:
     with pytest.raises(ConfigurationError, match="1000 is the most"):
-        run([subject(CommandWorkload()), subject()], Wanted((1, 2), (10, 2000), 2), tools, Silence())
+        next(run([subject(CommandWorkload()), subject()], Wanted((1, 2), (10, 2000), 2), tools, Silence()))
     assert tools.specs == []

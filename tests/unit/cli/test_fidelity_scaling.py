@@ -1,13 +1,30 @@
 """What `membudget fidelity scaling` refuses before anything runs."""
 
+import argparse
+from contextlib import nullcontext
 from pathlib import Path
+from typing import cast
 
 import pytest
 
+from membudget.advise.fit import Subject
+from membudget.advise.scaling import Wanted
+from membudget.advise.subjects import Chosen
+from membudget.budgets.workload import CommandWorkload
+from membudget.cli import fidelity_scaling
 from membudget.cli.fidelity_scaling import _measurable
 from membudget.cli.main import main
-from membudget.core.errors import ConfigurationError, ExitCode
+from membudget.cli.subjects import Ready, Workshop
+from membudget.cli.tools import MeasuringTools
+from membudget.core.errors import ConfigurationError, ExitCode, Interrupted
+from membudget.engine.connection import Engine
+from membudget.engine.run_id import RunId
+from membudget.measure.equipment import TrialPool
+from membudget.measure.trial import Trial, TrialSpec
+from tests.fakes.measuring_tools import FakeTools
+from tests.support.builders import trial
 from tests.support.repository import Repository
+from tests.support.silence import Silence
 
 BUDGETS = 'version = 1\n[defaults]\nlimit = "64MiB"\n[images.api]\n'
 
@@ -64,6 +81,30 @@ def test_a_budgets_file_that_is_missing_is_told(folder: Path, capsys: pytest.Cap
 def test_an_engine_that_is_missing_is_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["fidelity", "scaling"]) == ExitCode.UNMEASURED
     assert "no container engine answers" in capsys.readouterr().err
+
+
+class OneImage(FakeTools):
+    """Tools that measure the first image, and are interrupted in the second."""
+
+    def run_trial(self, spec: TrialSpec) -> Trial:
+        if spec.name == "second":
+            raise Interrupted
+        return trial(40)
+
+
+def test_an_interruption_shows_the_images_that_were_done(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    subjects = tuple(Subject(TrialSpec(name, name, None, 1000, CommandWorkload())) for name in ("first", "second"))
+    found = Ready(subjects, (), cast("MeasuringTools", OneImage()), None)
+    monkeypatch.setattr(fidelity_scaling, "ready", lambda *_, **__: nullcontext(found))
+    options = argparse.Namespace(container_command=(), timeout=1000, at_cpus=None, format="table")
+    shop = Workshop(cast("Engine", None), cast("TrialPool", None), Silence(), cast("RunId", None))
+    with pytest.raises(Interrupted):
+        fidelity_scaling._measured(Chosen({}), Wanted((1, 2), None, 2), options, shop, (None, 2))
+    shown = capsys.readouterr().out
+    assert "first takes 40.0 MiB in any case" in shown
+    assert "second" not in shown
 
 
 @pytest.mark.parametrize(
