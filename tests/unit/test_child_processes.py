@@ -37,7 +37,7 @@ CHILDREN = {
     ("build/docker_buildx.py", "subprocess.Popen"): "builder_environment, through a Python that becomes the client",
     ("build/docker_buildx.py", "subprocess.run"): "builder_environment",
     ("build/git.py", "subprocess.run"): "git_environment",
-    ("build/git_remote.py", "subprocess.run"): "git_environment, and a token for its own server",
+    ("build/git_remote.py", "subprocess.Popen"): "git_environment, and a token for its own server",
     ("build/git_history.py", "subprocess.run"): "git_environment. A partial clone fetches what it reads: the token too",
     ("build/git_history.py", "subprocess.Popen"): "likewise",
     (

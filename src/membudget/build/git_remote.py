@@ -1,10 +1,14 @@
 """A remote of a clone: asked with a login that nobody else gets and no message shows, and never for too long."""
 
 import base64
+import os
+import signal
 import subprocess
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 from pydantic import SecretStr
 
@@ -14,6 +18,8 @@ from membudget.core.masking import Mask
 
 _LONGEST_S = 600
 """How long one fetch or push may take. The notes of a fleet are some tens of MB."""
+_LONGEST_END_S = 5
+"""How long git may take to end."""
 _LONGEST_SILENCE_S = 120
 """After that long without a byte, git itself gives up (git-config(1), http.lowSpeedTime). This also ends the requests
 that a read of a partial clone makes.
@@ -76,17 +82,28 @@ class GitRemote:
 
         Git stays in this session, because ssh asks for a passphrase at its terminal.
         """
-        try:
-            return subprocess.run(
-                command(*arguments), cwd=self._repository.top, env=self.environ(), input=b"", capture_output=True,
-                timeout=self._longest_s, check=False,
-            )  # fmt: skip
-        except subprocess.TimeoutExpired:
-            raise EnvironmentFault(
-                f"git {arguments[0]} did not end within {self._longest_s:.0f} s",
-                where=f"the remote `{self.name}`",
-                fix="look at the server and at the network, and run it again",
-            ) from None
+        whole = command(*arguments)
+        with subprocess.Popen(
+            whole,
+            cwd=self._repository.top,
+            env=self.environ(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        ) as process:
+            try:
+                said, errors = process.communicate(timeout=self._longest_s)
+            except subprocess.TimeoutExpired:
+                _end(process)
+                raise EnvironmentFault(
+                    f"git {arguments[0]} did not end within {self._longest_s:.0f} s",
+                    where=f"the remote `{self.name}`",
+                    fix="look at the server and at the network, and run it again",
+                ) from None
+            except BaseException:
+                _end(process)
+                raise
+        return subprocess.CompletedProcess(whole, process.returncode, said, errors)
 
     def refs(self, *wanted: str) -> dict[str, str]:
         """Return the refs that the remote has, with their objects. Raises EnvironmentFault if it does not answer.
@@ -129,6 +146,31 @@ class GitRemote:
         if self._repository.setting("http.extraHeader", address):
             return {}
         return {f"http.{found.server}/.extraHeader": f"Authorization: basic {_coded(found)}"}
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    """End a git, and the programs that speak to the server for it, which git 2.39 leaves behind.
+
+    A termination lets git remove its locks first.
+    """
+    below = _descendants(process.pid)
+    process.terminate()
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(timeout=_LONGEST_END_S)
+    process.kill()
+    for pid in below:
+        with suppress(OSError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def _descendants(pid: int) -> list[int]:
+    """Return the processes below one (proc(5), `/proc/PID/task/TID/children`). Empty where there is no such file."""
+    found = [pid]
+    for one in found:
+        for children in Path(f"/proc/{one}/task").glob("*/children"):
+            with suppress(OSError):
+                found += map(int, children.read_text().split())
+    return found[1:]
 
 
 def _coded(credentials: Credentials) -> str:

@@ -49,8 +49,13 @@ def page(options: argparse.Namespace) -> ExitCode:
     for remark in trends.remarks:
         warn(remark)
     write_text(render(trends), Path(options.output), "the page")
-    print(f"{options.output} has {len({series.image for series in found})} images and {len(commits)} commits")
+    images = len({series.image for series in found})
+    print(f"{options.output} shows {_count(images, 'image')} over {_count(len(commits), 'commit')}")
     return ExitCode.WITHIN_BUDGET
+
+
+def _count(number: int, what: str) -> str:
+    return f"1 {what}" if number == 1 else f"{number:,} {what}s"
 
 
 def _commit_pages(given: str | None) -> str | None:

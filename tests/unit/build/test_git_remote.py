@@ -1,5 +1,6 @@
 """Requests to a remote: who gets the login, what a failure shows, and how long one may take."""
 
+import socket
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,8 @@ pytestmark = pytest.mark.thorough
 TOKEN = SecretStr("ghs_planted_secret")
 LOGIN = "eC1hY2Nlc3MtdG9rZW46Z2hzX3BsYW50ZWRfc2VjcmV0"
 """x-access-token:ghs_planted_secret"""
+_BEFORE_GIT_GIVES_UP_S = 60
+"""Git itself ends a request after two minutes of silence."""
 
 
 @pytest.fixture
@@ -58,6 +61,19 @@ def test_a_server_that_never_answers_is_left_alone_after_a_time(one: Repository)
     one.git("remote", "set-url", "origin", "ssh://git.example/o.git")
     with pytest.raises(EnvironmentFault, match="git ls-remote did not end within 0 s"):
         remote(one, longest_s=0.2).refs("refs/heads/main")
+
+
+def test_no_program_of_gits_goes_on_after_that_time(one: Repository) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}/shop.git"
+        one.git("remote", "set-url", "origin", address)
+        with pytest.raises(EnvironmentFault, match="did not end"):
+            remote(one, longest_s=0.5).run("fetch", "origin", "main")
+        connection, _ = silent.accept()
+        with connection:
+            connection.settimeout(_BEFORE_GIT_GIVES_UP_S)
+            asked = b"".join(iter(lambda: connection.recv(65_536), b""))  # to the end, which is that of the program
+    assert asked.startswith(b"GET /shop.git/info/refs")
 
 
 def test_a_ref_that_is_not_there_is_told_from_a_server_that_does_not_answer(one: Repository, tmp_path: Path) -> None:

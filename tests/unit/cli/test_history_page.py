@@ -51,7 +51,7 @@ def test_every_commit_image_and_release_is_there(repository: Repository, capsys:
     assert shown["images"][0]["metrics"][0]["at"] == [0, 2, 1]
     assert shown["releases"] == [[2, "v1, v1.0"]]
     assert shown["title"] == "shop: 2 images over 4 commits"
-    assert "trend.html has 2 images and 4 commits" in capsys.readouterr().out
+    assert "trend.html shows 2 images over 4 commits" in capsys.readouterr().out
 
 
 def test_images_metrics_and_commits_are_chosen(repository: Repository) -> None:

@@ -1,5 +1,6 @@
 """The last values of main that a check stores for its comment, from a real repository."""
 
+import socket
 from dataclasses import replace
 from pathlib import Path
 
@@ -59,6 +60,13 @@ def test_untouched_images_are_not_looked_up(repository: Repository) -> None:
 def test_a_remote_that_does_not_answer_shows_nothing(repository: Repository, address: str) -> None:
     repository.git("remote", "set-url", "origin", address)
     assert recent(repository, request(repository, creep=False)) == []
+
+
+def test_a_remote_that_never_answers_is_not_waited_for(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("membudget.cli.recent._LONGEST_FETCH_S", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        repository.git("remote", "set-url", "origin", f"git://127.0.0.1:{silent.getsockname()[1]}/shop.git")
+        assert recent(repository, request(repository, creep=False)) == []
 
 
 def test_a_shallow_clone_asks_nobody_and_shows_nothing(repository: Repository, tmp_path: Path) -> None:
