@@ -107,8 +107,8 @@ _TYPES = "types: [opened, synchronize, reopened, edited, labeled, unlabeled]"
 
 
 def _fetch_depth(found: _Found) -> Iterator[Complaint]:
-    use = found.use
-    if use.kind is Kind.CHECK or not found.measures:
+    use, keeps = found.use, found.use.kind is Kind.ACTION and found.command == "backfill"
+    if use.kind is Kind.CHECK or not (found.measures or keeps):
         return
     if not use.checkouts:
         yield found.complaint(State.FAILED, "no step before it checks the repository out", fix="add actions/checkout")
@@ -120,6 +120,11 @@ def _fetch_depth(found: _Found) -> Iterator[Complaint]:
     if given is None or not given.strip().isdecimal():
         return  # an expression: only the runner knows
     depth, at = int(given), step.uses
+    if keeps:
+        if depth > 0:
+            what = "the checkout lacks commits that the history is about"
+            yield found.complaint(State.FAILED, what, fix="give it `fetch-depth: 0`", at=at)
+        return
     brings_several = {"push", "merge_group"} & set(found.file.triggers)
     has_ref = step.value("ref") is not None
     if depth == 1:

@@ -157,6 +157,18 @@ def test_the_triggers(texts: tuple[str, ...], state: State, seen: str) -> None:
             "give it `fetch-depth: 0`",
         ),
         (
+            f"{ONE}        with:\n          command: backfill\n",
+            FAILED,
+            "one.yml:13 the checkout lacks commits that the history is about",
+            "give it `fetch-depth: 0`",
+        ),
+        (
+            f"{ONE}        with:\n          command: backfill\n".replace("fetch-depth: 2", "fetch-depth: 0"),
+            OK,
+            "every checkout brings the base",
+            "",
+        ),
+        (
             ONE.replace("actions/checkout", "actions/setup-python"),
             FAILED,
             "one.yml:16 no step before it checks the repository out",
