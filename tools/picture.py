@@ -23,7 +23,7 @@ from photograph import Window
 _GOLDEN = Path(__file__).resolve().parent.parent / "tests" / "golden"
 _OUTCOMES = (
     "over-budget", "oom-killed", "workload-failed", "build-failed", "no-base", "inconclusive", "unchanged",
-    "near-its-budget", "within-budget", "guarded", "deployed",
+    "near-its-budget", "growing", "within-budget", "guarded", "deployed",
 )  # fmt: skip
 _CONVERSATION = Window(928, 1.2)
 """What a conversation has beside its sidebar, in a window of 1280 pixels."""
