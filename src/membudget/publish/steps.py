@@ -41,7 +41,7 @@ def told_step(
     there = {commit.sha for commit in between}
     skipped = tuple(one for one in step.skipped if one.sha in there)
     first, last = (Link(commits[place], link(commits[place].sha)) for place in (since, until))
-    return ToldStep(proof, first, last, between, skipped)
+    return ToldStep(proof, first, last, step.growth, between, skipped)
 
 
 def tell(told: Sequence[ToldStep], server: CommentServer, pause: Callable[[], None]) -> Posted | NotPosted:

@@ -20,6 +20,8 @@ _DIGITS = 12
 _CHANGED = {Better.LESS: "grew", Better.MORE: "fell"}
 _GROWTH = {Better.LESS: "growth", Better.MORE: "drop"}
 _MOST_SKIPPED = 5
+_MOST_OF_IT = 0.6
+"""If a commit did a smaller part of what the history shows, other commits did the rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,8 @@ class ToldStep:
     """The last commit before the step."""
     until: Link
     """The first commit with it."""
+    suspected: int
+    """The growth that the history shows, or the drop, in the metric's unit. Others may have written it."""
     between: Sequence[MainCommit] = ()
     """The commits between the two. Empty if the second alone did it."""
     skipped: Sequence[SkippedRevision] = ()
@@ -110,6 +114,9 @@ def step_remarks(told: ToldStep) -> Iterator[Remark]:
         yield Remark(("Cause: ", *finding.parts))
     if told.between:
         yield _range_words(told)
+    elif abs(told.proof.row.delta or 0) < _MOST_OF_IT * told.suspected:
+        whole = format_value(told.proof.row.metric, told.suspected)
+        yield Remark((f"The history shows {whole} in all near this commit. Other commits may have done the rest.",))
     yield Remark(_measured(told))
     yield Remark(("If the growth is intended, there is nothing to do. membudget tells each step once.",))
 

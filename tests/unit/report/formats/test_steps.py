@@ -54,6 +54,12 @@ def test_growth_that_is_spread_over_commits() -> None:
     assert "No single commit did it" in render_text(told(step(1, 6, skipped=(4,))))
 
 
+@pytest.mark.parametrize(("mib", "is_all"), [(8, True), (6, True), (4, False)])
+def test_a_commit_that_did_a_part_of_the_step_says_so(mib: float, is_all: bool) -> None:
+    words = "The history shows 8.0 MiB in all near this commit. Other commits may have done the rest."
+    assert (words not in render_text(told(step(mib=mib)))) is is_all
+
+
 def test_text_of_others_stays_text() -> None:
     one = told(step(), HOSTILE)
     shown = github_flavored_markdown_to_html(render_markdown(one))
