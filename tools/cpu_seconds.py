@@ -9,6 +9,7 @@ else runs on the machine is not counted. Start it by `tools/engine.py run --`. I
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -63,6 +64,7 @@ def main() -> int:
         with ExitStack() as stack:
             if os.environ.get("ENGINE") != "none":
                 os.environ.update(stack.enter_context(second_engine.opened()))
+                tempfile.tempdir = None  # it was asked for before
             os.environ["MEMBUDGET_TEST_ALL"] = "1"
             return int(pytest.main(sys.argv[1:], plugins=[Account()]))
     own = _TREE / f"tests_{os.getpid()}"

@@ -29,6 +29,8 @@ trials = 2
 [defaults.budgets]
 peak_rss = { max = "40MiB", growth = { percent = 5, floor = "5MiB" } }
 """
+QUICKER = BUDGETS.replace("trials = 2", "trials = 1")
+"""For what does not depend on how often an image ran."""
 IMAGE = '[images.%s]\nbuild = { context = "%s" }\n'
 
 
@@ -122,7 +124,7 @@ def test_images_measured_side_by_side_get_the_same_verdicts(
     engine: Engine, repository: Repository, images: PreparedImages
 ) -> None:
     files = {
-        "budgets.toml": BUDGETS.replace("trials = 2", "trials = 1\ncontainer = { cpus = 1 }")
+        "budgets.toml": QUICKER.replace("trials = 1", "trials = 1\ncontainer = { cpus = 1 }")
         + IMAGE % ("small", "small")
         + IMAGE % ("large", "large"),
         "small/Dockerfile": holding(images, 20, 1000),
@@ -149,7 +151,7 @@ def test_images_measured_side_by_side_get_the_same_verdicts(
 
 def test_a_workload_that_fails_is_no_memory_verdict(repository: Repository, images: PreparedImages) -> None:
     files = {
-        "budgets.toml": BUDGETS + IMAGE % ("api", "."),
+        "budgets.toml": QUICKER + IMAGE % ("api", "."),
         "Dockerfile": f'FROM {images.service}\nCMD ["sh", "-c", "echo no database >&2; exit 6"]\n',
     }
     repository.commit("First", files)
@@ -182,7 +184,7 @@ CMD ["no such argument"]
     repository.commit(
         "First",
         {
-            "budgets.toml": BUDGETS + budgets,
+            "budgets.toml": QUICKER + budgets,
             "service/docker/api.Dockerfile": dockerfile,
             "service/data/message": "x" * 70_000,
         },
@@ -197,7 +199,7 @@ CMD ["no such argument"]
 
 
 def test_uncommitted_changes_are_not_built_and_that_is_said(repository: Repository, images: PreparedImages) -> None:
-    repository.commit("First", {"budgets.toml": BUDGETS + IMAGE % ("api", "."), "Dockerfile": holding(images, 20)})
+    repository.commit("First", {"budgets.toml": QUICKER + IMAGE % ("api", "."), "Dockerfile": holding(images, 20)})
     repository.write({"Dockerfile": holding(images, 60)})
 
     done = run("check", folder=repository.folder)
@@ -225,7 +227,7 @@ def test_a_shallow_clone_is_told_the_line_to_add(
 def test_a_workspace_of_another_user_works(repository: Repository, images: PreparedImages) -> None:
     if os.geteuid() != 0:
         skip_for_want_of("only root can give a folder away")
-    repository.commit("First", {"budgets.toml": BUDGETS + IMAGE % ("api", "."), "Dockerfile": holding(images, 20)})
+    repository.commit("First", {"budgets.toml": QUICKER + IMAGE % ("api", "."), "Dockerfile": holding(images, 20)})
     subprocess.run(["chown", "--recursive", "1234:1234", str(repository.folder)], check=True)
 
     done = run("check", folder=repository.folder, environ={"HOME": "/nonexistent"})
@@ -258,7 +260,7 @@ limit = "64m"
 def test_a_check_leaves_nothing_in_the_work_tree_that_git_would_add(
     repository: Repository, images: PreparedImages
 ) -> None:
-    files = {"budgets.toml": BUDGETS + IMAGE % ("api", "."), "Dockerfile": holding(images, 20)}
+    files = {"budgets.toml": QUICKER + IMAGE % ("api", "."), "Dockerfile": holding(images, 20)}
     repository.commit("Base", files)
     repository.branch("change")
     repository.commit("Head", {"Dockerfile": holding(images, 21)})
@@ -293,7 +295,7 @@ def test_what_did_not_change_is_neither_built_nor_run(
     environ = {"MEMBUDGET_CACHE_DIR": str(tmp_path / "cache")}
     names = ("files", "image", "grown")
     files = {f"{name}/Dockerfile": holding(images, 20) for name in names}
-    repository.commit("Base", {"budgets.toml": BUDGETS + "".join(IMAGE % (name, name) for name in names), **files})
+    repository.commit("Base", {"budgets.toml": QUICKER + "".join(IMAGE % (name, name) for name in names), **files})
     repository.branch("change")
     repository.commit(
         "Head", {"image/Dockerfile": f"# a remark\n{holding(images, 20)}", "grown/Dockerfile": holding(images, 22)}
@@ -327,7 +329,7 @@ def test_what_did_not_change_is_neither_built_nor_run(
 def test_a_pull_request_cannot_loosen_its_budgets_without_the_label(
     repository: Repository, images: PreparedImages, tmp_path: Path
 ) -> None:
-    text = BUDGETS + IMAGE % ("api", ".")
+    text = QUICKER + IMAGE % ("api", ".")
     base = repository.commit("Base", {"budgets.toml": text, "Dockerfile": holding(images, 20)})
     repository.branch("change")
     looser = text.replace('max = "40MiB"', 'max = "50MiB"')
@@ -394,7 +396,7 @@ def test_a_pull_request_cannot_pass_by_what_its_cache_holds(
 ) -> None:
     """Each kind of cached figure is forged; on a branch that holds what was merged the forged figures are believed."""
     cache = tmp_path / "cache"
-    text = BUDGETS + 'image_size = { max = "1KiB" }\n' + IMAGE % ("api", ".")
+    text = QUICKER + 'image_size = { max = "1KiB" }\n' + IMAGE % ("api", ".")
     base = repository.commit("Base", {"budgets.toml": text, "Dockerfile": holding(images, 20)})
     repository.branch("change")
     head = repository.commit("Head", {"Dockerfile": holding(images, 50)})
@@ -447,7 +449,7 @@ def test_a_pull_request_uses_what_a_fresh_trial_confirms(
 def test_parts_of_a_check_make_one_report(repository: Repository, images: PreparedImages) -> None:
     names = ("one", "two", "three")
     files = {f"{name}/Dockerfile": holding(images, 20) for name in names}
-    repository.commit("Base", {"budgets.toml": BUDGETS + "".join(IMAGE % (name, name) for name in names), **files})
+    repository.commit("Base", {"budgets.toml": QUICKER + "".join(IMAGE % (name, name) for name in names), **files})
     repository.branch("change")
     repository.commit("Head", {"two/Dockerfile": holding(images, 30)})
 

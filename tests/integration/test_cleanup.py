@@ -23,6 +23,7 @@ BUDGETS = """\
 version = 1
 [images.api]
 limit = "64MiB"
+trials = 1
 """
 
 

@@ -73,7 +73,8 @@ def test_limits_are_written_and_a_check_passes_under_them(
 ) -> None:
     dockerfile = f'FROM {images.truth}\nCMD ["40", "0", "100", "1", "0"]\n'
     budgets = 'version = 1\n\n[images.app] # the app\nbuild = { context = "app" }\nlimit = "256MiB" # as deployed\n'
-    repository.commit("app", {"app/Dockerfile": dockerfile, "budgets.toml": budgets + headroom})
+    files = {"app/Dockerfile": dockerfile, "budgets.toml": f"{budgets}trials = 1\n{headroom}"}
+    repository.commit("app", files)
 
     done = run(cache, *QUICK, "--write", folder=repository.folder)
 
@@ -181,6 +182,7 @@ version = 1
 [images.app]
 build = {{ context = "app" }}
 limit = "256MiB"
+trials = 1
 compose = {{ file = "compose.yaml" }}
 workload = {{ kind = "driver", image = "{images.service}", command = ["python3", "-c", "pass"] }}
 """

@@ -268,7 +268,7 @@ version = 1
 [images.api]
 build = { context = "api" }
 limit = "256MiB"
-trials = 2
+trials = 1
 workload = { kind = "http", port = 8080, ready = { http = "/" }, requests = [{ path = "/", count = 40 }] }
 """
 
