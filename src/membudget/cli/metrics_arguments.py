@@ -24,8 +24,8 @@ def add_metrics(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         "push",
         help="push the figures of a report",
         description="Push the figures of a report to a Pushgateway, or by Prometheus' remote write.\n"
-        "The figures are those of `report --format prometheus`. Push the reports of the main branch: that of a\n"
-        "pull request would replace the main branch's figures.",
+        "The figures are those of `report --format prometheus`. Push only reports of\n"
+        "the main branch: the figures of a pull request would replace those of the main branch.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -61,7 +61,7 @@ class Step:
 
 
 def suspected_steps(found: Iterable[Series]) -> tuple[Step, ...]:
-    """Return the suspected steps of all series, oldest first within each image, metric and class of machine.
+    """Return the suspected steps of all series, oldest first within each image, metric and kind of machine.
 
     Values that are only lower bounds are left out. Raises EnvironmentFault if Otava is not installed, also if there is
     nothing to look at: whoever sets a job up learns it on the first day, and not with the first change.

@@ -69,8 +69,8 @@ def _interval(each: Estimate) -> str:
 
 def _cpu_limit(limit: CpuLimit) -> Iterator[Sentence]:
     cpus = "1 CPU" if limit.cpus == 1 else f"{limit.cpus} CPUs"
-    line = f", line {limit.place.line}" if limit.place.is_exact else ""
-    yield ("Its CPU limit in ", Quoted(limit.place.path), f"{line}, is {limit.thousandths / 1000:g}.")
+    line = f", line {limit.place.line}," if limit.place.is_exact else ""
+    yield ("Its CPU limit in ", Quoted(limit.place.path), f"{line} is {limit.thousandths / 1000:g}.")
     yield (f"The JVM, .NET and Go 1.25 or newer then see {cpus}. Other runtimes see all CPUs of the node: use --cpus.",)
 
 

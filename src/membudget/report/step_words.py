@@ -195,7 +195,7 @@ def state_words(line: StepLine | None) -> str:
     if line.outcome is StepOutcome.CONFIRMED:
         return f"confirmed at {line.commit[:_DIGITS]}"
     if line.outcome is StepOutcome.NARROWED:
-        return f"search begun: {line.since[:_DIGITS]} to {line.commit[:_DIGITS]}"
+        return f"search not finished: {line.since[:_DIGITS]} to {line.commit[:_DIGITS]}"
     return OUTCOMES[line.outcome]
 
 
