@@ -30,8 +30,8 @@ def add_history(
         "history",
         help="keep the figures of the main branch, and show how they changed",
         description="Keep the figures of the main branch in the repository, and show how they changed. The history is"
-        " kept in git notes\n(refs/notes/membudget), on a branch, or in a folder. To measure earlier commits, run `membudget"
-        " backfill`.",
+        " kept in git notes\n(refs/notes/membudget), on a branch, or in a folder. To measure earlier commits, run"
+        " `membudget backfill`.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

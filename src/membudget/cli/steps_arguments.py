@@ -25,7 +25,7 @@ def add_steps(
         help="find the commits after which a metric stayed higher",
         description="List suspected steps: commits of a branch after which a metric stayed higher. With --confirm,\n"
         "measure both sides of each step again, and search the commit that did it. With --tell, report the confirmed\n"
-        "steps. Steps are found by Apache Otava: pip install \"membudget[steps]\".",
+        'steps. Steps are found by Apache Otava: pip install "membudget[steps]".',
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
