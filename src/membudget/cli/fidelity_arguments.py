@@ -20,7 +20,7 @@ _SCALING_EXAMPLES = """\
 examples:
   %(prog)s                                   every image of budgets.toml
   %(prog)s api --cpus 8 --connections 200    the memory to expect in production
-  %(prog)s api --loads 50,100,200            at three loads, to see whether memory grows along a line
+  %(prog)s api --loads 50,100,200            at three loads, to see whether memory grows linearly
   %(prog)s python:3.13 -- python job.py      at each number of CPUs only"""
 
 

@@ -177,7 +177,7 @@ def _of_production(seen: Production) -> Iterator[Finding]:
     if seen.is_partial:
         yield Finding(("production: Prometheus warns that its answer may lack something",))
     for text in seen.unusable:
-        yield Finding(("production: left out, because it is no number from 0: ", Quoted(text)))
+        yield Finding(("production: left out, because it is not a number of at least 0: ", Quoted(text)))
 
 
 def _kills(seen: Production) -> str:

@@ -99,7 +99,7 @@ def _remarks(image: ScaledImage) -> Iterator[str]:
             )
         case NoSize.BENT:
             yield (
-                "Its memory does not grow along a line, so nothing is said about sizes outside of what was measured."
+                "Its memory does not grow linearly, so nothing is said about sizes outside of what was measured."
                 " Measure with CPUs and loads as in production."
             )
         case _:
@@ -117,7 +117,7 @@ def _about_size(image: ScaledImage) -> Iterator[str]:
     if beyond:
         yield f"Production has {' and '.join(beyond)} that were measured."
         if (few := _UNTESTED.get(image.untested)) is not None:
-            yield (f"{few} cannot show whether memory grows along a line. The interval assumes that it does.")
+            yield (f"{few} cannot show whether memory grows linearly. The interval assumes that it does.")
     if image.limit_bytes is not None and image.size.peak.high_bytes > image.limit_bytes:
         yield f"Its limit of {format_size(image.limit_bytes)} may be too small there."
 

@@ -120,7 +120,7 @@ def test_what_was_seen_is_told_with_what_it_lacks() -> None:
         "production: the samples cover only 6 d of 14 days, and there is no sample for 2 h of them",
         "production: nothing tells whether the kernel killed a process there",
         "production: Prometheus warns that its answer may lack something",
-        "production: left out, because it is no number from 0: peak_rss.p99: NaN",
+        "production: left out, because it is not a number of at least 0: peak_rss.p99: NaN",
     ]
 
 
