@@ -11,7 +11,7 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from types import CodeType
 
     Place = tuple[str, int]
@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 _FRAMES = 10
 """How many calls are kept of each piece of memory. More take more time, above all during imports."""
 _MOST_STACKS = 200
-_MOST_CANDIDATES = 20
-"""How many functions that begin before a line are looked at to find the one that contains it."""
+_MOST_CANDIDATES = 6
+"""How many functions that begin before a line are looked at to find the one that contains it. The line may be in none:
+it is the module's.
+"""
 _LONGEST_NAME = 200
 _ALONE_S = 10.0
 """How long other threads wait for an answer. A service under load with four threads would make it take five times as
@@ -30,6 +32,8 @@ long, and allocate meanwhile.
 _own = os.path.abspath(__file__)
 _number = 0
 _last = -1
+_known: "dict[Place, str]" = {}
+"""The names of the functions at places that were looked up for earlier answers. Other places are in no function."""
 
 
 def _answer(*_unused: object) -> None:
@@ -41,14 +45,19 @@ def _answer(*_unused: object) -> None:
             pass  # the service closes all files when it starts a daemon
     _number += 1
     _last = os.memfd_create("membudget-profile-%d" % _number)
-    interval = sys.getswitchinterval()
+    import gc
+
+    interval, collects = sys.getswitchinterval(), gc.isenabled()
     sys.setswitchinterval(_ALONE_S)
+    gc.disable()  # so many new tuples would set off a collection of everything again and again
     try:
         said = _profile()
     except Exception as error:
         said = "X\t%s\n" % _text("%s: %s" % (type(error).__name__, error))
     finally:
         sys.setswitchinterval(interval)
+        if collects:
+            gc.enable()
     data = (said + "E\n").encode()
     while data:
         data = data[os.write(_last, data) :]
@@ -58,25 +67,22 @@ def _profile() -> str:
     """Return lines: N frame, S bytes and frames from the innermost outwards, R bytes of all other stacks."""
     import _tracemalloc
 
-    traces = _tracemalloc._get_traces()
-    # By the identity of the calls: equal ones are nearly always one object, and to hash them takes long.
-    sizes: dict[int, int] = {}
-    all_calls: dict[int, Calls] = {}
-    for trace in traces:
-        number = id(trace[2])
-        if number in sizes:
-            sizes[number] += trace[1]
+    pieces: dict[Calls, list[int]] = {}
+    for trace in _tracemalloc._get_traces():
+        # What is added up later needs no memory now. All that this module takes is traced as well.
+        of_calls = pieces.get(trace[2])
+        if of_calls is None:
+            pieces[trace[2]] = [trace[1]]
         else:
-            sizes[number] = trace[1]
-            all_calls[number] = trace[2]
-    del traces
-    sums: dict[Calls, int] = {}
-    for number, calls in all_calls.items():
-        sums[calls] = sums.get(calls, 0) + sizes[number]
-    largest = sorted(((size, calls) for calls, size in sums.items() if calls[0][0] != _own), reverse=True)
+            of_calls.append(trace[1])
+    largest = sorted(((sum(of), calls) for calls, of in pieces.items() if calls[0][0] != _own), reverse=True)
+    del pieces
     rest = sum(size for size, _ in largest[_MOST_STACKS:])
     kept = largest[:_MOST_STACKS]
-    names = _names({place for _, calls in kept for place in calls})
+    new = {place for _, calls in kept for place in calls if place not in _known}
+    found = _names(new)
+    for place in new:
+        _known[place] = found.get(place, "<module>")
     library = os.path.dirname(os.__file__)
     numbers: dict[Place, int] = {}
     lines = []
@@ -86,8 +92,7 @@ def _profile() -> str:
             if place not in numbers:
                 numbers[place] = len(numbers)
                 file, line = place
-                name = names.get(place, "<module>")
-                lines.append("N\t%s\t%s\t%d\t%d\n" % (_text(name), _text(file), line, _is_library(file, library)))
+                lines.append("N\t%s\t%s\t%d\t%d\n" % (_text(_known[place]), _text(file), line, _is_library(file, library)))
         lines.append("S\t%d\t%s\n" % (size, ",".join(str(numbers[place]) for place in calls)))
     lines.append("R\t%d\n" % rest)
     return "".join(lines)
@@ -121,13 +126,10 @@ def _names(places: "set[Place]") -> "dict[Place, str]":
         of_files.setdefault(code.co_filename, []).append((code.co_firstlineno, number, code, name))
     for candidates in of_files.values():
         candidates.sort(reverse=True)
-    lines: dict[int, set[int]] = {}
     found: dict[Place, str] = {}
     for file, line in places:
-        for _, number, code, name in _before(line, of_files.get(file, [])):
-            if number not in lines:
-                lines[number] = _lines(code)
-            if line in lines[number]:
+        for _, _, code, name in _before(line, of_files.get(file, [])):
+            if line in _lines(code):
                 found[file, line] = _outside_of_comprehensions(name)
                 break
     return found
@@ -151,13 +153,13 @@ def _outside_of_comprehensions(name: str) -> str:
     return name
 
 
-def _lines(code: "CodeType") -> "set[int]":
-    """Return the lines of a function."""
+def _lines(code: "CodeType") -> "Iterator[int | None]":
+    """Yield the lines of a function."""
     if hasattr(code, "co_lines"):  # 3.10
-        return {line for _, _, line in code.co_lines() if line}
+        return (line for _, _, line in code.co_lines())
     import dis
 
-    return {line for _, line in dis.findlinestarts(code) if line}
+    return (line for _, line in dis.findlinestarts(code))
 
 
 def _is_library(file: str, library: str) -> bool:
@@ -166,7 +168,8 @@ def _is_library(file: str, library: str) -> bool:
 
 def _text(said: str) -> str:
     """Return the end of a text without tabs, newlines and other controls."""
-    return "".join(letter if letter.isprintable() else "?" for letter in said[-_LONGEST_NAME:])
+    end = said[-_LONGEST_NAME:]
+    return end if end.isprintable() else "".join(letter if letter.isprintable() else "?" for letter in end)
 
 
 def _run_the_one_that_this_hides() -> None:

@@ -1,0 +1,173 @@
+"""What a profile costs: each service with an ordinary and a profiled trial by turns.
+
+    make bench-profile-price               # SERVICES="python" PAIRS=10
+
+The head of each service keeps 40 MiB more than the base in one function. The profiled trials run without a trigger for
+the peak of their own: the trigger is the peak of the first ordinary trial, as in a check.
+"""
+
+import argparse
+import os
+import statistics
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from tabulate import tabulate
+
+from benchmarks.truth import bench
+from membudget.budgets.workload_parts import HttpRequests
+from membudget.build.docker_images import inspect
+from membudget.core.metrics import Metric
+from membudget.core.quantities import MIB
+from membudget.engine.connection import Engine
+from membudget.judge.growth import compared
+from membudget.measure.equipment import TrialPool
+from membudget.measure.profiling.heap_profile import ProfiledSide
+from membudget.measure.profiling.order import Profiling
+from membudget.measure.profiling.profilers import profiler_of
+from membudget.measure.runtimes.runtime import RuntimeKind
+from membudget.measure.trial import Trial, TrialInputs, TrialSpec
+from tests.support.prepared_images import build, build_profiled
+from tests.support.trials import http, trials
+
+GROWTH_MIB = 40
+_PYTHON = """
+import asyncio, concurrent.futures, http.server, json, logging, os, sqlite3, urllib.request
+
+BODY = json.dumps([{"id": number, "name": "item %d" % number, "tags": ["a", str(number)]} for number in range(20)])
+
+
+class Shop(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    wbufsize = -1  # one packet an answer: else each waits 40 ms for an acknowledgement
+
+    def do_GET(self):
+        said = json.dumps(json.loads(BODY)).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(said)))
+        self.end_headers()
+        self.wfile.write(said)
+
+    def log_message(self, *_):
+        pass
+
+
+def build_index(mib):
+    return [bytes(4000) for _ in range(262 * mib)]
+
+
+kept = build_index(int(os.environ["GROWTH_MIB"]))
+http.server.ThreadingHTTPServer(("127.0.0.1", 8080), Shop).serve_forever()
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A service, and the function that keeps more in its head."""
+
+    kind: RuntimeKind
+    executable: str
+    place: str
+    environment: dict[str, str] = field(default_factory=dict)
+
+
+SERVICES = {
+    "python": Service(RuntimeKind.PYTHON, "", "build_index", {"NAME": "python3", "PROGRAM": _PYTHON}),
+    "ruby": Service(RuntimeKind.RUBY, "/usr/bin/ruby3.1", "Search#add_titles", {"KIND": "strings"}),
+    "jvm": Service(RuntimeKind.JVM, "", "Shop.buildArrays", {"INDEX_KIND": "arrays"}),
+    "node": Service(RuntimeKind.NODE, "/usr/bin/node", "addEntries", {"KIND": "objects"}),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A comparison: ordinary and profiled trials of base and head."""
+
+    ordinary_ms: int
+    profiled_ms: int
+    """Of the head."""
+    is_first: bool
+    """Whether the right function is the first that grew."""
+    explained: float
+    """The share of the judged growth of peak RSS that the places explain."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Measure each service, and print the table."""
+    parser = argparse.ArgumentParser(prog="profile_price")
+    parser.add_argument("services", nargs="*", choices=[*SERVICES, []], default=[])
+    parser.add_argument("--pairs", type=int, default=10)
+    asked = parser.parse_args(arguments)
+    rows = []
+    with bench() as on:
+        for name in asked.services or SERVICES:
+            before = os.getloadavg()[0]
+            found = pairs(on.engine, name, asked.pairs)
+            rows.append((*row(name, found), f"{before:.0f} to {os.getloadavg()[0]:.0f}"))
+        print(f"\n{on.where}\n")
+    headings = ("service", "ordinary trial", "profiled", "profiled / ordinary", "first", "explained", "load")
+    print(tabulate(rows, headings, tablefmt="github", disable_numparse=True))
+    return 0
+
+
+def pairs(engine: Engine, name: str, count: int) -> list[Pair]:
+    """Run `count` comparisons of a service, after one ordinary trial that warms up."""
+    service = SERVICES[name]
+    image = build().pretender if name == "python" else build_profiled(name)
+    image_id = inspect(engine, image).image_id
+    found = []
+    with trials(engine) as running:
+        pool = running.runner
+        assert isinstance(pool, TrialPool)
+        pool.run(_spec(image, image_id, service, 0))
+        for _ in range(count):
+            ordinary = [pool.run(_spec(image, image_id, service, mib)) for mib in (0, GROWTH_MIB)]
+            profiled = [
+                _profiled(pool, _spec(image, image_id, service, mib), service, trial)
+                for mib, trial in zip((0, GROWTH_MIB), ordinary, strict=True)
+            ]
+            found.append(_pair(service, ordinary, profiled))
+    return found
+
+
+def _spec(image: str, image_id: str, service: Service, growth_mib: int) -> TrialSpec:
+    inputs = TrialInputs(environment={**service.environment, "GROWTH_MIB": str(growth_mib)})
+    load = http(HttpRequests(path="/", count=500, concurrency=4))
+    return TrialSpec(image, image_id, 256 * MIB, 300_000, load, 100, inputs)
+
+
+def _profiled(pool: TrialPool, spec: TrialSpec, service: Service, judged: Trial) -> ProfiledSide:
+    profiler = profiler_of(service.kind, has_pod=False)
+    return pool.profile(spec, Profiling(profiler, service.executable, _peak(judged))).side
+
+
+def _peak(trial: Trial) -> int:
+    return trial.metrics[Metric.PEAK_RSS].value or 0
+
+
+def _pair(service: Service, ordinary: Sequence[Trial], profiled: Sequence[ProfiledSide]) -> Pair:
+    base, head = (side.profile for side in profiled)
+    if base is None or head is None:
+        raise SystemExit(f"no profile: {[side.reason for side in profiled]}")
+    grown = compared(base, head)
+    first = grown.named[0].frame.name if grown.named else ""
+    explained = grown.explained_bytes / max(1, _peak(ordinary[1]) - _peak(ordinary[0]))
+    return Pair(ordinary[1].duration_ms, profiled[1].duration_ms, first.endswith(service.place), explained)
+
+
+def row(name: str, found: Sequence[Pair]) -> tuple[str, ...]:
+    """Return what the pairs of a service say."""
+    factors = sorted(one.profiled_ms / one.ordinary_ms for one in found)
+    return (
+        name,
+        f"{statistics.median(one.ordinary_ms for one in found) / 1000:.2f} s",
+        f"{statistics.median(one.profiled_ms for one in found) / 1000:.2f} s",
+        f"{statistics.median(factors):.2f} ({factors[0]:.2f} to {factors[-1]:.2f})",
+        f"{sum(one.is_first for one in found)} of {len(found)}",
+        f"{min(one.explained for one in found):.0%} to {max(one.explained for one in found):.0%}",
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
