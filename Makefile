@@ -9,7 +9,7 @@ ENGINE := $(PYTHON) tools/engine.py run --
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-cgroup2 test-release attacks soak unit lint format bench bench-accuracy bench-overhead bench-near-peak bench-leaks bench-peers bench-leak-or-plateau bench-http-load bench-http-rates bench-live-heap bench-runtime-rules bench-record-noise bench-images bench-first-line bench-fit-truth bench-fit-services bench-fit-noise bench-scaling bench-history-pushes bench-history-fleet bench-trend-page bench-steps fuzz image picture picture-outcomes picture-fit picture-trend page-assets schema tables dashboard clean stop-engine lock pins
+.PHONY: help demo test test-cgroup2 test-release attacks soak unit lint format bench bench-accuracy bench-overhead bench-near-peak bench-leaks bench-peers bench-leak-or-plateau bench-http-load bench-http-rates bench-live-heap bench-profile-price bench-runtime-rules bench-record-noise bench-images bench-first-line bench-fit-truth bench-fit-services bench-fit-noise bench-scaling bench-history-pushes bench-history-fleet bench-trend-page bench-steps fuzz image picture picture-outcomes picture-fit picture-trend page-assets schema tables dashboard clean stop-engine lock pins
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -58,6 +58,9 @@ bench-http-rates: $(VENV)/.installed-dev  ## how often a verdict on throughput o
 
 bench-live-heap: $(VENV)/.installed-dev  ## how well `live_heap` finds growth that RSS hides: a quarter of an hour (RUNTIMES="jvm" TRIALS=30)
 	@PYTHONPATH=.:tools $(ENGINE) $(BIN)/python benchmarks/live_heap.py $(RUNTIMES)
+
+bench-profile-price: $(VENV)/.installed-dev  ## what a profiled trial costs: ten minutes (SERVICES="python jvm" PAIRS=10)
+	@PYTHONPATH=.:tools $(ENGINE) $(BIN)/python benchmarks/profile_price.py $(SERVICES) --pairs $${PAIRS:-10}
 
 bench-runtime-rules: $(VENV)/.installed-dev  ## how often rules for runtimes miss, or warn without need: an hour and a half (RULES="no_maxmemory" COUNT=10)
 	@PYTHONPATH=.:tools $(ENGINE) $(BIN)/python benchmarks/runtime_rules.py $(RULES)

@@ -1,9 +1,10 @@
 """What a profile costs: each service with an ordinary and a profiled trial by turns.
 
-    make bench-profile-price               # SERVICES="python" PAIRS=10
+    make bench-profile-price               # SERVICES="python jvm" PAIRS=5 for a part
 
-The head of each service keeps 40 MiB more than the base in one function. The profiled trials run without a trigger for
-the peak of their own: the trigger is the peak of the first ordinary trial, as in a check.
+The head of each service keeps 40 MiB more than the base in one function. A pair is an ordinary and a profiled trial of
+base and head. The first profile is taken near the peak of the ordinary trial, as in a check. The durations are of the
+head's trials.
 """
 
 import argparse

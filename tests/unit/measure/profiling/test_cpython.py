@@ -49,6 +49,38 @@ class TestOfProcesses:
 
     pytestmark = starts_processes
 
+    @pytest.mark.parametrize("before", ["enable", "disable"])
+    def test_nothing_is_collected_during_an_answer(self, before: str) -> None:
+        program = f"""
+import gc, os, signal, sitecustomize
+gc.{before}()
+before, during = gc.isenabled(), []
+def fails():
+    during.append(gc.isenabled())
+    raise ValueError
+sitecustomize._profile = fails
+os.kill(os.getpid(), signal.SIGRTMAX - 1)
+print(during, gc.isenabled() is before)
+"""
+        environ = {**os.environ, "PYTHONPATH": str(IN_PYTHON), "PYTHONDONTWRITEBYTECODE": "1"}
+        done = subprocess.run([sys.executable, "-c", program], env=environ, capture_output=True, text=True, check=True)
+        assert done.stdout == "[False] True\n"
+
+    def test_a_later_answer_has_the_names_of_functions_that_are_new(self) -> None:
+        program = f"""
+import sitecustomize
+{SEARCH}
+first = sitecustomize._profile()
+def more():
+    return [bytes(4000) for _ in range(4_000)]
+added = more()
+second = sitecustomize._profile()
+print([["N\\t" + name + "\\t" in one for name in ("Index.build", "more")] for one in (first, second)])
+"""
+        environ = {**os.environ, "PYTHONPATH": str(IN_PYTHON), "PYTHONDONTWRITEBYTECODE": "1"}
+        done = subprocess.run([sys.executable, "-c", program], env=environ, capture_output=True, text=True, check=True)
+        assert done.stdout == "[[True, False], [True, True]]\n"
+
     def test_other_threads_wait_for_an_answer_and_not_longer(self) -> None:
         program = """
 import os, signal, sitecustomize, sys

@@ -92,7 +92,9 @@ def _profile() -> str:
             if place not in numbers:
                 numbers[place] = len(numbers)
                 file, line = place
-                lines.append("N\t%s\t%s\t%d\t%d\n" % (_text(_known[place]), _text(file), line, _is_library(file, library)))
+                lines.append(
+                    "N\t%s\t%s\t%d\t%d\n" % (_text(_known[place]), _text(file), line, _is_library(file, library))
+                )
         lines.append("S\t%d\t%s\n" % (size, ",".join(str(numbers[place]) for place in calls)))
     lines.append("R\t%d\n" % rest)
     return "".join(lines)
