@@ -32,6 +32,15 @@ def secret_in(path: str | None) -> SecretStr | None:
     return SecretStr(content.decode(errors="replace").strip())
 
 
+def _is_address(url: str) -> bool:
+    if not _ADDRESS.fullmatch(url):
+        return False
+    try:
+        return urlsplit(url).port != 0
+    except ValueError:  # brackets that hold no address, or a port that is none
+        return False
+
+
 @dataclass(frozen=True, slots=True)
 class MetricsAddress:
     """A server, and the login that goes to it alone.
@@ -53,7 +62,7 @@ class MetricsAddress:
 
     def __post_init__(self) -> None:
         """Check the address and the secret."""
-        if not _ADDRESS.fullmatch(self.url):
+        if not _is_address(self.url):
             fix = "write http or https, a host, a port and a path; a login belongs into --token-file"
             raise ConfigurationError("this is no address of a server", where=self.option, fix=fix)
         object.__setattr__(self, "url", self.url.rstrip("/"))

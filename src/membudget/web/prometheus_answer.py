@@ -13,6 +13,8 @@ from pydantic import BaseModel, Field, ValidationError
 
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
 _LONGEST_NUMBER = 40
+_LATEST_S = 1e11
+"""In the year 5138."""
 MOST_SERIES = 1000
 """More than any of membudget's queries asks for: each aggregates."""
 
@@ -56,7 +58,9 @@ class NotPrometheusError(Exception):
     """The bytes are no answer of this API, or have more series than were asked for."""
 
 
-_Value = tuple[float, Annotated[str, Field(max_length=100)]]
+_Time = Annotated[float, Field(ge=0, lt=_LATEST_S, allow_inf_nan=False)]
+"""Seconds since the epoch. Python's JSON knows NaN and infinity."""
+_Value = tuple[_Time, Annotated[str, Field(max_length=100)]]
 
 
 class _Series(BaseModel):

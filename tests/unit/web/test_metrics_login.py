@@ -19,6 +19,7 @@ def address(url: str = "https://push.example", secret: str | None = TOKEN) -> Me
     [
         "pushgateway:9091", "ftp://host/", "http://", "http://shop:hunter2hunter2@host/", "http://host/?key=hunter2hunter2",
         "http://host/#hunter2hunter2", "http://host:999999/", "http://ho st/", "file:///etc/passwd",
+        "https://[:::::]", "https://[1]/", "http://[0:0:0:0:0:0:0:0:0]", "http://host:65536/",
     ],
 )  # fmt: skip
 def test_what_is_no_address_is_refused_and_not_quoted(url: str) -> None:

@@ -94,6 +94,15 @@ def test_a_value_that_is_no_number_from_0_is_none(value: str) -> None:
         (Response('{"status": "success"}', 200), "does not come from Prometheus's API"),
         (success({"resultType": "scalar", "result": [1, "2"]}), "does not come from Prometheus's API"),
         (success({"resultType": "vector", "result": 5000 * [{"metric": {}}]}), "or has too many series"),
+        *(
+            (
+                Response(
+                    f'{{"status":"success","data":{{"resultType":"matrix","result":[{{"values":[[{time},"1"]]}}]}}}}'
+                ),
+                "does not come from Prometheus's API",
+            )
+            for time in ("NaN", "Infinity", "1e400", "1e300", "-1", "1e11")
+        ),
         (Response(b"x" * (MOST_ANSWER_BYTES + 1), 200), f"sent more than {MOST_ANSWER_BYTES:,} bytes"),
         (refusal(400, "bad_data", "a\x1b[2J" + 5000 * "b"), "does not answer the query: abbb"),
     ],
