@@ -110,17 +110,28 @@ def _of_csv(content: bytes, name: str) -> Iterator[_Values]:
     try:
         columns = [column.strip() for column in reader.fieldnames or ()]
         reader.fieldnames = columns
-        unknown = next((column for column in columns if column not in _COLUMNS), None)
-        if unknown is not None or not {"time", "container"} <= set(columns) or len(set(columns)) < len(columns):
-            what = f"its first line has an unknown column: {shortened(unknown)}" if unknown else "its first line lacks"
-            what = what if unknown else "its first line does not have the columns time and container, each once"
-            raise ConfigurationError(what, where=name, fix=_HINT)
+        if (wrong := _wrong_with(columns)) is not None:
+            raise ConfigurationError(f"its first line {wrong}", where=name, fix=_HINT)
         for number, row in enumerate(reader, start=1):
             if "" in row:
                 raise ConfigurationError("it has more fields than columns", where=f"{name}: sample {number}")
             yield {key: value.strip() for key, value in row.items()}
     except csv.Error as error:
         raise ConfigurationError(f"it is no CSV: {error}", where=f"{name}: line {reader.line_num}") from None
+
+
+def _wrong_with(columns: Sequence[str]) -> str | None:
+    """Return what is wrong with the columns of a CSV, in words that follow "its first line". None if nothing is."""
+    if not {"time", "container"} <= set(columns):
+        return "does not have the columns time and container"
+    if "" in columns:
+        return "has a column without a name. Look for two commas side by side, or a comma at an end"
+    for column in columns:
+        if column not in _COLUMNS:
+            return f"has an unknown column: {shortened(column)}"
+        if columns.count(column) > 1:
+            return f"has the column {column} more than once"
+    return None
 
 
 def _sample(row: _Values, containers: dict[tuple[str, ...], Mapping[str, str]]) -> SampleRow:

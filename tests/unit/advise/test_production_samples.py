@@ -105,7 +105,9 @@ def test_a_regular_expression_is_refused(selector: str) -> None:
     [
         ("", "does not have the columns time and container"),
         ("time,pod\n1,a", "does not have the columns time and container"),
-        ("time,container,time\n", "does not have the columns time and container, each once"),
+        ("time,container,time\n", "its first line has the column time more than once"),
+        ("time,container,\n1,a,\n", "its first line has a column without a name"),
+        ("time,,container\n1,,a\n", "its first line has a column without a name"),
         ("time,container,rss\n", "unknown column: rss"),
         ("time,container,rss_bytes\n1,api,5,6", "sample 1: it has more fields than columns"),
         ("time,container,rss_bytes\n1,api,", "sample 1: it has neither working_set_bytes nor rss_bytes"),
