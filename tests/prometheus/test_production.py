@@ -28,8 +28,10 @@ PODS = [
     Pod("db-1", rss_mib=500, peak_mib=600, container="db"),
     Pod("whole", rss_mib=900, peak_mib=999, container=""),
     Pod("api-ci", rss_mib=9000, peak_mib=9000, job="membudget"),
-    Pod("job-1", container="job", oom_events=3, was_oom_killed=True, without=GAP),
+    Pod("job-1", container="job", oom_events=3, was_oom_killed=True, restarts=1, without=GAP),
     Pod("job-2", container="job", without=GAP),
+    Pod("old-1", container="old", was_oom_killed=True),
+    Pod("old-2", container="old", restarts=1),
     Pod("mail-1", container="mail"),
     Pod("mail-1", container="mail", namespace="staging"),
 ]
@@ -80,7 +82,7 @@ def test_a_week_old_peak_is_not_seen_in_a_day(url: str) -> None:
         ('{namespace="shop",container=~"d.*"}', 600, 1),
         ('{image=~".*/db:.*"}', 600, 1),
         ('{container=~"api|db"}', 600, 3),
-        ('{namespace="shop"}', 600, 6),  # not the sums over whole pods
+        ('{namespace="shop"}', 600, 8),  # not the sums over whole pods
         ('{namespace="shop",job="membudget"}', 9000, 1),
     ],
 )
@@ -102,6 +104,12 @@ def test_kills_and_gaps_are_told(url: str) -> None:
     assert found.scrapes.missing_s == 12 * 3600, "whole hours without any sample"
     of_image = seen(url, parse_selector('{image=~".*/job:.*"}'))
     assert (of_image.oom_killed, of_image.restarts) == (None, None), "kube-state-metrics knows no image"
+
+
+def test_an_oom_kill_before_these_days_does_not_count(url: str) -> None:
+    """Its reason stays for as long as the pod lives. A restart of another pod does not make it new."""
+    found = seen(url, of_containers(["old"]))
+    assert (found.oom_killed, found.restarts, found.is_cut_off) == (None, 1, False)
 
 
 @pytest.mark.parametrize("value", ['x"} or vector(1) or x{y="', "a\\", "ünï", "(", "{}", "$1", "a,b"])

@@ -25,7 +25,9 @@ class Pod:
     oom_events: int = 0
     """How many kills cAdvisor counted in the middle."""
     was_oom_killed: bool = False
+    """Whether its last end was an OOM kill, at all scrapes: without restarts, an old one."""
     restarts: int = 0
+    """In the middle."""
     job: str = "kubelet"
     namespace: str = "shop"
     without: range = field(default_factory=lambda: range(0))

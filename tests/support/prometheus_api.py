@@ -46,9 +46,10 @@ def refusal(status: int, kind: str, said: str) -> Response:
 
 
 def usual(request: Request, figures: Mapping[str, str]) -> Response:
-    """What a Prometheus answers that knows these figures, and a sample every 30 s for 14 days."""
+    """What a Prometheus answers that knows these figures, and a sample every 30 s in all hours that are asked for."""
     if request.path.endswith("/query_range"):
-        return matrix(*((1_700_000_000 + 3600 * hour, "120") for hour in range(336)))
+        begin_s, end_s, step_s = (round(float(request.values[name])) for name in ("start", "end", "step"))
+        return matrix(*((time_s, "120") for time_s in range(begin_s, end_s + 1, step_s)))
     return vector(figures)
 
 

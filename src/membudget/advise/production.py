@@ -38,6 +38,10 @@ _OF_PODS = ("cluster", "namespace", "pod", "container")
 """Labels that the series of kube-state-metrics have as well."""
 _KIND = "membudget"
 _LARGEST_COUNT = 1 << 50
+_MOST_SCRAPES = 3_600_000
+"""In an hour: one each millisecond."""
+_POD = "cluster,namespace,pod,uid,container"
+"""What tells a container of kube-state-metrics from all others. Labels that are not there are empty."""
 _LONGEST_TEXT = 20
 
 
@@ -82,7 +86,7 @@ def seen_in(source: Source, selector: Selector, days: int, now_s: float) -> Prod
         containers=figures.count(_Part.CONTAINERS) or 1,
         namespaces=figures.count(_Part.NAMESPACES) or 1,
         samples=figures.count(_Part.SAMPLES) or 1,
-        scrapes=_scrapes(scraped.samples),
+        scrapes=_scrapes(scraped.samples, begin_s, now_s),
         oom_kills=figures.count(_Part.OOM_KILLS),
         oom_killed=figures.count(_Part.OOM_KILLED),
         restarts=figures.count(_Part.RESTARTS),
@@ -119,8 +123,12 @@ def _queries(selector: Selector, days: int) -> Iterator[tuple[str, str]]:
     if of_pods.has("container", "pod"):
         killed = of_pods.plus(Matcher("reason", "=", "OOMKilled"))
         ended = over("max_over_time", "kube_pod_container_status_last_terminated_reason", killed)
-        yield _Part.OOM_KILLED, f"sum({ended})"
-        yield _Part.RESTARTS, _growth(over, "kube_pod_container_status_restarts_total", of_pods)
+        restarts = "kube_pod_container_status_restarts_total"
+        most, fewest = (over(function, restarts, of_pods) for function in ("max_over_time", "min_over_time"))
+        # The reason stays for as long as the pod lives, so one without a restart in these days is older.
+        has_restarted = f"max by ({_POD}) ({most}) - min by ({_POD}) ({fewest}) > 0"
+        yield _Part.OOM_KILLED, f"sum(max by ({_POD}) ({ended}) and ({has_restarted}))"
+        yield _Part.RESTARTS, _growth(over, restarts, of_pods)
 
 
 class _Over(Protocol):
@@ -181,9 +189,16 @@ class _Figures:
         return round(value) if value is not None else None
 
 
-def _scrapes(samples: tuple[Sample, ...]) -> Scrapes | None:
-    """Return how often memory was sampled. Each sample is the count of an hour. Hours without any have none."""
-    counts = {round(sample.time_s): value for sample in samples if (value := sample.value)}
+def _scrapes(samples: tuple[Sample, ...], begin_s: float, end_s: float) -> Scrapes | None:
+    """Return how often memory was sampled. Each sample is the count of an hour. Hours without any have none.
+
+    Other times than those that were asked for, and counts that no hour can have, do not count.
+    """
+    counts = {
+        round(sample.time_s): sample.value
+        for sample in samples
+        if begin_s - 1 <= sample.time_s <= end_s + 1 and sample.value is not None and 1 <= sample.value <= _MOST_SCRAPES
+    }
     if not counts:
         return None
     hours = (max(counts) - min(counts)) // _STEP_S + 1

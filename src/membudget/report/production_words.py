@@ -23,7 +23,8 @@ _NAMES = {
     Metric.PEAK_MEMORY: "kernel's mark",
 }
 _MEANINGS = {
-    Metric.PEAK_RSS: "RSS is anonymous memory, as cAdvisor's container_memory_rss counts it",
+    Metric.PEAK_RSS: "RSS is anonymous memory alone, as cAdvisor's container_memory_rss counts it. Elsewhere,"
+    " membudget's peak RSS includes shared memory",
     Metric.PEAK_WORKING_SET: "working set is all memory without inactive page cache. A kubelet evicts pods by it",
     Metric.PEAK_MEMORY: "kernel's mark is the highest use, page cache included. It never exceeds the limit, so compare"
     " it only between equal limits",

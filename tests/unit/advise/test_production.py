@@ -34,6 +34,8 @@ class Fake:
 
     figures: dict[str, str] = field(default_factory=lambda: dict(FIGURES))
     hours: tuple[int, ...] = tuple(range(336))
+    counts: dict[int, str] = field(default_factory=dict)
+    """The samples of these hours. Others have 120."""
     is_partial: bool = False
     queries: list[str] = field(default_factory=list)
 
@@ -45,7 +47,7 @@ class Fake:
     def over_time(self, query: str, begin_s: float, end_s: float, step_s: int) -> Answered:
         assert (end_s - begin_s) / step_s == 14 * 24 - 1
         self.queries.append(query)
-        return Answered(tuple(Sample({}, begin_s + step_s * hour, "120") for hour in self.hours))
+        return Answered(tuple(Sample({}, begin_s + step_s * hour, self.counts.get(hour, "120")) for hour in self.hours))
 
 
 def seen(fake: Fake, selector: Selector = API) -> Production:
@@ -65,6 +67,16 @@ def test_figures_are_told_by_their_names() -> None:
 def test_hours_without_samples_are_missing() -> None:
     found = seen(Fake(hours=tuple(hour for hour in range(100, 336) if hour not in range(200, 210))))
     assert found.scrapes == Scrapes(30, 236 * 3600, 10 * 3600)
+
+
+@pytest.mark.parametrize("count", ["1e-320", "0.5", "0", "1e300", "NaN"])
+def test_a_count_that_no_hour_can_have_is_no_sample(count: str) -> None:
+    assert seen(Fake(hours=(0,), counts={0: count})).scrapes is None
+    assert seen(Fake(counts={5: count})).scrapes == Scrapes(30, 14 * 86_400, 3600)
+
+
+def test_times_that_nobody_asked_for_tell_no_span() -> None:
+    assert seen(Fake(hours=(-100_000, *range(336), 1_000_000))).scrapes == Scrapes(30, 14 * 86_400, 0)
 
 
 def test_no_sample_of_an_hour_tells_no_interval() -> None:
@@ -122,6 +134,7 @@ def test_only_single_containers_of_production_count(given_selector: str, asked: 
 def test_kube_state_metrics_is_asked_by_the_labels_that_it_has() -> None:
     query = figures_query(parse_selector('{container="api",namespace="shop",image=~"x",job="kubelet"}'), 14)
     assert 'last_terminated_reason{container="api",namespace="shop",reason="OOMKilled"}[14d]' in query
+    assert query.count('restarts_total{container="api",namespace="shop"}[14d]') == 4, "two guard the OOM kills"
     assert 'restarts_total{container="api",namespace="shop"}[14d]' in query
     assert "kube_" not in figures_query(parse_selector('{image=~"x",namespace="shop"}'), 14)
 
