@@ -27,7 +27,7 @@ from membudget.check.step_search import Suspect, search
 from membudget.core.metrics import Metric
 from membudget.core.quantities import format_size
 from membudget.history.series import Point, Series
-from membudget.history.step_line import StepLine, StepOutcome, earlier_search
+from membudget.history.step_line import StepLine, StepOutcome, earlier_search, search_range
 from membudget.history.steps import SMALLEST_PERCENT, Step, suspected_steps
 from membudget.judge.evidence import Proof, against_tolerance
 from tests.support.history import MACHINE, NOW, line
@@ -68,6 +68,8 @@ class Year:
     planted: int | None = None
     """The first commit with a step."""
     growth: float = 0
+    spread_over: int = 1
+    """How many commits do the step, each the same part of it."""
     points: list[Point] = field(default_factory=list)
     lines: list[StepLine] = field(default_factory=list)
     told: list[Told] = field(default_factory=list)
@@ -94,7 +96,8 @@ class Year:
 
     def _search(self, step: Step) -> None:
         self.suspected.append(step)
-        commits = BRANCH[PLACES[step.search_from.sha] : PLACES[step.search_to.sha] + 1]
+        first, last = search_range(step, self.lines, PLACES)
+        commits = BRANCH[first : last + 1]
         suspect = Suspect("api", METRIC, step.growth, commits, (step.before.sha, step.after.sha))
         found = search(suspect, self._compare, lambda: True)
         assert found is not None
@@ -128,8 +131,9 @@ class Year:
         return [self.trials[(first + number) % len(self.trials)] for number in range(count)]
 
     def _at(self, commit: int, values: Sequence[int]) -> list[int]:
-        has_step = self.planted is not None and commit >= self.planted
-        return [round(value * (1 + self.growth)) if has_step else value for value in values]
+        done = min(commit - self.planted + 1, self.spread_over) if self.planted is not None else 0
+        growth = self.growth * done / self.spread_over if done > 0 else 0
+        return [round(value * (1 + growth)) if growth else value for value in values]
 
 
 def main() -> None:

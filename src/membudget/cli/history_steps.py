@@ -29,7 +29,7 @@ from membudget.core.untrusted_text import printable
 from membudget.engine.connection import Engine
 from membudget.history.line import SkippedLines
 from membudget.history.record import machine_class
-from membudget.history.step_line import StepLines, StepOutcome, earlier_search, places_of
+from membudget.history.step_line import StepLine, StepLines, StepOutcome, earlier_search, places_of, search_range
 from membudget.history.steps import Step, suspected_steps
 from membudget.publish.servers import registry
 from membudget.publish.steps import told_step
@@ -98,6 +98,8 @@ class _Suspicions:
     commits: Sequence[MainCommit]
     """Oldest first."""
     listed: Sequence[ListedStep]
+    searches: Sequence[StepLine]
+    """What the history says about searches."""
     skipped: SkippedLines
 
     @classmethod
@@ -110,6 +112,7 @@ class _Suspicions:
         return cls(
             commits,
             [ListedStep(step, earlier_search(step, searches.found, places, now)) for step in found],
+            searches.found,
             skipped,
         )
 
@@ -122,7 +125,8 @@ def _confirm(
         info = engine.info
         machine = machine_class(info.platform, info.cgroup_version, info.cpus)
         wanted = list(_wanted(found.listed, machine, is_again=options.again))
-        run = _Run(found.commits, store, machine, _Clock(options.time_budget), len(wanted))
+        clock = _Clock(options.time_budget)
+        run = _Run(found.commits, store, machine, clock, len(wanted), list(found.searches), options.output is not None)
         try:
             if wanted:
                 request = _request(repository, options)
@@ -203,12 +207,22 @@ class _Run:
     machine: str
     clock: _Clock
     wanted: int
+    searches: list[StepLine]
+    """What the history says about searches, and what this run has found."""
+    is_told_later: bool
+    """Whether `--tell` has to tell the confirmed steps, and to remember them."""
     done: list[StepReport] = field(default_factory=list)
     lines: dict[str, bytes] = field(default_factory=dict)
 
     def search(self, one: ListedStep, request: CheckRequest, compare: _Comparing, *, is_again: bool) -> bool:
-        """Search a step. Return whether there was time to begin."""
+        """Search a step. Return whether there was time to begin.
+
+        A step that a comparison of this run has explained already is left out.
+        """
         step, suspect = one.step, self._suspect(one, is_again=is_again)
+        if not is_again and self._is_confirmed(step):
+            self.wanted -= 1
+            return True
 
         def compare_commits(base: MainCommit, head: MainCommit, tolerated: int, *, is_told: bool) -> Compared:
             asked = of_image(request, step.image, step.metric, tolerated, profiles=is_told)
@@ -229,8 +243,10 @@ class _Run:
     def _suspect(self, one: ListedStep, *, is_again: bool) -> Suspect:
         step, places = one.step, places_of([commit.sha for commit in self.commits])
         begun = one.earlier if not is_again and one.earlier is not None else None
-        first = places[begun.since if begun is not None else step.search_from.sha]
-        last = places[begun.commit if begun is not None else step.search_to.sha]
+        if begun is not None:
+            first, last = places[begun.since], places[begun.commit]
+        else:
+            first, last = search_range(step, () if is_again else self.searches, places)
         found_here = [part for done in self.done if done.image == step.image for part in (done.since, done.until)]
         return Suspect(
             step.image,
@@ -241,8 +257,17 @@ class _Run:
             is_confirmed=begun is not None,
         )
 
+    def _is_confirmed(self, step: Step) -> bool:
+        places = places_of([commit.sha for commit in self.commits])
+        known = earlier_search(step, self.searches, places, datetime.now(UTC))
+        return known is not None and known.outcome is StepOutcome.CONFIRMED
+
     def _keep(self, report: StepReport) -> None:
+        """Keep what came of a search. Until a confirmed step is told, the next run makes its last comparison again."""
         line = step_line(report, self.machine)
+        self.searches.append(line)
+        if self.is_told_later and line.outcome is StepOutcome.CONFIRMED:
+            line = line.model_copy(update={"outcome": _NARROWED})
         self.lines[line.commit] = self.lines.get(line.commit, b"") + line.text() + b"\n"
         self.store.append({line.commit: line.text() + b"\n"})
 

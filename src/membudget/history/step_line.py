@@ -41,7 +41,8 @@ class StepOutcome(StrEnum):
     NOT_MEASURED = "not-measured"
     """One of the two commits does not build or does not run, so that nothing can be compared."""
     NARROWED = "narrowed"
-    """The time was up before the search ended. The metric seems to have grown between two commits."""
+    """The time was up before the search ended, or the step was not told yet. The metric seems to have grown between
+    two commits."""
 
 
 class StepLine(BaseModel):
@@ -132,13 +133,14 @@ def earlier_search(step: Step, lines: Iterable[StepLine], places: Mapping[str, i
     """Return the line that says what came of an earlier search for a step. None if it was not searched yet.
 
     `places` are those of the commits on the branch, oldest first. A confirmed step counts if it lies where `step` is
-    searched. If a search found nothing, it counts if it covered the most likely place of `step`, until there are twice
-    as many commits after this place. Without any of these, the narrowest search that was not finished counts.
+    searched, or if it is a range with the most likely place of `step` in it. If a search found nothing, it counts if it
+    covered the most likely place of `step`, until there are twice as many commits after this place. Without any of
+    these, the narrowest search that was not finished counts.
     """
     there = [line for line in lines if (line.image, line.metric) == (step.image, step.metric)]
     known = [line for line in there if line.commit in places and line.since in places]
     inside = [line for line in known if _is_within(line, step, places)]
-    confirmed = [line for line in inside if line.outcome is StepOutcome.CONFIRMED]
+    confirmed = [line for line in known if _is_confirmed(line) and (line in inside or _is_at(line, step, places))]
     nothing = [line for line in known if _found_nothing(line, now)]
     ended = [line for line in nothing if _covers(line, step, places)]
     refuted = {(line.since, line.commit) for line in nothing}
@@ -148,6 +150,27 @@ def earlier_search(step: Step, lines: Iterable[StepLine], places: Mapping[str, i
     newest = sorted([*confirmed, *ended], key=lambda line: (line.outcome is StepOutcome.CONFIRMED, line.time))
     narrowest = sorted(unfinished, key=lambda line: places[line.commit] - places[line.since])
     return newest[-1] if newest else narrowest[0] if narrowest else None
+
+
+def search_range(step: Step, lines: Iterable[StepLine], places: Mapping[str, int]) -> tuple[int, int]:
+    """Return the places of the two commits between which a step is searched.
+
+    The growth between two commits of a confirmed step was told already. The search begins after it, or ends before it.
+    All of the commits of `step` are in `places`.
+    """
+    first, last = places[step.search_from.sha], places[step.search_to.sha]
+    before, after = places[step.before.sha], places[step.after.sha]
+    for line in lines:
+        is_same = (line.image, line.metric) == (step.image, step.metric) and _is_confirmed(line)
+        if is_same and line.commit in places and line.since in places:
+            since, until = places[line.since], places[line.commit]
+            first = max(first, until) if since < until <= before else first
+            last = min(last, since) if after <= since < until else last
+    return first, last
+
+
+def _is_confirmed(line: StepLine) -> bool:
+    return line.outcome is StepOutcome.CONFIRMED
 
 
 def _found_nothing(line: StepLine, now: datetime) -> bool:
@@ -161,6 +184,15 @@ def _is_within(line: StepLine, step: Step, places: Mapping[str, int]) -> bool:
     if first is None or last is None:
         return False
     return first <= places[line.since] < places[line.commit] <= last
+
+
+def _is_at(line: StepLine, step: Step, places: Mapping[str, int]) -> bool:
+    """Return whether the most likely place of a step is in the range of a line. Unmeasured commits may lie there."""
+    before, after = places.get(step.before.sha), places.get(step.after.sha)
+    if before is None or after is None:
+        return False
+    since, until = places[line.since], places[line.commit]
+    return since < until and before < until and since < after
 
 
 def _covers(line: StepLine, step: Step, places: Mapping[str, int]) -> bool:

@@ -17,10 +17,11 @@ from documented_workflows import workflows_on
 from membudget.budgets.rules import EffectiveBudget, Tolerance
 from membudget.build.git import GitRepository
 from membudget.build.git_history import GitHistory
+from membudget.build.git_main import main_commits
 from membudget.build.history_place import DEFAULT_PLACE
 from membudget.cli import main as main_module
 from membudget.cli.arguments import make_parser
-from membudget.cli.history_steps import _Clock, _Suspicions, _wanted
+from membudget.cli.history_steps import _Clock, _Run, _Suspicions, _wanted
 from membudget.core.errors import ExitCode
 from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB
@@ -149,21 +150,23 @@ def test_options_that_do_not_belong_together_are_named(
     assert message in capsys.readouterr().err
 
 
+def moved(branch: Repository, one: StepReport) -> StepReport:
+    """A step, with the commits of the branch."""
+    since, until = (sha(branch, int(text, 16)) for text in (one.since, one.until))
+    report = one.report
+    if report is not None and report.comparison.base is not None:
+        base = report.comparison.base.model_copy(update={"sha": since})
+        head = report.comparison.head.model_copy(update={"sha": until})
+        report = report.model_copy(
+            update={"comparison": report.comparison.model_copy(update={"base": base, "head": head})}
+        )
+    return one.model_copy(update={"since": since, "until": until, "report": report})
+
+
 def told_file(branch: Repository, tmp_path: Path, *found: StepReport) -> str:
     """The file of a run, with the commits of the branch."""
-    moved = []
-    for one in found:
-        since, until = (sha(branch, int(text, 16)) for text in (one.since, one.until))
-        report = one.report
-        if report is not None and report.comparison.base is not None:
-            base = report.comparison.base.model_copy(update={"sha": since})
-            head = report.comparison.head.model_copy(update={"sha": until})
-            report = report.model_copy(
-                update={"comparison": report.comparison.model_copy(update={"base": base, "head": head})}
-            )
-        moved.append(one.model_copy(update={"since": since, "until": until, "report": report}))
     path = tmp_path / "steps.json"
-    write_steps(steps(*moved), path)
+    write_steps(steps(*(moved(branch, one) for one in found)), path)
     return str(path)
 
 
@@ -256,6 +259,47 @@ def test_a_step_that_could_not_be_told_is_told_by_the_next_run(
     again(monkeypatch, job)
     assert run("--tell", "issue", "--from", path) == ExitCode.WITHIN_BUDGET
     assert len(job.issues(SHOP)) == 1
+
+
+def measuring(branch: Repository, *, is_told_later: bool) -> _Run:
+    """A run of `--confirm`, before its first comparison."""
+    git = GitRepository(branch.folder)
+    commits = main_commits(git, "HEAD")[::-1]
+    return _Run(commits, GitHistory(git, DEFAULT_PLACE), MACHINE, _Clock(None), 1, [], is_told_later)
+
+
+def wanted(branch: Repository) -> list[ListedStep]:
+    return list(_wanted(suspicions(branch), MACHINE, is_again=False))
+
+
+def test_a_step_that_was_measured_and_not_told_is_not_known(
+    branch: Repository, job: Github, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both jobs may use the same clone, and `--confirm --push` pushes before anybody is told."""
+    measuring(branch, is_told_later=True)._keep(moved(branch, step(5, 6)))
+    again(monkeypatch, job, Permission.READ)
+    path = told_file(branch, tmp_path, step(5, 6))
+    assert run("--tell", "issue", "--from", path) == ExitCode.UNMEASURED
+    (left,) = wanted(branch)
+    suspect = measuring(branch, is_told_later=True)._suspect(left, is_again=False)
+    assert [one.sha for one in suspect.commits] == [sha(branch, 5), sha(branch, 6)], "one comparison is enough"
+    again(monkeypatch, job)
+    assert run("--tell", "issue", "--from", path) == ExitCode.WITHIN_BUDGET
+    assert wanted(branch) == []
+
+
+def test_a_step_that_is_only_printed_is_known(branch: Repository) -> None:
+    measuring(branch, is_told_later=False)._keep(moved(branch, step(5, 6)))
+    assert wanted(branch) == []
+
+
+@pytest.mark.parametrize("is_told_later", [True, False])
+def test_two_suspicions_of_the_same_growth_are_measured_once(branch: Repository, is_told_later: bool) -> None:
+    made = measuring(branch, is_told_later=is_told_later)
+    (one,) = suspicions(branch)
+    assert not made._is_confirmed(one.step)
+    made._keep(moved(branch, step(5, 6)))
+    assert made._is_confirmed(one.step)
 
 
 def test_forged_figures_and_strange_commits_are_not_told(

@@ -17,6 +17,7 @@ from membudget.history.step_line import (
     earlier_search,
     places_of,
     read_step_lines,
+    search_range,
 )
 from membudget.history.steps import Step
 from tests.support.history import MACHINE, NOW, line, text
@@ -117,6 +118,10 @@ CONFIRMED, NOT, UNMEASURED, NARROWED = (
     [
         (searched(14, 15), True),
         (searched(10, 30), True),
+        (searched(5, 24), True),
+        (searched(19, 35), True),
+        (searched(5, 19), False),
+        (searched(20, 35), False),
         (searched(9, 10), False),
         (searched(30, 31), False),
         (searched(14, 15, metric=Metric.SETTLED_RSS), False),
@@ -158,3 +163,31 @@ def test_what_could_not_be_measured_is_tried_again_after_a_week() -> None:
     one = searched(10, 30, UNMEASURED)
     assert earlier_search(STEP, [one], PLACES, NOW + timedelta(days=6)) == one
     assert earlier_search(STEP, [one], PLACES, NOW + timedelta(days=8)) is None
+
+
+@pytest.mark.parametrize("place", [28, 29, 30, 31, 32])
+def test_growth_over_many_commits_stays_known_when_its_most_likely_place_moves(place: int) -> None:
+    """The range of such growth is as wide as the search was, and the next search has another range."""
+    moved = suspected(place - 11, place - 1, place, min(place + 9, 39))
+    assert earlier_search(moved, [searched(20, 39)], PLACES, NOW) == searched(20, 39)
+
+
+def test_a_range_that_ends_between_two_measured_commits_counts() -> None:
+    assert earlier_search(suspected(20, 24, 28, 34), [searched(10, 26)], PLACES, NOW) == searched(10, 26)
+
+
+@pytest.mark.parametrize(
+    ("known", "expected"),
+    [
+        (searched(5, 15), (15, 30)),
+        (searched(5, 19), (19, 30)),
+        (searched(25, 35), (10, 25)),
+        (searched(1, 2), (10, 30)),
+        (searched(5, 15, NOT), (10, 30)),
+        (searched(15, 5), (10, 30)),
+        (searched(5, 15, metric=Metric.SETTLED_RSS), (10, 30)),
+        (searched(5, 15).model_copy(update={"since": "f" * 40}), (10, 30)),
+    ],
+)
+def test_growth_that_was_told_is_not_searched_again(known: StepLine, expected: tuple[int, int]) -> None:
+    assert search_range(STEP, [known], PLACES) == expected
