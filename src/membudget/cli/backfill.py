@@ -5,7 +5,6 @@ import os
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
 from enum import Enum, auto
 from pathlib import Path
 
@@ -21,7 +20,8 @@ from membudget.build.revision import BaseRequest, Commit, MainCommit
 from membudget.build.sources import BaseVariants
 from membudget.check import check as check_use_case
 from membudget.check.check import CheckRequest
-from membudget.cli.history_store import HistoryStore, keep, lines_of_report, store_of, text_of
+from membudget.cli.history_reading import points_in
+from membudget.cli.history_store import HistoryStore, keep, lines_of_report, pushable, store_of, text_of
 from membudget.cli.measure import measuring_options
 from membudget.cli.request import Wanted, check_request
 from membudget.cli.tools import CheckTools, FreshTools
@@ -31,9 +31,9 @@ from membudget.core.metrics import HEADLINES, Metric
 from membudget.core.progress import Progress
 from membudget.engine.connection import Engine
 from membudget.engine.run_id import own_run_id
-from membudget.history.line import LARGEST_NOTE_BYTES, SkippedLines
+from membudget.history.line import SkippedLines
 from membudget.history.record import machine_class
-from membudget.history.series import Key, is_comparable, points_of
+from membudget.history.series import Key, is_comparable
 from membudget.measure.cache import ResultCache
 from membudget.measure.equipment import measuring
 from membudget.publish.servers import registry
@@ -47,6 +47,8 @@ def backfill(options: argparse.Namespace) -> ExitCode:
     token = registry.take_token(os.environ)
     repository = GitRepository(Path.cwd())
     store = store_of(repository, parse_place(options.place), token)
+    if options.push:
+        pushable(store)  # before anything is measured
     if store.has_remote and not options.no_fetch:
         store.fetch()
     commits = _chosen(repository, options.since, options.every)
@@ -118,10 +120,8 @@ def _unmeasured(
     commits: Sequence[MainCommit], store: HistoryStore, machine: str, wanted: Collection[Key]
 ) -> dict[MainCommit, set[str]]:
     """Return the commits that lack a wanted figure of such a machine, with the images that lack it."""
-    notes = store.notes([commit.sha for commit in commits], LARGEST_NOTE_BYTES)
-    points = points_of(commits, notes, datetime.now(UTC), SkippedLines())
     known: dict[str, set[Key]] = {}
-    for point in points:
+    for point in points_in(store, commits, SkippedLines()):
         if is_comparable(point.line, machine):
             known.setdefault(point.commit.sha, set()).add((point.line.image, point.line.metric))
     lacking = {commit: {image for image, _ in {*wanted} - known.get(commit.sha, set())} for commit in commits}

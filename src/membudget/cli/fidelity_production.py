@@ -6,7 +6,6 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -19,12 +18,12 @@ from membudget.budgets.selector import Selector, of_containers, parse_selector
 from membudget.build.git import GitRepository
 from membudget.build.git_main import main_commits
 from membudget.build.history_place import parse_place
+from membudget.cli.history_reading import points_in
 from membudget.cli.history_store import store_of
 from membudget.core.errors import ConfigurationError, ExitCode, shortened
 from membudget.core.files import read_plain
 from membudget.core.metrics import Metric
-from membudget.history.line import LARGEST_NOTE_BYTES, SkippedLines, line_filter
-from membudget.history.series import points_of
+from membudget.history.line import SkippedLines, line_filter
 from membudget.judge.production import COMPARED, ImageFidelity, NotMeasured, NotSeen, OfCi, Production, of_report
 from membudget.publish.report_file import read_report
 from membudget.publish.servers import registry
@@ -94,11 +93,8 @@ def _of_history(options: argparse.Namespace, token: SecretStr, budgets: Budgets 
     commits = main_commits(repository, "HEAD", _MOST_COMMITS)
     skipped = SkippedLines()
     only = line_filter(frozenset(options.images), frozenset(COMPARED))
-    notes = store.notes([commit.sha for commit in commits], LARGEST_NOTE_BYTES)
     order = {commit.sha: number for number, commit in enumerate(commits)}
-    points = sorted(
-        points_of(commits, notes, datetime.now(UTC), skipped, only), key=lambda point: order[point.commit.sha]
-    )
+    points = sorted(points_in(store, commits, skipped, only), key=lambda point: order[point.commit.sha])
     found: dict[str, dict[Metric, OfCi]] = {}
     for point in points:
         line = point.line

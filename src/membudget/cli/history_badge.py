@@ -2,17 +2,15 @@
 
 import argparse
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 
 from membudget.build.git import GitRepository
 from membudget.build.git_main import main_commits
-from membudget.cli.history_reading import fetched_store, metrics_of
+from membudget.cli.history_reading import fetched_store, metrics_of, points_in
 from membudget.core.errors import ExitCode, shortened
 from membudget.core.files import write_text
 from membudget.core.metrics import Metric
-from membudget.history.line import LARGEST_NOTE_BYTES, HistoryLine, SkippedLines, line_filter
-from membudget.history.series import points_of
+from membudget.history.line import HistoryLine, SkippedLines, line_filter
 from membudget.history.standing import Newest
 from membudget.publish.workflow import warn
 from membudget.report.formats.badge import render_shields, render_svg
@@ -42,9 +40,7 @@ def _newest(options: argparse.Namespace, metric: Metric, skipped: SkippedLines) 
     """Return the line of the newest commit that has one. Unchanged images have none, so it may be far back."""
     store = fetched_store(options)
     commits = main_commits(GitRepository(Path.cwd()), options.revision)
-    notes = store.notes([commit.sha for commit in commits], LARGEST_NOTE_BYTES)
-    only = line_filter({options.image}, {metric})
-    points = points_of(commits, notes, datetime.now(UTC), skipped, only)
+    points = points_in(store, commits, skipped, line_filter({options.image}, {metric}))
     return next(
         (point.line for point in points if (point.line.image, point.line.metric) == (options.image, metric)), None
     )

@@ -2,7 +2,8 @@
 
 import argparse
 import os
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,8 +13,9 @@ from membudget.build.revision import MainCommit
 from membudget.cli.history_store import HistoryStore, store_of
 from membudget.core.errors import ConfigurationError, shortened
 from membudget.core.metrics import Metric
+from membudget.history.attempt_line import AttemptLines
 from membudget.history.line import LARGEST_NOTE_BYTES, SkippedLines, line_filter
-from membudget.history.series import Series, points_of, series_of
+from membudget.history.series import Point, Series, points_of, series_of
 from membudget.history.step_line import StepLines
 from membudget.publish.servers import registry
 
@@ -34,6 +36,22 @@ def fetched_store(options: argparse.Namespace) -> HistoryStore:
     return store
 
 
+def points_in(
+    store: HistoryStore,
+    commits: Sequence[MainCommit],
+    skipped: SkippedLines,
+    only: re.Pattern[bytes] | None = None,
+    collector: StepLines | AttemptLines | None = None,
+) -> Iterator[Point]:
+    """Yield what the store has about commits, in their order. `only` is a `line_filter`, which lets others pass too.
+
+    `collector` gets the lines of its kind as the points are read.
+    """
+    notes = store.notes([commit.sha for commit in commits], LARGEST_NOTE_BYTES)
+    notes = collector.passing(notes) if collector is not None else notes
+    return points_of(commits, notes, datetime.now(UTC), skipped, only)
+
+
 def chosen_series(
     store: HistoryStore,
     commits: Sequence[MainCommit],
@@ -46,9 +64,7 @@ def chosen_series(
     `searches` collects what the history has about searches for steps.
     """
     images, metrics = frozenset(options.images), metrics_of(options.metric or ())
-    notes = store.notes([commit.sha for commit in commits], LARGEST_NOTE_BYTES)
-    notes = searches.passing(notes) if searches is not None else notes
-    points = points_of(commits, notes, datetime.now(UTC), skipped, line_filter(images, metrics))
+    points = points_in(store, commits, skipped, line_filter(images, metrics), searches)
     return series_of(
         point
         for point in points

@@ -5,7 +5,6 @@ import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 from membudget.budgets import file as budgets_file
@@ -13,13 +12,13 @@ from membudget.build.git import GitRepository
 from membudget.build.git_main import main_commits
 from membudget.build.history_place import parse_place
 from membudget.cli.action import ActionInputs
+from membudget.cli.history_reading import points_in
 from membudget.cli.history_store import HistorySource, store_of
 from membudget.cli.wiring import cache_folder
 from membudget.core.errors import ExitCode, MembudgetError
 from membudget.core.metrics import Metric
 from membudget.core.sharding import Shard, assign
-from membudget.history.line import LARGEST_NOTE_BYTES, SkippedLines, line_filter
-from membudget.history.series import points_of
+from membudget.history.line import SkippedLines, line_filter
 from membudget.history.stale import durations_ms
 from membudget.measure.cache import Took, read_durations
 from membudget.publish.servers import registry
@@ -81,9 +80,8 @@ def _of_history(names: Sequence[str], source: HistorySource) -> dict[str, int]:
         store = store_of(repository, source.place, source.token)
         has_lines = store.has_remote and not source.is_offline and store.fetch()
         commits = main_commits(repository, "HEAD", _MOST_COMMITS)
-        notes = store.notes([commit.sha for commit in commits], LARGEST_NOTE_BYTES)
-        only = line_filter((), {Metric.PEAK_RSS})
-        found = durations_ms(points_of(commits, notes, datetime.now(UTC), SkippedLines(), only), names)
+        points = points_in(store, commits, SkippedLines(), line_filter((), {Metric.PEAK_RSS}))
+        found = durations_ms(points, names)
         if not found and has_lines and repository.is_shallow():
             warn(_SHALLOW)
     except MembudgetError as error:

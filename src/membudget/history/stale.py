@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from statistics import median_low
 
+from membudget.history.attempt_line import AttemptLine
 from membudget.history.series import Point
 
 _ENOUGH_TIMES = 3
@@ -42,17 +43,30 @@ class LastFigure:
     """When that check began. None if such a machine never measured the image."""
     took_ms: int | None = None
     """How long its build and its trials take on such a machine. None if unknown."""
+    failed: datetime | None = None
+    """When such a machine tried last and got no figure. None if it never did."""
+    failed_ms: int | None = None
+    """How long that attempt took."""
 
     def is_older(self, age: timedelta, now: datetime) -> bool:
         """Return whether the figure is older than `age`."""
         return self.time is None or now - self.time > age
 
+    @property
+    def turn(self) -> tuple[bool, float]:
+        """What images are sorted by: never tried first, then the one whose last attempt is the oldest."""
+        times = [time.timestamp() for time in (self.time, self.failed) if time is not None]
+        return bool(times), max(times, default=0)
 
-def last_figures(points: Iterable[Point], images: Collection[str], machine: str) -> list[LastFigure]:
-    """Return when each image was measured last on such a machine: never first, then the oldest.
 
-    `points` are newest first, and about one metric. Their times come from the clocks of runners. A clock that is ahead
-    makes a figure look young for as long as it is ahead. Lines of the future were skipped.
+def last_figures(
+    points: Iterable[Point], attempts: Iterable[AttemptLine], images: Collection[str], machine: str
+) -> list[LastFigure]:
+    """Return when each image was measured last on such a machine, in the order in which they have their turn.
+
+    `points` are newest first, and about one metric. `attempts` are read after them. Their times come from the clocks of
+    runners. A clock that is ahead makes a figure look young for as long as it is ahead. Lines of the future were
+    skipped.
     """
     newest: dict[str, datetime] = {}
     times: dict[str, list[int]] = {image: [] for image in images}
@@ -62,8 +76,21 @@ def last_figures(points: Iterable[Point], images: Collection[str], machine: str)
         newest[line.image] = max(line.time, newest.get(line.image, line.time))
         if line.took_ms is not None and len(times[line.image]) < _ENOUGH_TIMES:
             times[line.image].append(line.took_ms)
-    found = [LastFigure(image, newest.get(image), median_low(took) if took else None) for image, took in times.items()]
-    return sorted(found, key=lambda one: (one.time is not None, one.time.timestamp() if one.time is not None else 0))
+    failed: dict[str, AttemptLine] = {}
+    for attempt in attempts:
+        if attempt.machine == machine and (attempt.image not in failed or failed[attempt.image].time < attempt.time):
+            failed[attempt.image] = attempt
+    found = [
+        LastFigure(
+            image,
+            newest.get(image),
+            median_low(took) if took else None,
+            failed[image].time if image in failed else None,
+            failed[image].took_ms if image in failed else None,
+        )
+        for image, took in times.items()
+    ]
+    return sorted(found, key=lambda one: one.turn)
 
 
 @dataclass(slots=True)
@@ -71,21 +98,25 @@ class Night:
     """The images that one run has to measure, and the time that it has."""
 
     due: list[str]
-    """Those that were not begun yet, the oldest figure first."""
+    """Those that were not begun yet, the one that waits longest first."""
     known_ms: dict[str, int]
-    """How long images took. An image that is not known counts as the median."""
+    """How long images took that got a figure. An image that is not known counts as the median."""
     budget_ms: int | None
     """None: all the time that it takes."""
+    failed_ms: dict[str, int] = field(default_factory=dict)
+    """How long images took that got none. This says nothing of other images: a build that fails may be short."""
     begun: list[str] = field(default_factory=list)
 
     def next_images(self, elapsed_ms: int, most: int) -> tuple[str, ...]:
         """Return at most `most` images to measure now, side by side, and take them off the list. Empty if time is up.
 
-        An image that does not fit any more is passed over for shorter ones. Each night its figure is among the oldest,
-        so some night it is the first, and the first one is always measured.
+        An image that does not fit any more is passed over for shorter ones. Each night it waits longer, and images that
+        were tried, with or without success, wait behind it. So some night it is the first, and the first one is always
+        measured. While no image has a figure that says how long it took, images are measured one after the other.
         """
         left_ms = self.budget_ms - elapsed_ms if self.budget_ms is not None else None
-        fitting = [image for image in self.due if left_ms is None or self._fits(image, left_ms)][:most]
+        side_by_side = most if self.known_ms or left_ms is None else 1
+        fitting = [image for image in self.due if left_ms is None or self._fits(image, left_ms)][:side_by_side]
         if not self.begun and self.due and self.due[0] not in fitting:
             fitting = self.due[:1]
         self.due = [image for image in self.due if image not in fitting]
@@ -93,11 +124,11 @@ class Night:
         return tuple(fitting)
 
     def learn(self, took_ms: Mapping[str, int]) -> None:
-        """Take over how long images took just now."""
+        """Take over how long images took that got figures just now."""
         self.known_ms |= took_ms
 
     def _fits(self, image: str, left_ms: int) -> bool:
-        """Return whether an image fits. While nothing is known of any image, only the first one is measured."""
-        if not self.known_ms:
-            return not self.begun and image == self.due[0]
-        return self.known_ms.get(image, median_low(self.known_ms.values())) <= left_ms
+        """Return whether an image fits. While nothing is known, each fits for as long as time is left."""
+        own = [known[image] for known in (self.known_ms, self.failed_ms) if image in known]
+        guess = median_low(self.known_ms.values()) if self.known_ms else 0
+        return left_ms > 0 and max(own, default=guess) <= left_ms

@@ -1,6 +1,6 @@
 """`membudget backfill --stale`: what is measured and kept. tests/integration/test_history.py measures on an engine."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -15,10 +15,12 @@ from membudget.check.check import CheckRequest
 from membudget.cli import stale
 from membudget.cli.action import ActionInputs
 from membudget.cli.backfill import Reuse
-from membudget.cli.history_store import HistorySource, store_of
+from membudget.cli.history_store import HistorySource, HistoryStore, store_of
+from membudget.cli.history_store import keep as keep_lines
 from membudget.cli.main import main
-from membudget.core.errors import ConfigurationError, ExitCode
+from membudget.core.errors import ConfigurationError, EnvironmentFault, ExitCode
 from membudget.history.line import HistoryLine, SkippedLines, read_lines
+from membudget.judge.measurement import Failure, FailureStage
 from membudget.report.report import Report, RevisionReport
 from tests.support.builders import image, report, side, trial
 from tests.support.history import MACHINE, clone, line, text
@@ -30,15 +32,18 @@ BUDGETS = 'version = 1\n[defaults]\nlimit = "64MiB"\n' + "".join(f"[images.{name
 
 @dataclass
 class Machine:
-    """A machine on which every image takes a minute. `broken` ones do not run."""
+    """A machine on which every image takes a minute. `broken` does not run, and `unbuildable` does not build."""
 
     measured: list[str]
     broken: str = ""
+    unbuildable: str = ""
 
     def check(self, request: CheckRequest, *_: object) -> Report:
         names = list(request.rules.images)
         self.measured += names
         sides = {name: side(trial(None if name == self.broken else 40)) for name in names}
+        if self.unbuildable in sides:
+            sides[self.unbuildable] = side(size=None, failure=Failure(FailureStage.BUILD, "exit code 1"))
         made = report(*(replace(image(name, base=None, head=one), took_ms=60_000) for name, one in sides.items()))
         head = RevisionReport(sha=request.head.sha, subject="subject")
         return made.model_copy(update={"comparison": made.comparison.model_copy(update={"head": head})})
@@ -124,6 +129,78 @@ def test_an_image_that_does_not_run_is_told_and_stops_no_other(
     assert "1 of 2 stale images were measured" in said.out
 
 
+def test_an_image_that_does_not_run_leaves_the_next_night_to_the_others(
+    repository: Repository, machine: Machine
+) -> None:
+    machine.broken = "web"
+    keep(repository, api=9, db=20)
+    for _ in range(3):
+        assert main(["backfill", "--stale", "7d", "--time-budget", "1ms"]) is ExitCode.WITHIN_BUDGET
+    assert machine.measured == ["web", "db", "api"]
+    main(["backfill", "--stale", "7d", "--time-budget", "1ms"])
+    assert machine.measured[3:] == ["web"], "it is tried again"
+
+
+def test_an_image_that_does_not_build_ends_no_first_night(repository: Repository, machine: Machine) -> None:
+    """Nothing is known yet of how long images take."""
+    machine.unbuildable = "api"
+    assert main(["backfill", "--stale", "7d", "--time-budget", "1h"]) is ExitCode.WITHIN_BUDGET
+    assert machine.measured == ["api", "db", "web"]
+
+
+@pytest.mark.parametrize("mode", [["--stale", "7d"], ["--since", "HEAD"]])
+@pytest.mark.parametrize("place", ["notes", "folder:memory"])
+def test_what_cannot_be_pushed_is_said_before_anything_is_measured(
+    repository: Repository, machine: Machine, mode: list[str], place: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["backfill", *mode, "--place", place, "--push"]) is ExitCode.CONFIGURATION
+    assert machine.measured == []
+    assert "push" in capsys.readouterr().err
+
+
+@pytest.fixture
+def origin(repository: Repository, tmp_path: Path) -> Path:
+    """The remote of the repository."""
+    folder = tmp_path / "origin.git"
+    repository.git("init", "--quiet", "--bare", str(folder))
+    repository.git("remote", "add", "origin", str(folder))
+    repository.git("push", "--quiet", "origin", "HEAD:main")
+    return folder
+
+
+@dataclass
+class Refusing:
+    """A remote that refuses the first pushes."""
+
+    refused: int
+
+    def push(self, store: HistoryStore, lines: Mapping[str, bytes], *, pushes: bool) -> None:
+        self.refused -= 1
+        if self.refused >= 0:
+            raise EnvironmentFault("the remote does not answer")
+        keep_lines(store, lines, pushes=pushes)
+
+
+def test_a_push_that_fails_ends_no_night_and_loses_no_round(
+    repository: Repository, machine: Machine, origin: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.setattr(stale, "keep", Refusing(2).push)
+    assert main(["backfill", "--stale", "7d", "--push"]) is ExitCode.WITHIN_BUDGET
+    assert machine.measured == list(IMAGES)
+    assert "pushed later: the remote does not answer" in capsys.readouterr().err
+    pushed = Repository(origin).git("show", "refs/notes/membudget:" + repository.git("rev-parse", "HEAD"))
+    assert all(f'"image":"{name}"' in pushed for name in IMAGES)
+
+
+def test_if_nothing_can_be_pushed_the_clone_has_the_figures_and_the_run_fails(
+    repository: Repository, machine: Machine, origin: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stale, "keep", Refusing(99).push)
+    assert main(["backfill", "--stale", "7d", "--push"]) is ExitCode.UNMEASURED
+    assert {one.image for one in kept(repository)} == set(IMAGES)
+
+
 def test_a_shallow_clone_is_refused(
     repository: Repository, machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -135,11 +212,8 @@ def test_a_shallow_clone_is_refused(
 
 
 def test_the_action_measures_stale_images_and_pushes_their_figures(
-    repository: Repository, machine: Machine, tmp_path: Path
+    repository: Repository, machine: Machine, origin: Path
 ) -> None:
-    repository.git("init", "--quiet", "--bare", str(tmp_path / "origin.git"))
-    repository.git("remote", "add", "origin", str(tmp_path / "origin.git"))
-    repository.git("push", "--quiet", "origin", "HEAD:main")
     inputs = ActionInputs(command="backfill", stale="7d", time_budget="1h", images="api db")
     assert stale.refresh_in_step(inputs) is ExitCode.WITHIN_BUDGET
     assert machine.measured == ["api", "db"]

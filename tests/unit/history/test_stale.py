@@ -1,5 +1,6 @@
 """Which images a nightly job measures again, and how many fit into its time."""
 
+from collections.abc import Collection
 from datetime import timedelta
 
 import pytest
@@ -7,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from membudget.build.revision import MainCommit
+from membudget.history.attempt_line import AttemptLine
 from membudget.history.series import Point
 from membudget.history.stale import LastFigure, Night, durations_ms, last_figures
 from tests.support.history import MACHINE, NOW, line
@@ -22,18 +24,20 @@ def measured(image: str, days_ago: float, **changes: object) -> Point:
 
 def test_images_that_were_never_measured_come_first_then_the_oldest() -> None:
     points = [measured("api", 3), measured("web", 9), measured("api", 20), measured("gone", 99)]
-    found = last_figures(points, ["api", "new", "web"], MACHINE)
+    found = last_figures(points, [], ["api", "new", "web"], MACHINE)
     assert [(one.image, one.time and (NOW - one.time).days) for one in found] == [("new", None), ("web", 9), ("api", 3)]
 
 
 def test_figures_of_other_machines_keep_no_image_fresh() -> None:
-    found = last_figures([measured("api", 1, machine="another")], ["api"], MACHINE)
+    found = last_figures([measured("api", 1, machine="another")], [], ["api"], MACHINE)
     assert found == [LastFigure("api", None)]
 
 
 def test_how_long_an_image_takes_is_known_of_such_a_machine() -> None:
     took = [measured("api", day, took_ms=ms) for day, ms in enumerate((900, 20, 30, 5, 5, 5))]
-    (api, web) = last_figures([*took, measured("web", 9, machine="another", took_ms=1)], ["api", "web"], MACHINE)[::-1]
+    (api, web) = last_figures([*took, measured("web", 9, machine="another", took_ms=1)], [], ["api", "web"], MACHINE)[
+        ::-1
+    ]
     assert (api.took_ms, web.took_ms) == (30, None)
 
 
@@ -61,13 +65,27 @@ def test_points_are_read_until_enough_is_known() -> None:
     assert len(read) == 3
 
 
-def all_nights(night: Night, most: int, took_ms: dict[str, int]) -> list[tuple[str, ...]]:
+def failed(image: str, days_ago: float, took_ms: int = 1, machine: str = MACHINE) -> AttemptLine:
+    when = NOW - timedelta(days=days_ago)
+    return AttemptLine(image=image, commit=SHA, time=when, machine=machine, took_ms=took_ms, membudget="0.1.0")
+
+
+def test_an_image_that_was_tried_in_vain_waits_behind_those_that_were_not() -> None:
+    """It stays stale, so it would be the first of every night."""
+    attempts = [failed("broken", 2, 700), failed("broken", 1, 900), failed("web", 0.5, machine="another")]
+    found = last_figures([measured("web", 9)], attempts, ["broken", "new", "web"], MACHINE)
+    assert [one.image for one in found] == ["new", "web", "broken"]
+    assert (found[2].failed_ms, found[1].failed_ms) == (900, None)
+    assert all(one.is_older(7 * DAY, NOW) for one in found)
+
+
+def all_nights(night: Night, most: int, took_ms: dict[str, int], broken: Collection[str] = ()) -> list[tuple[str, ...]]:
     """The rounds of one night. Each takes as long as its longest image."""
     rounds, elapsed_ms = [], 0
     while images := night.next_images(elapsed_ms, most):
         rounds.append(images)
         elapsed_ms += max(took_ms[image] for image in images)
-        night.learn({image: took_ms[image] for image in images})
+        night.learn({image: took_ms[image] for image in images if image not in broken})
     return rounds
 
 
@@ -88,6 +106,19 @@ def test_while_no_time_is_known_one_image_is_measured_and_stands_for_the_others(
     took = dict.fromkeys("abcdef", 10)
     night = Night(list(took), {}, budget_ms=45)
     assert all_nights(night, 2, took) == [("a",), ("b", "c"), ("d", "e"), ("f",)]
+
+
+def test_an_image_that_fails_ends_no_night_in_which_nothing_is_known() -> None:
+    took = dict.fromkeys(["broken", "a", "b"], 10)
+    assert all_nights(Night(list(took), {}, 1000), 1, took, {"broken"}) == [("broken",), ("a",), ("b",)]
+    assert all_nights(Night(list(took), {}, 1000), 2, took, set(took)) == [("broken",), ("a",), ("b",)]
+    assert all_nights(Night(list(took), {}, 10), 1, took, set(took)) == [("broken",)], "the time is up"
+
+
+def test_a_failure_says_only_how_long_that_image_takes() -> None:
+    night = Night(["first", "broken", "a"], {"first": 10}, 45, failed_ms={"broken": 40})
+    assert all_nights(night, 1, {"first": 10, "a": 10}) == [("first",), ("a",)]
+    assert night.due == ["broken"]
 
 
 def test_without_a_limit_everything_is_measured() -> None:
@@ -111,13 +142,20 @@ def test_a_night_ends_in_time_but_for_its_first_round(took: dict[str, int], budg
 
 
 @pytest.mark.thorough
-@given(times, st.integers(1, 4))
-def test_every_image_has_its_night(took: dict[str, int], most: int) -> None:
-    """However short the nights are: each night, what was measured becomes the youngest."""
-    order, seen = list(took), set()
-    for _ in took:
-        night = Night(order, dict(took), budget_ms=1)
-        all_nights(night, most, took)
+@given(times, st.sets(st.integers(0, 29)), st.integers(1, 500), st.integers(1, 4))
+def test_every_image_has_its_night(took: dict[str, int], failing: set[int], budget_ms: int, most: int) -> None:
+    """However short the nights are, and whatever fails: each night, what was tried becomes the youngest."""
+    broken = {f"image-{number}" for number in failing}
+    points: list[Point] = []
+    attempts: list[AttemptLine] = []
+    seen: set[str] = set()
+    for days_ago in range(len(took), 0, -1):
+        last = last_figures(points[::-1], attempts, took, MACHINE)
+        known = {one.image: one.took_ms for one in last if one.took_ms is not None}
+        failed_ms = {one.image: one.failed_ms for one in last if one.failed_ms is not None}
+        night = Night([one.image for one in last], known, budget_ms, failed_ms)
+        all_nights(night, most, took, broken)
         seen |= {*night.begun}
-        order = [*night.due, *night.begun]
+        points += [measured(image, days_ago, took_ms=took[image]) for image in night.begun if image not in broken]
+        attempts += [failed(image, days_ago, took[image]) for image in night.begun if image in broken]
     assert seen == set(took)
