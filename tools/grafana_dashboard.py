@@ -35,8 +35,15 @@ _CI = 'job="membudget"'
 _OURS = f'{_CI},container=~"{CONTAINER}"'
 _THEIRS = f'job!="membudget",container=~"{CONTAINER}"'
 _HEAD = f'image=~"{IMAGE}",side="head",phase=""'
+_NAME = "{{repository}} {{image}}"
 _CI_PEAK = f'max by (container) (last_over_time(container_memory_working_set_bytes{{{_OURS},moment="peak"}}[30d]))'
 _CI_LIMIT = f"max by (container) (last_over_time(container_spec_memory_limit_bytes{{{_OURS}}}[30d]))"
+_CI_SHARE = (
+    "max by (container) (max by (repository,container,image)"
+    f' (last_over_time(container_memory_working_set_bytes{{{_OURS},moment="peak"}}[30d]))'
+    f" / max by (repository,container,image) (last_over_time(container_spec_memory_limit_bytes{{{_OURS}}}[30d])))"
+)
+"""Each peak is divided by its own limit: containers of several repositories may have one name."""
 _PRODUCTION = f"max by (container) (container_memory_working_set_bytes{{{_THEIRS}}})"
 _PRODUCTION_LIMIT = (
     f'max by (container) (kube_pod_container_resource_limits{{{_THEIRS},resource="memory"}})'
@@ -99,7 +106,7 @@ ROWS: dict[str, tuple[Panel, ...]] = {
             "percentunit",
             (
                 Query(f"{_PRODUCTION} / on (container) ({_PRODUCTION_LIMIT})", "{{container}}: production"),
-                Query(f"{_CI_PEAK} / on (container) {_CI_LIMIT}", "{{container}}: CI's peak"),
+                Query(_CI_SHARE, "{{container}}: CI's peak"),
             ),
             is_bar=True,
         ),
@@ -126,28 +133,28 @@ ROWS: dict[str, tuple[Panel, ...]] = {
             "What checks of the main branch measured. The history shows what was measured before the first push.",
             "bytes",
             (
-                Query(f"max by (image) (last_over_time(membudget_peak_rss_bytes{{{_HEAD}}}[7d]))", "{{image}}"),
+                Query(f"max by (repository,image) (last_over_time(membudget_peak_rss_bytes{{{_HEAD}}}[7d]))", _NAME),
                 Query(
                     f'max by (image) (last_over_time(membudget_history_peak_rss_bytes{{image=~"{IMAGE}"}}[30d]))',
                     "{{image}}: history",
                 ),
                 Query(
-                    "min by (image) (last_over_time(membudget_budget_bytes"
+                    "min by (repository,image) (last_over_time(membudget_budget_bytes"
                     f'{{image=~"{IMAGE}",metric="peak_rss",phase="",since=""}}[7d]))',
-                    "{{image}}: budget",
+                    f"{_NAME}: budget",
                 ),
             ),
         ),
         Panel(
             "Growth of peak RSS in 90 days",
-            "Slow growth over many pull requests. A creep budget limits it.",
+            "Slow growth over many pull requests. A creep budget limits it. Prometheus has to keep 97 days.",
             "percentunit",
             (
                 Query(
-                    f"max by (image) (last_over_time(membudget_peak_rss_bytes{{{_HEAD}}}[7d]))"
-                    " / on (image)"
-                    f" max by (image) (last_over_time(membudget_peak_rss_bytes{{{_HEAD}}}[7d] offset 90d)) - 1",
-                    "{{image}}",
+                    f"max by (repository,image) (last_over_time(membudget_peak_rss_bytes{{{_HEAD}}}[7d]))"
+                    " / on (repository,image) max by (repository,image)"
+                    f" (last_over_time(membudget_peak_rss_bytes{{{_HEAD}}}[7d] offset 90d)) - 1",
+                    _NAME,
                 ),
             ),
         ),
@@ -155,7 +162,7 @@ ROWS: dict[str, tuple[Panel, ...]] = {
             "Image size",
             "The sum of the files in all layers.",
             "bytes",
-            (Query(f"max by (image) (last_over_time(membudget_image_size_bytes{{{_HEAD}}}[7d]))", "{{image}}"),),
+            (Query(f"max by (repository,image) (last_over_time(membudget_image_size_bytes{{{_HEAD}}}[7d]))", _NAME),),
         ),
         Panel(
             "Headroom of peak RSS",
@@ -163,9 +170,9 @@ ROWS: dict[str, tuple[Panel, ...]] = {
             "bytes",
             (
                 Query(
-                    "min by (image) (last_over_time(membudget_headroom_bytes"
+                    "min by (repository,image) (last_over_time(membudget_headroom_bytes"
                     f'{{image=~"{IMAGE}",metric="peak_rss",phase="",since=""}}[7d]))',
-                    "{{image}}",
+                    _NAME,
                 ),
             ),
             is_bar=True,

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 import grafana_dashboard
-from grafana_dashboard import ROWS, VARIABLES, Query
+from grafana_dashboard import ROWS, VARIABLES, Panel, Query
 from membudget.core.quantities import MIB
 from prometheus_tools import Programs
 from tests.prometheus.conftest import Promtool
@@ -66,6 +66,15 @@ def test_ci_and_production_lie_in_one_panel(server: Server) -> None:
     assert [found["metric"] for found in server.query_range(chosen(panel.queries[0].expression), NOW_S, NOW_S, 60)] == [
         {"container": "api"}
     ]
+
+
+@pytest.mark.parametrize("panel", ROWS["The main branch"], ids=lambda panel: panel.title)
+def test_images_of_one_name_in_two_repositories_stay_apart(server: Server, panel: Panel) -> None:
+    expected = {"shop"} if "90 days" in panel.title else {"shop", "blog"}
+    for query in panel.queries:
+        if "history" not in query.expression:  # it is loaded without the name of the repository
+            found = [labels["repository"] for labels, _ in server.query(chosen(query.expression), NOW_S)]
+            assert sorted(found) == sorted(expected)
 
 
 @pytest.mark.parametrize("query", VARIABLES.values())
