@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from membudget.core.metrics import Metric
+from membudget.core.metrics import IMAGE_METRICS, Metric
 from membudget.core.production import ProductionMetric
 from membudget.history.series import Series
 from membudget.report.formats.exposition import (
@@ -42,7 +42,12 @@ def _in_production(found: Sequence[Series]) -> Iterable[Family]:
 
 
 def _add(family: Family, series: Series, labels: dict[str, str]) -> None:
-    """Add one value per second. Of commits of one second, the newest counts."""
-    points = {int(time_of(point).timestamp()): point.line.value for point in series.points}
-    for time_s, value in sorted(points.items()):
-        family.add(figure(series.metric.definition.unit, value), labels, time_s)
+    """Add the points, those of each kind of machine as a series. Of commits of one second, the newest counts."""
+    by_machine: dict[str, dict[int, int]] = {}
+    for point in series.points:
+        machine = point.line.machine if series.metric not in IMAGE_METRICS else ""  # all measure the same size
+        by_machine.setdefault(machine, {})[int(time_of(point).timestamp())] = point.line.value
+    for machine, points in sorted(by_machine.items()):
+        of_machine = {**labels, "machine": machine} if machine else labels
+        for time_s, value in sorted(points.items()):
+            family.add(figure(series.metric.definition.unit, value), of_machine, time_s)

@@ -6,7 +6,7 @@ from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB
 from membudget.history.series import Point, Series
 from membudget.report.formats.history_openmetrics import render_openmetrics
-from tests.support.history import line
+from tests.support.history import MACHINE, line
 from tests.unit.report.formats.test_history import FOUND, TIME_S, series
 
 
@@ -29,12 +29,21 @@ def test_figures_that_production_has_too_are_there_by_its_names() -> None:
         series(45, 46, metric=Metric.PEAK_WORKING_SET), series(20, metric=Metric.SETTLED_WORKING_SET), series(40)
     )
     samples = families["container_memory_working_set_bytes"].samples
-    usual = {"job": "membudget", "container": "api", "image": "api"}
+    usual = {"job": "membudget", "container": "api", "image": "api", "machine": MACHINE}
     assert [(one.labels, one.value) for one in samples] == [
         ({**usual, "moment": "peak"}, 45 * MIB),
         ({**usual, "moment": "peak"}, 46 * MIB),
         ({**usual, "moment": "settled"}, 20 * MIB),
     ]
+
+
+def test_each_kind_of_machine_has_series_of_its_own() -> None:
+    """Memory of two kinds is not comparable. The size of an image is the same on all."""
+    for metric, machines in ((Metric.PEAK_RSS, [MACHINE, "other"]), (Metric.IMAGE_SIZE, [None, None])):
+        one, two = series(40, 41, metric=metric).points
+        moved = Point(one.commit, one.line.model_copy(update={"machine": "other"}))
+        samples = parsed(Series("api", metric, (moved, two)))[f"membudget_history_{metric}_bytes"].samples
+        assert [one.labels.get("machine") for one in samples] == machines
 
 
 def test_peak_rss_is_not_called_rss_of_cadvisor_because_it_has_shared_memory() -> None:
