@@ -193,8 +193,7 @@ def _index(commits: Sequence[MainCommit], sha: str | None) -> int | None:
 
 
 def _most(points: Sequence[Point]) -> tuple[Added, ...]:
-    steps = [
-        (now.line.value - before.line.value, now.commit) for before, now in pairwise(points) if not now.line.refresh
-    ]
+    """Return the commits that added most. Each counts from the last figure before it, which may be a refresh."""
+    steps = [(now.own.value - before.line.value, now.commit) for before, now in pairwise(points) if now.own is not None]
     largest = sorted((step for step in steps if step[0] > 0), key=lambda step: -step[0])[:MOST_NAMED]
     return tuple(Added(commit.sha, printable(commit.subject), growth) for growth, commit in largest)

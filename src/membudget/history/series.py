@@ -12,6 +12,8 @@ from membudget.history.line import HistoryLine, LineFault, SkippedLines, read_li
 
 Key = tuple[str, Metric]
 """An image and a metric."""
+_Figure = tuple[str, Metric, str | None]
+"""An image, a metric and the kind of machine. None for sizes of images, which are the same on all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +22,14 @@ class Point:
 
     commit: MainCommit
     line: HistoryLine
+    """What was measured last."""
+    replaced: HistoryLine | None = None
+    """What was measured first for the commit itself, if `line` is a later refresh."""
+
+    @property
+    def own(self) -> HistoryLine | None:
+        """The figure of the commit itself. None if there were only refreshes, which need not be due to the commit."""
+        return self.replaced if self.line.refresh else self.line
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +51,8 @@ def points_of(
     """Yield the usable points, in the order of `notes`. Notes about other commits than `commits` are left out.
 
     The branch says which commits count, so that lines of commits that were rewritten have no effect. Of several lines
-    about the same, the one measured last counts. `only` is a `line_filter`.
+    about the same, the one measured last counts, and a refresh keeps the line that it replaces beside it. `only` is a
+    `line_filter`.
     """
     known = {commit.sha: commit for commit in commits}
     for note in notes:
@@ -51,8 +62,11 @@ def points_of(
         if note.data is None:
             skipped.add(LineFault.TOO_LARGE, note.commit)
             continue
-        for line in last_measured(read_lines(note.commit, note.data, now, skipped, only)).values():
-            yield Point(commit, line)
+        lines = read_lines(note.commit, note.data, now, skipped, only)
+        last = last_measured(lines)
+        replaced = _replaced(lines) if any(line.refresh for line in last.values()) else {}
+        for line in last.values():
+            yield Point(commit, line, replaced.get(_figure_of(line)) if line.refresh else None)
 
 
 def last_measured(lines: Iterable[HistoryLine]) -> dict[Key, HistoryLine]:
@@ -63,6 +77,20 @@ def last_measured(lines: Iterable[HistoryLine]) -> dict[Key, HistoryLine]:
         if before is None or (before.time, before.text()) < (line.time, line.text()):
             found[line.image, line.metric] = line
     return found
+
+
+def _replaced(lines: Iterable[HistoryLine]) -> dict[_Figure, HistoryLine]:
+    """Return the line that was measured first for the commit itself, of each figure of one commit."""
+    found: dict[_Figure, HistoryLine] = {}
+    for line in lines:
+        before = found.get(_figure_of(line))
+        if not line.refresh and (before is None or (line.time, line.text()) < (before.time, before.text())):
+            found[_figure_of(line)] = line
+    return found
+
+
+def _figure_of(line: HistoryLine) -> _Figure:
+    return line.image, line.metric, None if line.metric in IMAGE_METRICS else line.machine
 
 
 def is_comparable(line: HistoryLine, machine: str) -> bool:

@@ -4,12 +4,13 @@ An image that nobody changes gets no figures from pushes. Its memory can move ne
 image, or by packages that its build installs (docs/adr/0043-nightly.md).
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from statistics import median_low
 
 from membudget.history.attempt_line import AttemptLine
+from membudget.history.line import HistoryLine
 from membudget.history.series import Point
 
 _ENOUGH_TIMES = 3
@@ -19,19 +20,36 @@ _ENOUGH_TIMES = 3
 def durations_ms(points: Iterable[Point], images: Collection[str]) -> dict[str, int]:
     """Return how long one side of each image took, in milliseconds. Images of which it is not known are left out.
 
-    `points` are newest first, and about one metric. They are read until enough is known of all images.
+    All times come from one kind of machine: the one that measured most of the images, or the newest of several. A
+    refresh uses no build cache, so its times count only if there are no others. `points` are newest first, and about
+    one metric. They are read until enough is known of all images.
     """
-    found: dict[str, list[int]] = {}
-    missing = set(images)
+    found: dict[_Comparable, dict[str, list[int]]] = {}
+    for line in _timed_lines(points):
+        known = found.setdefault(_Comparable(line.machine, line.refresh), {})
+        if line.image in images and line.took_ms is not None:
+            known.setdefault(line.image, []).append(line.took_ms)
+            if not line.refresh and len(known) == len(images) and min(map(len, known.values())) >= _ENOUGH_TIMES:
+                break
+    best = max(found, key=lambda kind: (bool(found[kind]), not kind.is_refresh, len(found[kind])), default=None)
+    times = found[best] if best is not None else {}
+    return {image: median_low(took[:_ENOUGH_TIMES]) for image, took in times.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class _Comparable:
+    """What lines have in common whose times can be compared."""
+
+    machine: str
+    is_refresh: bool
+
+
+def _timed_lines(points: Iterable[Point]) -> Iterator[HistoryLine]:
+    """Yield the lines, also those that a refresh replaced."""
     for point in points:
-        image, took_ms = point.line.image, point.line.took_ms
-        if image in missing and took_ms is not None:
-            found.setdefault(image, []).append(took_ms)
-            if len(found[image]) == _ENOUGH_TIMES:
-                missing.remove(image)
-        if not missing:
-            break
-    return {image: median_low(times) for image, times in found.items()}
+        yield point.line
+        if point.replaced is not None:
+            yield point.replaced
 
 
 @dataclass(frozen=True, slots=True)

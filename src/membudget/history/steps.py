@@ -12,7 +12,7 @@ from statistics import median_low
 from membudget.build.revision import MainCommit
 from membudget.core.errors import EnvironmentFault
 from membudget.core.metrics import IMAGE_METRICS, Metric
-from membudget.history.series import Point, Series
+from membudget.history.series import Series
 
 SUSPICIOUS = 0.003
 """The largest p-value of a suspected step."""
@@ -63,25 +63,35 @@ class Step:
 def suspected_steps(found: Iterable[Series]) -> tuple[Step, ...]:
     """Return the suspected steps of all series, oldest first within each image, metric and kind of machine.
 
-    Values that are only lower bounds are left out. Raises EnvironmentFault if Otava is not installed, also if there is
-    nothing to look at: whoever sets a job up learns it on the first day, and not with the first change.
+    A commit's own figure counts, and a refresh only if there is no other. Lower bounds are left out. Raises
+    EnvironmentFault if Otava is not installed, also if there is nothing to look at: whoever sets a job up learns it on
+    the first day, and not with the first change.
     """
     _require_otava()
     return tuple(step for series in found for step in _steps(series))
 
 
 def _steps(series: Series) -> Iterator[Step]:
-    by_machine: dict[str | None, list[Point]] = {}
+    by_machine: dict[str | None, list[_Value]] = {}
     for point in series.points:
-        if not point.line.lower_bound:
-            machine = None if series.metric in IMAGE_METRICS else point.line.machine
-            by_machine.setdefault(machine, []).append(point)
+        line = point.own or point.line
+        if not line.lower_bound:
+            machine = None if series.metric in IMAGE_METRICS else line.machine
+            by_machine.setdefault(machine, []).append(_Value(point.commit, line.value))
     for machine, points in by_machine.items():
         yield from _steps_of(series, machine, points)
 
 
-def _steps_of(series: Series, machine: str | None, points: Sequence[Point]) -> Iterator[Step]:
-    values = [point.line.value for point in points]
+@dataclass(frozen=True, slots=True)
+class _Value:
+    """What the search takes for the figure of a commit: its own one. A refresh counts where there is no other."""
+
+    commit: MainCommit
+    value: int
+
+
+def _steps_of(series: Series, machine: str | None, points: Sequence[_Value]) -> Iterator[Step]:
+    values = [point.value for point in points]
     changes = _change_points(values)
     bounds = [0, *(index for index, _ in changes), len(points)]
     medians = [median_low(values[begin:end]) for begin, end in pairwise(bounds)]

@@ -1,6 +1,7 @@
 """What a metric was at a time, from little of a history that may be large or hostile."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
 
 import pytest
 
@@ -89,6 +90,14 @@ def test_a_commit_that_did_not_change_the_image_is_not_named() -> None:
     lines = {4: at(4, 40), 6: at(6, 48, refresh=True), 7: at(7, 51)}
     found = then(Notes(lines))
     assert [(one.commit, one.growth // MIB) for one in found.added] == [(sha(7), 3)]
+
+
+def test_a_refresh_of_a_commit_does_not_hide_what_it_added() -> None:
+    """The newest commit grew, and was measured again with a new base image while it stayed the newest."""
+    later = {"time": NOW + timedelta(hours=1), "refresh": True}
+    lines = {4: at(4, 40), 6: at(6, 48) + at(6, 50, **later), 7: at(7, 51)}
+    found = then(Notes(lines))
+    assert [(one.commit, one.growth // MIB) for one in found.added] == [(sha(6), 8), (sha(7), 1)]
 
 
 def test_no_history_is_a_first_set_up() -> None:

@@ -3,9 +3,9 @@ from datetime import timedelta
 from membudget.build.history_place import Note
 from membudget.build.revision import MainCommit
 from membudget.core.metrics import Metric
-from membudget.history.line import LineFault, SkippedLines, line_filter
+from membudget.history.line import HistoryLine, LineFault, SkippedLines, line_filter
 from membudget.history.series import last_measured, points_of, series_of
-from tests.support.history import NOW, line, text
+from tests.support.history import MACHINE, NOW, line, text
 
 COMMITS = [MainCommit(sha * 40, 1_700_000_000 + number, f"commit {sha}") for number, sha in enumerate("abc")]
 A, B, C = (commit.sha for commit in COMMITS)
@@ -30,6 +30,33 @@ def test_of_two_lines_about_the_same_the_last_measured_counts() -> None:
     later = line(A, 50).model_copy(update={"time": NOW + timedelta(seconds=1)})
     for lines in ([line(A), later], [later, line(A)]):
         assert last_measured(lines) == {("api", Metric.PEAK_RSS): later}
+
+
+def test_a_refresh_keeps_the_first_figure_of_the_commit_itself_beside_it() -> None:
+    def changed(mib: float, minutes: int, **changes: object) -> HistoryLine:
+        return line(A, mib).model_copy(update={"time": NOW + timedelta(minutes=minutes), **changes})
+
+    first, again, refresh = changed(50, 1), changed(51, 2), changed(55, 3, refresh=True)
+    elsewhere = changed(10, 0, machine="another")
+    notes = [Note(A, text(refresh, again, first, elsewhere)), Note(B, text(line(B), changed(60, 0, commit=B)))]
+    points = [point for point in points_of(COMMITS, notes, NOW, SkippedLines()) if point.line.machine == MACHINE]
+    assert [(point.line.value, point.own and point.own.value) for point in points] == [
+        (refresh.value, first.value),
+        (line(B, 60).value, line(B, 60).value),
+    ]
+
+
+def test_a_commit_with_refreshes_alone_has_no_figure_of_its_own() -> None:
+    notes = [Note(A, text(line(A).model_copy(update={"refresh": True})))]
+    [point] = points_of(COMMITS, notes, NOW, SkippedLines())
+    assert point.own is None
+
+
+def test_the_size_of_an_image_is_its_own_on_any_machine() -> None:
+    size = line(A, 40, metric=Metric.IMAGE_SIZE)
+    later = {"time": NOW + timedelta(minutes=1), "machine": "another", "refresh": True}
+    points = list(points_of(COMMITS, [Note(A, text(size, size.model_copy(update=later)))], NOW, SkippedLines()))
+    assert size in [point.own for point in points]
 
 
 def test_a_note_that_was_too_large_is_counted() -> None:

@@ -53,6 +53,30 @@ def test_the_median_of_the_newest_three_times_counts() -> None:
     assert durations_ms([measured("api", 1), measured("web", 1, took_ms=7)], ["api", "web"]) == {"web": 7}
 
 
+def test_builds_without_a_cache_do_not_hide_how_long_an_image_usually_takes() -> None:
+    refreshes = [measured("calm", day, took_ms=600, refresh=True) for day in range(3)]
+    usual = [measured("calm", 5, took_ms=20), measured("busy", 6, took_ms=60)]
+    assert durations_ms([*refreshes, *usual], ["calm", "busy"]) == {"calm": 20, "busy": 60}
+
+
+def test_the_time_of_a_line_that_a_refresh_replaced_counts() -> None:
+    refresh, first = measured("api", 0, took_ms=600, refresh=True), measured("api", 5, took_ms=20)
+    assert durations_ms([Point(refresh.commit, refresh.line, first.line)], ["api"]) == {"api": 20}
+
+
+def test_times_of_refreshes_count_if_there_are_no_others() -> None:
+    points = [measured("api", 0, took_ms=600, refresh=True), measured("api", 1)]
+    assert durations_ms(points, ["api"]) == {"api": 600}
+
+
+def test_times_come_from_the_kind_of_machine_that_measured_most_images() -> None:
+    arm = [measured("api", 0, took_ms=900, machine="arm64"), measured("db", 1, took_ms=900, machine="arm64")]
+    amd = [measured(image, 2, took_ms=60, machine="amd64") for image in ("api", "web", "db")]
+    assert durations_ms([*arm, *amd], ["api", "db", "web"]) == {"api": 60, "db": 60, "web": 60}
+    assert durations_ms([*arm, amd[1]], ["api", "db", "web"]) == {"api": 900, "db": 900}
+    assert durations_ms([arm[0], amd[1]], ["api", "web"]) == {"api": 900}, "of equals, the newest"
+
+
 def test_points_are_read_until_enough_is_known() -> None:
     read = []
 

@@ -101,6 +101,35 @@ def test_lower_bounds_are_left_out() -> None:
     assert steps(Series("api", Metric.PEAK_RSS, (*found.points[:20], *cut))) == ()
 
 
+def refreshed(point: Point, mib: float) -> Point:
+    """A point whose commit was measured again, because its figure was old."""
+    later = line(point.commit.sha, mib).model_copy(update={"refresh": True})
+    return Point(point.commit, later, replaced=point.line)
+
+
+def test_a_refresh_of_an_old_commit_makes_no_step_there() -> None:
+    """Its base image had been updated. Without the refreshes, all commits have the same figure."""
+    found = series([40.0] * 40)
+    again = tuple(refreshed(point, 44) for point in found.points[20:])
+    assert steps(Series("api", Metric.PEAK_RSS, (*found.points[:20], *again))) == ()
+
+
+def test_a_refresh_hides_no_step() -> None:
+    """An update of the base image needs as much less as the commits had added."""
+    found = series([40.0] * 20 + [44.0] * 20)
+    again = tuple(refreshed(point, 40) for point in found.points[20:])
+    [step] = steps(Series("api", Metric.PEAK_RSS, (*found.points[:20], *again)))
+    assert (step.after, step.value_before, step.value_after) == (commit(40), 40 * MIB, 44 * MIB)
+
+
+def test_a_history_of_refreshes_alone_is_searched() -> None:
+    """Some teams measure only at night."""
+    found = series([40.0] * 20 + [44.0] * 20)
+    alone = [Point(one.commit, one.line.model_copy(update={"refresh": True})) for one in found.points]
+    [step] = steps(Series("api", Metric.PEAK_RSS, tuple(alone)))
+    assert step.after == commit(40)
+
+
 @pytest.mark.parametrize("found", [[], [series([40.0] * 20)], [series([40.0] * 20 + [44.0] * 20)]])
 def test_without_otava_the_error_says_what_to_install(found: list[Series], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "otava.analysis", None)
