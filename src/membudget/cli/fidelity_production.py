@@ -170,7 +170,7 @@ class _Source:
         return cls(None, _rows(Path(options.samples)), options.days, time.time())
 
     def seen(self, selector: Selector) -> Production | NotSeen:
-        """Return what was seen of the containers that match. Raises EnvironmentFault."""
+        """Return what was seen of the containers that match. Raises what the server or the selector raises."""
         if self.server is not None:
             return seen_in(self.server, selector, self.days, self.now_s)
         return seen_in_samples(self.rows, selector)

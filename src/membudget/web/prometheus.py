@@ -5,28 +5,18 @@ Source: https://prometheus.io/docs/prometheus/latest/querying/api/.
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from urllib.parse import urlencode
 
-import requests
 from pydantic import SecretStr
-from urllib3.exceptions import HTTPError
 
 from membudget.core.errors import EnvironmentFault, shortened
 from membudget.core.untrusted_text import printable_line
-from membudget.web.bounded_http import (
-    Allowance,
-    Deadline,
-    LimitExceeded,
-    Limits,
-    ask,
-    body,
-    bounded_session,
-)
+from membudget.web.bounded_http import Allowance, Deadline, Limits
 from membudget.web.metrics_login import MetricsAddress
+from membudget.web.metrics_requests import Got, NotGot, Purpose, Request, refusal, send
 from membudget.web.prometheus_answer import Answered, NotPrometheusError, Refused, read_answer
-from membudget.web.retries import Answer, Policy, Retries, Tried, repeated
+from membudget.web.retries import Policy, Retries, Tried, repeated
 
 MOST_ANSWER_BYTES = 4 << 20
 """Each query aggregates: its answer has some kilobytes."""
@@ -37,19 +27,9 @@ _IDLE_S = 120.0
 _RETRIES = Policy(tries=3, backoff_s=0.5, longest_wait_s=30, default_limit_wait_s=5)
 _LONGEST_WORDS = 300
 _NO_POST = 405
-
-
-@dataclass(frozen=True, slots=True)
-class _Got:
-    status: int
-    headers: Mapping[str, str]
-    content: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class _NoAnswer:
-    reason: str
-    is_final: bool = False
+_FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+_FIX = "name the address to which /api/v1/query can be added, such as https://prometheus.example.com"
+_PURPOSE = Purpose(missing="nothing answers queries", fix=_FIX)
 
 
 class Prometheus:
@@ -77,71 +57,45 @@ class Prometheus:
         return f"Prometheus({self._url!r})"
 
     def instant(self, query: str, time_s: float) -> Answered:
-        """Return the value of a query at a time, in seconds since the epoch. Raises EnvironmentFault."""
+        """Return the value of a query at a time, in seconds since the epoch.
+
+        Raises EnvironmentFault, or ConfigurationError if trying again cannot help.
+        """
         return self._answered("query", {"query": query, "time": f"{time_s:.0f}"})
 
     def over_time(self, query: str, begin_s: float, end_s: float, step_s: int) -> Answered:
-        """Return the values of a query at each step from `begin_s` to `end_s`. Raises EnvironmentFault."""
+        """Return the values of a query at each step from `begin_s` to `end_s`. Raises what `instant` raises."""
         times = {"start": f"{begin_s:.0f}", "end": f"{end_s:.0f}", "step": str(step_s)}
         return self._answered("query_range", {"query": query, **times})
 
     def _answered(self, endpoint: str, form: Mapping[str, str]) -> Answered:
         with self._allowance.spend() as deadline:
-            attempt = partial(self._tried, f"{self._url}/api/v1/{endpoint}", form, deadline)
+            attempt = partial(self._tried, f"/api/v1/{endpoint}", form, deadline)
             outcome = repeated(attempt, Retries(_RETRIES, deadline.left), self._sleep)
-        if isinstance(outcome, _NoAnswer):
-            raise EnvironmentFault(f"Prometheus {outcome.reason}", where=self._url)
+        if isinstance(outcome, NotGot):
+            raise outcome.fault
         return self._read(outcome)
 
-    def _tried(self, url: str, form: Mapping[str, str], deadline: Deadline) -> Tried[_Got | _NoAnswer]:
-        outcome = self._try(url, form, deadline, "POST")
-        if isinstance(outcome, _Got) and outcome.status == _NO_POST:
-            outcome = self._try(url, form, deadline, "GET")
-        if isinstance(outcome, _NoAnswer):
+    def _tried(self, path: str, form: Mapping[str, str], deadline: Deadline) -> Tried[Got | NotGot]:
+        limits = Limits(deadline, 2 * MOST_ANSWER_BYTES, _IDLE_S)
+        post = Request("POST", path, urlencode(form).encode(), _FORM)
+        outcome = send(self._address, post, limits, MOST_ANSWER_BYTES)
+        if isinstance(outcome, Got) and outcome.status == _NO_POST:
+            outcome = send(self._address, Request("GET", path, query=form), limits, MOST_ANSWER_BYTES)
+        if isinstance(outcome, NotGot):
             return Tried(outcome, outcome.is_final)
         # An answer of the API itself is final: a query that is too large stays too large.
         is_final = outcome.status < 500 or outcome.content.startswith(b"{")
-        return Tried(outcome, is_final and outcome.status != 429, Answer(outcome.status, outcome.headers))
+        return Tried(outcome, is_final and outcome.status != 429, outcome.answer)
 
-    def _try(self, url: str, form: Mapping[str, str], deadline: Deadline, method: str) -> _Got | _NoAnswer:
-        """Return the answer, or what prevented it, without the frames that hold the token."""
-        limits = Limits(deadline, 2 * MOST_ANSWER_BYTES, _IDLE_S)
-        is_post = method == "POST"
-        try:
-            with (
-                bounded_session(limits) as session,
-                ask(
-                    session,
-                    limits,
-                    method,
-                    url,
-                    login=self._address.login,
-                    headers={"Content-Type": "application/x-www-form-urlencoded"} if is_post else None,
-                    query=None if is_post else form,
-                    content=urlencode(form).encode() if is_post else None,
-                    follows=False,
-                ) as answer,
-            ):
-                headers = {name.lower(): value for name, value in answer.headers.items()}
-                return _Got(answer.status_code, headers, body(answer, MOST_ANSWER_BYTES))
-        except LimitExceeded as error:
-            return _NoAnswer(str(error), is_final=True)
-        except (requests.RequestException, HTTPError) as error:
-            return _NoAnswer(f"cannot be reached: {type(error).__name__}")
-
-    def _read(self, got: _Got) -> Answered:
-        if 300 <= got.status < 400:
-            fix = "name the address that answers itself. membudget does not send a token to another address"
-            raise EnvironmentFault("Prometheus redirects to another address", where=self._url, fix=fix)
-        if got.status in (401, 403):
-            what = "does not accept the login" if self._address.login is not None else "asks for a login"
-            raise EnvironmentFault(f"Prometheus {what} ({got.status})", where=self._url, fix="see --token-file")
+    def _read(self, got: Got) -> Answered:
+        if (refused := refusal(self._address, got, _PURPOSE)) is not None:
+            raise refused
         try:
             found = read_answer(got.content)
         except NotPrometheusError:
-            fix = "name the address to which /api/v1/query can be added, such as https://prometheus.example.com"
             what = f"the answer ({got.status}) does not come from Prometheus's API, or has too many series"
-            raise EnvironmentFault(what, where=self._url, fix=fix) from None
+            raise EnvironmentFault(what, where=self._url, fix=_FIX) from None
         if isinstance(found, Refused):
             said = shortened(printable_line(self._address.hide(found.said), 10 * _LONGEST_WORDS), _LONGEST_WORDS)
             fewer = "ask for fewer --days, or select fewer containers" if got.status in (422, 503) else None

@@ -21,9 +21,9 @@ def asked(url: str, secret: str | None = None, allowed_s: float = 60) -> Prometh
     return Prometheus(url, known, sleep=lambda _: None, allowed_s=allowed_s)
 
 
-def fault_of(response: Response, secret: str | None = None) -> str:
+def fault_of(response: Response, secret: str | None = None, kind: type[Exception] = EnvironmentFault) -> str:
     """How a query fails that is answered so."""
-    with prometheus_api(lambda _: response) as server, pytest.raises(EnvironmentFault) as raised:
+    with prometheus_api(lambda _: response) as server, pytest.raises(kind) as raised:
         asked(server.url, secret).instant("up", 0)
     return str(raised.value).replace(server.url, "URL")
 
@@ -68,7 +68,7 @@ def test_no_redirect_is_followed(status: int, taken: str) -> None:
     with (
         prometheus_api(lambda _: vector({})) as other,
         prometheus_api(partial(answer, other.url)) as server,
-        pytest.raises(EnvironmentFault, match="redirects to another address"),
+        pytest.raises(ConfigurationError, match=rf"the server redirects \({status}\)"),
     ):
         asked(server.url, TOKEN).instant("up", 0)
     assert other.requests == []
@@ -86,9 +86,6 @@ def test_a_value_that_is_no_number_from_0_is_none(value: str) -> None:
     [
         (refusal(400, "bad_data", "parse error"), "URL: Prometheus does not answer the query: parse error"),
         (refusal(422, "execution", "too many samples"), "too many samples\n  fix: ask for fewer --days"),
-        (Response("no", 401), "URL: Prometheus asks for a login (401)\n  fix: see --token-file"),
-        (Response("no", 403), "Prometheus asks for a login (403)"),
-        (Response("<html>", 404), "the answer (404) does not come from Prometheus's API"),
         (Response("{", 200), "does not come from Prometheus's API"),
         (Response("[" * 100_000, 200), "does not come from Prometheus's API"),
         (Response('{"status": "success"}', 200), "does not come from Prometheus's API"),
@@ -114,6 +111,24 @@ def test_what_fails_is_named(response: Response, said: str) -> None:
     assert "\x1b" not in fault
 
 
+@pytest.mark.parametrize(
+    ("response", "secret", "said"),
+    [
+        (Response("no\x1b", 401), None, "URL: the server asks for a login (401): no\n  fix: see --token-file"),
+        (Response("", 403), None, "the server asks for a login (403)\n"),
+        (Response("", 401), TOKEN, "the server refuses the login (401)\n"),
+        (Response("<html>", 404), None, "URL: nothing answers queries at this address (404): <html>\n  fix: name the"),
+        (Response("", 405), None, "nothing answers queries at this address (405)\n"),
+        (refusal(404, "not_found", "no such tenant"), None, "no such tenant"),
+    ],
+)
+def test_what_other_arguments_would_mend_is_no_fault_of_the_environment(
+    response: Response, secret: str | None, said: str
+) -> None:
+    """As for `metrics push`: trying again cannot help, so the exit code is 2."""
+    assert said in fault_of(response, secret, ConfigurationError)
+
+
 def test_a_server_that_is_overloaded_is_asked_again() -> None:
     answers = iter([Response("busy", 503), Response("busy", 429, {"Retry-After": "1"}), vector({"a": "1"})])
     with prometheus_api(lambda _: next(answers)) as server:
@@ -137,8 +152,9 @@ def test_a_warning_says_that_something_may_be_missing() -> None:
 def test_no_message_has_the_secret(secret: str) -> None:
     """Also if the server repeats it, in whatever form."""
     said = json.dumps({"status": "error", "error": f"bad token {secret} {secret.encode().hex(' ')}"})
+    kinds = {400: EnvironmentFault, 401: ConfigurationError, 500: EnvironmentFault}
     for response in (Response(said, 400), Response(secret, 401), Response(secret, 500)):
-        fault = fault_of(response, secret)
+        fault = fault_of(response, secret, kinds[response.status_code])
         assert secret not in fault
         assert "sesame-open" not in fault
     assert "0123456789" not in repr(asked("https://example.com", secret))
@@ -179,7 +195,7 @@ def test_a_login_is_sent_over_https_or_to_this_machine_alone() -> None:
 @pytest.mark.thorough
 @pytest.mark.parametrize("answer", ANSWERS)
 def test_what_is_sent_without_an_end_is_refused(answer: str) -> None:
-    with hostile_server(answer) as server, pytest.raises(EnvironmentFault, match=r"Prometheus|does not come from"):
+    with hostile_server(answer) as server, pytest.raises(EnvironmentFault, match=r"the server|does not come from"):
         asked(f"http://{server.host}").instant("up", 0)
     assert server.sent_bytes < 100 << 20
 
