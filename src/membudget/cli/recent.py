@@ -13,6 +13,7 @@ from membudget.cli.history_store import HistorySource, store_of
 from membudget.core.errors import MembudgetError
 from membudget.history.line import LARGEST_NOTE_BYTES
 from membudget.history.recent import MOST_COMMITS_BACK, recent_values
+from membudget.judge.measurement import FEWEST_RECENT
 
 _LONGEST_FETCH_S = 20.0
 """How long a fetch of the history may take if only the picture needs it."""
@@ -30,7 +31,7 @@ def with_recent(request: CheckRequest, repository: GitRepository, source: Histor
         ):
             return request
         commits = commits_before(request, repository, MOST_COMMITS_BACK)
-        if not commits or repository.is_shallow():  # a shallow clone does not know which commits the lines are about
+        if len(commits) < FEWEST_RECENT:  # such as in a shallow clone of head and base: nothing could be shown
             return request
         store = store_of(repository, source.place, source.token)
         if isinstance(store, GitHistory) and store.has_remote and _is_to_be_fetched(request):

@@ -43,6 +43,8 @@ class FailureStage(StrEnum):
 
 MOST_RECENT = 20
 """The most values of main that are shown."""
+FEWEST_RECENT = 3
+"""Fewer values of main are no trend, and are not shown."""
 Recent = Annotated[tuple[Annotated[int, Field(ge=0, le=2**62)], ...], Field(max_length=MOST_RECENT)]
 """Values of one metric."""
 _WITHOUT_IMAGE = (FailureStage.BUILD, FailureStage.IMAGE)

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from membudget.core.metric_words import format_value
 from membudget.core.metrics import Metric
 from membudget.core.untrusted_text import Quoted
-from membudget.judge.measurement import ImageMeasurement
+from membudget.judge.measurement import FEWEST_RECENT, ImageMeasurement
 from membudget.judge.metric import Verdict
 from membudget.report.findings import Finding
 from membudget.report.report import JudgedReport
@@ -14,8 +14,6 @@ from membudget.report.timeline import BLOCKS
 
 _METRICS = (Metric.PEAK_RSS, Metric.IMAGE_SIZE)
 """The first of these that an image has is shown."""
-_FEWEST = 3
-"""Fewer values of main are no trend."""
 _LEAST_SPAN = 0.2
 """The height of the bars stands for at least this share of the largest value, so that noise is flat."""
 _MOST_VISIBLE = 3
@@ -49,7 +47,7 @@ def _finding(image: ImageMeasurement) -> Finding | None:
     for metric in _METRICS:
         now, before = head.metrics.get(metric), image.recent.get(metric, ())
         if now is not None and now.value is not None and now.value >= 0:
-            if len(before) < _FEWEST:
+            if len(before) < FEWEST_RECENT:
                 return None
             lowest, highest, here = (format_value(metric, value) for value in (min(before), max(before), now.value))
             main = lowest if lowest == highest else f"{lowest} to {highest}"

@@ -69,13 +69,35 @@ def test_a_remote_that_never_answers_is_not_waited_for(repository: Repository, m
         assert recent(repository, request(repository, creep=False)) == []
 
 
-def test_a_shallow_clone_asks_nobody_and_shows_nothing(repository: Repository, tmp_path: Path) -> None:
-    record(repository, c0=50)
+def shallow(repository: Repository, folder: Path, depth: int) -> Repository:
     origin = repository.git("remote", "get-url", "origin")
-    repository.git("clone", "--quiet", "--depth=1", f"file://{origin}", str(tmp_path / "shallow"))
-    shallow = Repository(tmp_path / "shallow")
-    assert recent(shallow, request(shallow, creep=False)) == []
-    assert "refs/membudget" not in shallow.git("for-each-ref")
+    return clone(f"file://{origin}", folder, f"--depth={depth}")
+
+
+def test_a_clone_with_fewer_commits_than_a_picture_needs_asks_nobody(repository: Repository, tmp_path: Path) -> None:
+    """The base is one of the two commits of the workflow that `init` writes."""
+    record(repository, c2=30, c1=40, c0=50)
+    cut = shallow(repository, tmp_path / "shallow", 2)
+    assert recent(cut, request(cut, creep=False)) == []
+    assert "refs/membudget" not in cut.git("for-each-ref")
+
+
+def test_a_shallow_clone_shows_the_values_of_its_commits(repository: Repository, tmp_path: Path) -> None:
+    record(repository, c4=10, c2=30, c1=40, c0=50)
+    cut = shallow(repository, tmp_path / "shallow", 3)
+    assert recent(cut, request(cut, creep=False)) == [30, 40, 50]
+
+
+def test_the_order_of_a_shallow_clone_is_that_of_the_branch(repository: Repository, tmp_path: Path) -> None:
+    """What was merged is no value of main, also if it is within the depth."""
+    repository.git("checkout", "--quiet", "-b", "topic", "HEAD~1")
+    repository.commit("topic", {"other": "1"})
+    repository.git("checkout", "--quiet", "-")
+    repository.git("merge", "--quiet", "--no-ff", "-m", "merge", "topic")
+    repository.git("push", "--quiet", "origin", "HEAD:main")
+    record(repository, **{"c0^2": 99}, c2=30, c1=40, c0=50)
+    cut = shallow(repository, tmp_path / "shallow", 3)
+    assert recent(cut, request(cut, creep=False)) == [30, 40, 50]
 
 
 def test_a_folder_in_the_working_tree_is_not_read(repository: Repository) -> None:
