@@ -34,7 +34,10 @@ def commit_pages(remote: str | None, environ: Mapping[str, str]) -> str | None:
 
 
 def checked_prefix(address: str) -> str | None:
-    """Return an address that a page may link to, without a login in it. None for any other."""
+    """Return an address that a page may link to, without a login in it. None for any other.
+
+    cgit, gitweb and others have the commit in a query: `https://git.example.com/shop/commit/?id=`.
+    """
     try:
         parts = urlsplit(address)
         port = parts.port
@@ -43,7 +46,9 @@ def checked_prefix(address: str) -> str | None:
     host = (parts.hostname or "") + (f":{port}" if port is not None else "")
     if parts.scheme not in ("http", "https") or not _HOST.fullmatch(host) or len(address) > _LONGEST:
         return None
-    return f"{parts.scheme}://{host}{quote(parts.path, safe='/~%-._')}"
+    query, fragment = (quote(text, safe="/~%-._=&;:+,?") for text in (parts.query, parts.fragment))
+    path = quote(parts.path, safe="/~%-._")
+    return f"{parts.scheme}://{host}{path}{'?' * bool(query)}{query}{'#' * bool(fragment)}{fragment}"
 
 
 def _of_remote(remote: str) -> str | None:
@@ -64,4 +69,5 @@ def _of_remote(remote: str) -> str | None:
     if form is None:
         return None
     place = f"{host}:{port}" if port is not None else host
+    path = path.replace("?", "%3F").replace("#", "%23")
     return checked_prefix(f"{scheme}://{place}/{path.strip('/').removesuffix('.git')}{form}")

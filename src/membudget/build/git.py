@@ -3,6 +3,7 @@
 import os
 import posixpath
 import shutil
+import string
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -217,7 +218,7 @@ class GitRepository:
 
     def uncommitted(self) -> list[str]:
         """Return the tracked files that differ from HEAD."""
-        return self._run("diff", "--name-only", "HEAD", "--").splitlines()
+        return [name for name in self._run("diff", "--name-only", "HEAD", "--").split("\n") if name]
 
     @contextmanager
     def checkout(self, commit: Commit, folder: Path) -> Iterator[Path]:
@@ -289,7 +290,7 @@ class GitRepository:
         self._try("worktree", "remove", "--force", "--force", str(folder))
 
     def _run(self, *arguments: str) -> str:
-        return self._bytes(*arguments).decode(errors="replace").strip()
+        return self._bytes(*arguments).decode(errors="replace").strip(string.whitespace)  # a name may end with others
 
     def _bytes(self, *arguments: str, folder: Path | None = None) -> bytes:
         return self._checked(arguments, folder).stdout

@@ -171,7 +171,7 @@ class GitHistory:
         if self._place.kind is not PlaceKind.NOTES:
             return dict(lines)
         asked = "".join(f"{commit}^{{commit}}\n" for commit in lines).encode()
-        said = self._git("cat-file", "--batch-check=%(objecttype)", given=asked).stdout.decode().splitlines()
+        said = self._git("cat-file", "--batch-check=%(objecttype)", given=asked).stdout.decode().split("\n")[:-1]
         return {commit: text for (commit, text), kind in zip(lines.items(), said, strict=True) if kind == "commit"}
 
     def _is_damaged(self) -> EnvironmentFault:
@@ -197,7 +197,7 @@ class GitHistory:
         done = self._git(*arguments)
         if done.returncode != 0 or b"broken ref" in done.stderr:
             raise self._repository.fault(arguments, done)
-        listed = dict(line.split(" ") for line in done.stdout.decode().splitlines())
+        listed = dict(line.split(" ") for line in done.stdout.decode(errors="replace").split("\n")[:-1])
         return listed.get(ref)
 
     def _entries(self, tip: str | None) -> Iterator[tuple[str, _Entry]]:

@@ -43,8 +43,10 @@ def tag_names(repository: GitRepository) -> dict[str, list[str]]:
     """Return the names of this clone's tags, by the commit that they name. Raises EnvironmentFault."""
     form = "%(if)%(*objectname)%(then)%(*objectname)%(else)%(objectname)%(end)%00%(refname:lstrip=2)"
     found: dict[str, list[str]] = {}
-    for record in repository.said("for-each-ref", f"--format={form}", "refs/tags").splitlines():
+    for record in repository.said("for-each-ref", f"--format={form}", "refs/tags").split("\n"):
         sha, _, name = record.partition("\0")
+        if not name:
+            continue  # there are no tags
         found.setdefault(sha, []).append(name)
     return found
 

@@ -128,7 +128,7 @@ class GitRemote:
             return {}
         if done.returncode != 0:
             raise self.fault(arguments, done)
-        pairs = (line.split("\t", 1) for line in done.stdout.decode(errors="replace").splitlines() if "\t" in line)
+        pairs = (line.split("\t", 1) for line in done.stdout.decode(errors="replace").split("\n") if "\t" in line)
         return {ref: sha for sha, ref in pairs}
 
     @property

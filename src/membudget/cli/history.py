@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from membudget.build.history_place import joined, parse_place
 from membudget.cli.history_reading import chosen_series, fetched_store, metrics_of, opened_store
 from membudget.cli.history_store import keep, lines_of_report, store_of, text_of
 from membudget.core.errors import ConfigurationError, ExitCode, shortened
-from membudget.core.files import write_text
+from membudget.core.files import STDOUT, write_or_print
 from membudget.history.line import LARGEST_NOTE_BYTES, SkippedLines
 from membudget.history.series import Series
 from membudget.publish import workflow
@@ -51,17 +50,14 @@ def _show(found: Sequence[Series], sentences: Sequence[str], options: argparse.N
         case "openmetrics":
             text = render_openmetrics(found)
         case _:
-            if options.output is not None:
+            if options.output not in (None, STDOUT):
                 what = f"--output is not for --format {options.format}"
                 raise ConfigurationError(what, fix="use csv, json or openmetrics")
             if found:
                 is_chart = options.format == "chart"
                 workflow.show(history_chart.render_charts(found) if is_chart else formats.render_table(found))
             return
-    if options.output is not None:
-        write_text(text, Path(options.output), f"the history as {options.format}")
-    else:
-        sys.stdout.write(text)
+    write_or_print(text, options.output, f"the history as {options.format}")
 
 
 def record(options: argparse.Namespace) -> ExitCode:

@@ -1,14 +1,13 @@
 """Runs `membudget history badge`: the newest figure of an image and its budget. No engine."""
 
 import argparse
-import sys
 from pathlib import Path
 
 from membudget.build.git import GitRepository
 from membudget.build.git_main import main_commits
 from membudget.cli.history_reading import fetched_store, metrics_of, points_in
 from membudget.core.errors import ExitCode, shortened
-from membudget.core.files import write_text
+from membudget.core.files import write_or_print
 from membudget.core.metrics import Metric
 from membudget.history.line import HistoryLine, SkippedLines, line_filter
 from membudget.history.standing import Newest
@@ -28,11 +27,7 @@ def badge(options: argparse.Namespace) -> ExitCode:
         warn(f"the history has no {metric} of {shortened(options.image)}, so the badge says `unknown`")
     label = options.label if options.label is not None else metric.definition.label
     render = render_svg if options.format == "svg" else render_shields
-    text = render(Newest.of(metric, line), label)
-    if options.output is not None:
-        write_text(text, Path(options.output), "the badge")
-    else:
-        sys.stdout.write(text)
+    write_or_print(render(Newest.of(metric, line), label), options.output, "the badge")
     return ExitCode.WITHIN_BUDGET
 
 

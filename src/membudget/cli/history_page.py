@@ -12,7 +12,7 @@ from membudget.build.git_main import main_commits, tag_names
 from membudget.build.revision import MainCommit
 from membudget.cli.history_reading import chosen_series, fetched_store, metrics_of
 from membudget.core.errors import ConfigurationError, EnvironmentFault, ExitCode, shortened
-from membudget.core.files import write_text
+from membudget.core.files import STDOUT, write_or_print
 from membudget.history.line import SkippedLines
 from membudget.history.marked_steps import marked_steps
 from membudget.history.series import Series
@@ -48,9 +48,10 @@ def page(options: argparse.Namespace) -> ExitCode:
     )
     for remark in trends.remarks:
         warn(remark)
-    write_text(render(trends), Path(options.output), "the page")
+    write_or_print(render(trends), options.output, "the page")
     images = len({series.image for series in found})
-    print(f"{options.output} shows {_count(images, 'image')} over {_count(len(commits), 'commit')}")
+    if options.output != STDOUT:
+        print(f"{options.output} shows {_count(images, 'image')} over {_count(len(commits), 'commit')}")
     return ExitCode.WITHIN_BUDGET
 
 

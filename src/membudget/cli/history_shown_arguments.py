@@ -57,7 +57,9 @@ def add_page(kinds: "argparse._SubParsersAction[argparse.ArgumentParser]") -> ar
         help="web address that the ID of a commit is added to, such as https://git.example.com/shop/commit/"
         " (default: that of the job's server or of the remote `origin`, if it is known)",
     )
-    command.add_argument("--output", default="trend.html", metavar="FILE", help="file to write (default: %(default)s)")
+    command.add_argument(
+        "--output", default="trend.html", metavar="FILE", help="file to write, or - to print it (default: %(default)s)"
+    )
     command.set_defaults(handler=_page)
     return command
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from rich.console import Console, RenderableType
 
 from membudget.core.errors import ConfigurationError, ExitCode
-from membudget.core.files import DEFAULT_REPORT, write_text
+from membudget.core.files import DEFAULT_REPORT, STDOUT, write_text
 from membudget.core.untrusted_text import json_without_commands
 from membudget.publish import workflow
 from membudget.publish.fit_file import read_check_or_fit
@@ -48,15 +48,16 @@ def show(options: argparse.Namespace) -> ExitCode:
         raise ConfigurationError("-v and -q are for --format terminal", fix="leave them out")
     path = Path(options.report)
     report = read_check_or_fit(path)
-    is_screen = options.output is None and sys.stdout.isatty()
+    output = options.output if options.output != STDOUT else None
+    is_screen = output is None and sys.stdout.isatty()
     if isinstance(report, FitReport):
         text = _of_fit(report, options.format, detail, is_screen=is_screen)
     elif options.format == "terminal":
         text = _for_terminal(terminal.render(report.judged(), detail, _more_of(path)), is_screen=is_screen)
     else:
         text = _RENDERINGS[options.format](report.judged())
-    if options.output is not None:
-        write_text(text, Path(options.output), f"the report as {options.format}")
+    if output is not None:
+        write_text(text, Path(output), f"the report as {options.format}")
         return ExitCode.WITHIN_BUDGET
     # The report quotes output of builds and workloads, which must not contain commands for a workflow's runner. Formats
     # for programs escape them, and would be invalid with more lines around them.

@@ -7,6 +7,7 @@ may have committed.
 import errno
 import os
 import stat
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ _CHUNK_BYTES = 1 << 20
 OWN_FOLDER = ".membudget"
 """The folder in the working tree for everything that membudget writes there unless the user names another place."""
 DEFAULT_REPORT = f"{OWN_FOLDER}/report.json"
+STDOUT = "-"
+"""The name of standard output, as other programs have it."""
 _IGNORE_FILE = ".gitignore"
 _IGNORES_ALL = b"# Made by membudget. Git ignores this folder.\n*\n"
 
@@ -67,6 +70,14 @@ def write_whole(path: Path, data: bytes, mode: int = 0o600) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def write_or_print(text: str, output: str | None, what: str) -> None:
+    """Write a file, or print the text if `output` is None or "-". Raises EnvironmentFault as `write_text` does."""
+    if output is None or output == STDOUT:
+        sys.stdout.write(text)
+    else:
+        write_text(text, Path(output), what)
 
 
 def write_text(text: str | bytes, path: Path, what: str) -> None:

@@ -24,6 +24,7 @@ GITHUB = {"GITHUB_SERVER_URL": "https://git.example.com", "GITHUB_REPOSITORY": "
         ("https://forgejo.example.com:3000/octo/shop.git", "https://forgejo.example.com:3000/octo/shop/commit/"),
         ("https://x-access-token:ghs_secret@github.com/octo/shop.git", "https://github.com/octo/shop/commit/"),
         ('https://github.com/octo/a"><script>.git', "https://github.com/octo/a%22%3E%3Cscript%3E/commit/"),
+        ("git@github.com:octo/a?b#c.git", "https://github.com/octo/a%3Fb%23c/commit/"),
         ("https://git.example.com/octo/shop.git", None),
         ("/srv/git/github.com/shop.git", None),
         ("file:///srv/gitlab/shop.git", None),
@@ -45,7 +46,25 @@ def test_the_server_of_the_job_comes_first() -> None:
     assert commit_pages(None, {"CI_PROJECT_URL": "javascript:alert(1)"}) is None
 
 
-@given(st.text(max_size=80), st.sampled_from(["", "https://github.com/", "git@gitlab.com:", "javascript:", "https://"]))
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://git.kernel.org/pub/scm/linux.git/commit/?id=",
+        "https://git.example.com/?p=shop.git;a=commit;h=",
+        "https://git.example.com/view?repo=octo/shop&commit=",
+        "https://git.example.com/app#/commit/",
+    ],
+)
+def test_a_query_of_cgit_or_gitweb_is_kept(address: str) -> None:
+    assert checked_prefix(address) == address
+
+
+@given(
+    st.text(max_size=80),
+    st.sampled_from(
+        ["", "https://github.com/", "https://git.example.com/?", "git@gitlab.com:", "javascript:", "https://"]
+    ),
+)
 def test_whatever_comes_in_only_web_addresses_without_logins_come_out(text: str, start: str) -> None:
     for found in (commit_pages(start + text, {}), checked_prefix(start + text)):
         if found is not None:

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from membudget.build.git import GitRepository
-from membudget.build.git_main import commit_at, commits_after, main_commits, newest_of, tagged_commits
+from membudget.build.git_main import commit_at, commits_after, main_commits, newest_of, tag_names, tagged_commits
 from membudget.build.revision import MainCommit
 from membudget.core.errors import ConfigurationError, EnvironmentFault
 from tests.support.repository import Repository
@@ -42,6 +42,17 @@ def test_a_tag_of_a_tag_names_its_commit(tmp_path: Path) -> None:
     repository.git("tag", "--annotate", "--message", "two", "v2", "v1")
     repository.git("tag", "tree", "HEAD^{tree}")
     assert tagged_commits(GitRepository(repository.folder)) == {first}
+
+
+@pytest.mark.parametrize("separator", ["\u2028", "\x85", "\u2029"])
+def test_a_tag_with_a_line_separator_in_its_name_is_one_tag(tmp_path: Path, separator: str) -> None:
+    repository = Repository.new(tmp_path / "repository")
+    first = repository.commit("first")
+    names = [f"a{separator}b", f"z{separator}"]
+    for name in names:
+        repository.git("tag", name)
+    assert tag_names(GitRepository(repository.folder)) == {first: names}
+    assert tag_names(GitRepository(Repository.new(tmp_path / "empty").folder)) == {}
 
 
 def test_what_git_cannot_read_is_never_taken_for_nothing(tmp_path: Path) -> None:

@@ -34,6 +34,15 @@ def remote(one: Repository, server: str = "https://git.example", longest_s: floa
     return GitRemote(GitRepository(one.folder), Credentials(server, TOKEN), longest_s=longest_s)
 
 
+def test_a_ref_with_a_line_separator_in_its_name_stands_for_no_other(one: Repository) -> None:
+    """As two lines, it would look like the ref `main`."""
+    one.commit("second")
+    one.git("push", "--quiet", "origin", "HEAD:refs/heads/main\u2028x")
+    found = remote(one).refs("refs/heads/*")
+    assert set(found) == {"refs/heads/main", "refs/heads/main\u2028x"}
+    assert found["refs/heads/main"] == one.git("rev-parse", "HEAD~1")
+
+
 def test_a_login_of_the_clone_is_not_doubled(one: Repository) -> None:
     one.git("remote", "set-url", "origin", "https://git.example/o.git")
     assert LOGIN in str(remote(one).environ())

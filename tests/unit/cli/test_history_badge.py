@@ -43,6 +43,12 @@ def test_it_is_written_to_a_file(repository: Repository) -> None:
     assert "<title>api peak: 73 of 96 MiB</title>" in (repository.folder / "badge.svg").read_text()
 
 
+def test_a_dash_prints_the_badge(repository: Repository, capsys: pytest.CaptureFixture[str]) -> None:
+    assert badge("api", "--output", "-") == 0
+    assert "73 of 96 MiB" in capsys.readouterr().out
+    assert not (repository.folder / "-").exists()
+
+
 def test_an_image_without_figures_is_unknown(repository: Repository, capsys: pytest.CaptureFixture[str]) -> None:
     assert badge("web", "--format", "shields") == 0
     said = capsys.readouterr()

@@ -70,6 +70,12 @@ def test_commits_have_links_if_their_address_is_known(repository: Repository) ->
     assert "secret" not in (repository.folder / "trend.html").read_text()
 
 
+def test_a_dash_prints_the_page(repository: Repository, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["history", "page", "--no-fetch", "--output", "-"]) == 0
+    assert len(data(capsys.readouterr().out)["images"]) == 2
+    assert not (repository.folder / "-").exists()
+
+
 def test_what_is_no_address_is_refused(repository: Repository, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["history", "page", "--commit-pages", "javascript:alert(1)//"]) == 2
     assert "is not a web address" in capsys.readouterr().err

@@ -61,6 +61,15 @@ def test_each_format_goes_to_a_file_or_to_standard_output(
     assert capsys.readouterr().out == ""
 
 
+def test_a_dash_prints_the_report(
+    path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["report", path, "--format", "junit", "--output", "-"]) == 0
+    assert "<testsuite" in capsys.readouterr().out
+    assert not (tmp_path / "-").exists()
+
+
 @pytest.mark.thorough
 def test_a_check_prints_the_same_json_as_its_report(
     path: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
