@@ -23,7 +23,8 @@ from benchmarks import recorded_noise
 from benchmarks.false_alarms import spread
 from membudget.build.revision import MainCommit
 from membudget.check.step_pair import MOST_TRIALS, Answer, Compared
-from membudget.check.step_search import Suspect, search
+from membudget.check.step_search import search
+from membudget.check.step_suspect import Suspect
 from membudget.core.metrics import Metric
 from membudget.core.quantities import format_size
 from membudget.history.series import Point, Series

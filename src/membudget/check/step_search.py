@@ -5,16 +5,16 @@ between them, as `git bisect` does, and skips those that do not build or do not 
 with its own parent, and that comparison alone is told.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Protocol
 
 from membudget.build.revision import MainCommit
 from membudget.check.step_pair import Answer, Compared, compared_before
+from membudget.check.step_suspect import Suspect
 from membudget.core.errors import brief
-from membudget.core.metrics import Metric
-from membudget.history.step_line import StepOutcome
+from membudget.history.step_line import MOST_SKIPPED, StepOutcome
 from membudget.report.report import JudgedReport, Report
 
 _STEP_SHARE = 0.25
@@ -24,28 +24,12 @@ _COMMIT_SHARE = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Suspect:
-    """A suspected step, and the commits that may have done it."""
-
-    image: str
-    metric: Metric
-    growth: int
-    """The suspected growth, or the drop if more is better, in the metric's unit."""
-    commits: Sequence[MainCommit]
-    """The first one lies before the step, and the last one has it. Oldest first."""
-    likely: Sequence[str] = ()
-    """The commits that are most likely next to the step, which are tried first."""
-    is_confirmed: bool = False
-    """Whether an earlier search has compared the first with the last one."""
-
-
-@dataclass(frozen=True, slots=True)
 class SkippedCommit:
     """A commit that could not be measured, so that it may be this one."""
 
     commit: MainCommit
     reason: str
-    """Text from outside."""
+    """Text from outside. Empty if an earlier run could not measure it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +47,10 @@ class Searched:
     """The comparison of the two, if the step is confirmed."""
     reason: str = ""
     """Why nothing can be compared: text from outside."""
+    whole: tuple[MainCommit, MainCommit] | None = None
+    """The two commits between which the growth was confirmed, if the search is not finished."""
+    is_spread: bool = False
+    """Whether the two commits at the end of the search did not prove it, so that only `whole` is left to compare."""
 
 
 def proven_by(suspect: Suspect, report: Report) -> Searched | None:
@@ -108,21 +96,25 @@ class _Search:
     last: int = field(init=False)
     whole: Compared | None = None
     """The comparison of all commits, if it was made in this run."""
+    is_spread: bool = False
+    """Whether the comparison of `first` with `last` proved nothing."""
 
     def __post_init__(self) -> None:
-        self.last = len(self.suspect.commits) - 1
+        begun = self.suspect.begun
+        self.last = self._end
+        if begun is not None:
+            self.first, self.last, self.is_spread = begun.since, begun.until, begun.is_spread
+            self.skipped = dict.fromkeys(begun.skipped, "")
 
     def run(self) -> Searched | None:
         if not self.has_time():
             return None
-        if not self.suspect.is_confirmed:
-            self.whole = self._compared(0, self.last, _STEP_SHARE, is_told=self.last == 1)
-            if self.whole.answer is Answer.NOT_MEASURED:
-                return self._ended(StepOutcome.NOT_MEASURED, reason=brief(self.whole.reason))
-            if self.whole.answer is not Answer.GREW:
-                return self._ended(StepOutcome.NOT_CONFIRMED)
-            if self.last == 1:
-                return self._ended(StepOutcome.CONFIRMED, self.whole.report)
+        if self.is_spread:
+            return self._spread()
+        if self.suspect.begun is None:
+            self.whole = self._compared(0, self._end, _STEP_SHARE, is_told=self._end == 1)
+            if self.whole.answer is not Answer.GREW or self._end == 1:
+                return self._judged(self.whole)
         while (place := self._next()) is not None:
             if not self.has_time():
                 return self._ended(StepOutcome.NARROWED)
@@ -145,29 +137,44 @@ class _Search:
     def _next(self) -> int | None:
         """Return which commit to try: a likely one, or the one nearest to the middle. None if none is left."""
         left = [place for place in range(self.first + 1, self.last) if place not in self.skipped]
+        if self.last - self.first - 1 - len(left) >= MOST_SKIPPED:
+            return None  # no more of them can be remembered
         likely = [place for place in left if self.suspect.commits[place].sha in self.suspect.likely]
         middle = (self.first + self.last) // 2
         return likely[-1] if likely else min(left, key=lambda place: abs(place - middle), default=None)
 
     def _proven(self) -> Searched:
-        """Compare the two commits at the end of the search with each other: the step is told if this one grew.
-
-        If it did not, the growth is spread over several commits.
-        """
+        """Compare the two commits at the end of the search with each other: the step is told if this one grew."""
         if not self.has_time():
             return self._ended(StepOutcome.NARROWED)
         found = self._compared(self.first, self.last, _COMMIT_SHARE, is_told=True)
         if found.answer is Answer.GREW:
             return self._ended(StepOutcome.CONFIRMED, found.report)
-        self.first, self.last = 0, len(self.suspect.commits) - 1
+        if (self.first, self.last) == (0, self._end):
+            return self._judged(found)  # so much growth is not certain, and more is not either
+        return self._spread()
+
+    def _spread(self) -> Searched:
+        """Compare all commits, because no single one did it."""
+        self.first, self.last, self.is_spread = 0, self._end, True
         self.skipped.clear()
         if self.whole is None or self.whole.report is None:
             if not self.has_time():
                 return self._ended(StepOutcome.NARROWED)
-            self.whole = self._compared(self.first, self.last, _STEP_SHARE, is_told=True)
-        if self.whole.answer is Answer.GREW:
-            return self._ended(StepOutcome.CONFIRMED, self.whole.report)
+            self.whole = self._compared(0, self._end, _STEP_SHARE, is_told=True)
+        return self._judged(self.whole)
+
+    def _judged(self, found: Compared) -> Searched:
+        """Return what a comparison of the first and the last commit says."""
+        if found.answer is Answer.NOT_MEASURED:
+            return self._ended(StepOutcome.NOT_MEASURED, reason=brief(found.reason))
+        if found.answer is Answer.GREW:
+            return self._ended(StepOutcome.CONFIRMED, found.report)
         return self._ended(StepOutcome.NOT_CONFIRMED)
+
+    @property
+    def _end(self) -> int:
+        return len(self.suspect.commits) - 1
 
     def _compared(self, base: int, head: int, share: float, *, is_told: bool = False) -> Compared:
         commits = self.suspect.commits
@@ -176,7 +183,14 @@ class _Search:
     def _ended(self, outcome: StepOutcome, report: JudgedReport | None = None, reason: str = "") -> Searched:
         commits = self.suspect.commits
         return Searched(
-            outcome, commits[self.first], commits[self.last], tuple(self._between()), report=report, reason=reason
+            outcome,
+            commits[self.first],
+            commits[self.last],
+            tuple(self._between()),
+            report,
+            reason,
+            (commits[0], commits[-1]),
+            self.is_spread,
         )
 
     def _between(self) -> Iterator[SkippedCommit]:

@@ -15,7 +15,8 @@ from membudget.build.revision import BaseRequest, MainCommit
 from membudget.check import check as check_use_case
 from membudget.check.check import CheckRequest
 from membudget.check.step_pair import Answer, Compared, compared, of_commits, of_image
-from membudget.check.step_search import Searched, Suspect, proven_by, search
+from membudget.check.step_search import Searched, proven_by, search
+from membudget.check.step_suspect import Suspect, suspect_of
 from membudget.cli.backfill import Reuse, commit_tools
 from membudget.cli.history_reading import chosen_series, metrics_of
 from membudget.cli.history_store import HistoryStore, keep, pushable, store_of
@@ -29,7 +30,7 @@ from membudget.core.untrusted_text import printable
 from membudget.engine.connection import Engine
 from membudget.history.line import SkippedLines
 from membudget.history.record import machine_class
-from membudget.history.step_line import StepLine, StepLines, StepOutcome, earlier_search, places_of, search_range
+from membudget.history.step_line import MOST_SKIPPED, StepLine, StepLines, StepOutcome, earlier_search, places_of
 from membudget.history.steps import Step, suspected_steps
 from membudget.publish.servers import registry
 from membudget.publish.steps import told_step
@@ -39,7 +40,6 @@ from membudget.report.formats.history import skipped_words
 from membudget.report.formats.steps import ListedStep, render_table, render_text
 from membudget.report.step_words import OUTCOMES
 from membudget.report.steps_report import (
-    MOST_SKIPPED,
     MOST_STEPS,
     STEPS_VERSION,
     SkippedRevision,
@@ -111,7 +111,7 @@ class _Suspicions:
         places = places_of([commit.sha for commit in commits])
         return cls(
             commits,
-            [ListedStep(step, earlier_search(step, searches.found, places, now)) for step in found],
+            [ListedStep(step, earlier_search(step, searches.found, places, now, found)) for step in found],
             searches.found,
             skipped,
         )
@@ -126,7 +126,16 @@ def _confirm(
         machine = machine_class(info.platform, info.cgroup_version, info.cpus)
         wanted = list(_wanted(found.listed, machine, is_again=options.again))
         clock = _Clock(options.time_budget)
-        run = _Run(found.commits, store, machine, clock, len(wanted), list(found.searches), options.output is not None)
+        run = _Run(
+            found.commits,
+            store,
+            machine,
+            clock,
+            len(wanted),
+            list(found.searches),
+            options.output is not None,
+            [one.step for one in found.listed],
+        )
         try:
             if wanted:
                 request = _request(repository, options)
@@ -211,6 +220,8 @@ class _Run:
     """What the history says about searches, and what this run has found."""
     is_told_later: bool
     """Whether `--tell` has to tell the confirmed steps, and to remember them."""
+    suspected: Sequence[Step] = ()
+    """All suspected steps, also those that are known."""
     done: list[StepReport] = field(default_factory=list)
     lines: dict[str, bytes] = field(default_factory=dict)
 
@@ -241,25 +252,13 @@ class _Run:
         return True
 
     def _suspect(self, one: ListedStep, *, is_again: bool) -> Suspect:
-        step, places = one.step, places_of([commit.sha for commit in self.commits])
-        begun = one.earlier if not is_again and one.earlier is not None else None
-        if begun is not None:
-            first, last = places[begun.since], places[begun.commit]
-        else:
-            first, last = search_range(step, () if is_again else self.searches, places)
-        found_here = [part for done in self.done if done.image == step.image for part in (done.since, done.until)]
-        return Suspect(
-            step.image,
-            step.metric,
-            abs(step.growth),
-            self.commits[first : last + 1],
-            (step.before.sha, step.after.sha, *found_here),
-            is_confirmed=begun is not None,
-        )
+        found_here = [part for done in self.done if done.image == one.step.image for part in (done.since, done.until)]
+        earlier, searches = (one.earlier, self.searches) if not is_again else (None, ())
+        return suspect_of(one.step, earlier, searches, self.commits, found_here)
 
     def _is_confirmed(self, step: Step) -> bool:
         places = places_of([commit.sha for commit in self.commits])
-        known = earlier_search(step, self.searches, places, datetime.now(UTC))
+        known = earlier_search(step, self.searches, places, datetime.now(UTC), self.suspected)
         return known is not None and known.outcome is StepOutcome.CONFIRMED
 
     def _keep(self, report: StepReport) -> None:
@@ -310,5 +309,7 @@ def step_report(step: Step, found: Searched) -> StepReport:
             SkippedRevision(sha=one.commit.sha, reason=one.reason[:500]) for one in found.skipped[:MOST_SKIPPED]
         ),
         reason=found.reason[:500],
+        whole=(found.whole[0].sha, found.whole[1].sha) if found.whole is not None else None,
+        is_spread=found.is_spread,
         report=report,
     )

@@ -113,4 +113,7 @@ def step_line(step: StepReport, machine: str) -> StepLine:
         time=datetime.now(UTC),
         machine=machine,
         membudget=VERSION,
+        skipped=tuple(one.sha for one in step.skipped),
+        whole=step.whole if step.whole != (step.since, step.until) else None,
+        is_spread=step.is_spread,
     )

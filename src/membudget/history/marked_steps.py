@@ -75,8 +75,9 @@ def _around(series: Series, line: StepLine, places: Mapping[str, int]) -> tuple[
 def _suspected(
     suspected: Iterable[Step], searches: Sequence[StepLine], places: Mapping[str, int], now: datetime
 ) -> Iterator[MarkedStep]:
-    for step in suspected:
-        search = earlier_search(step, searches, places, now)
+    steps = list(suspected)
+    for step in steps:
+        search = earlier_search(step, searches, places, now, steps)
         is_open = search is None or search.outcome not in (StepOutcome.CONFIRMED, StepOutcome.NOT_CONFIRMED)
         if is_open:
             yield MarkedStep(

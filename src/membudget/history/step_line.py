@@ -23,7 +23,10 @@ _TRIED_AGAIN = timedelta(days=7)
 """After this time, commits that could not be measured are tried again: the cause may have been elsewhere."""
 _SEARCHED_AGAIN = 2
 """A search that found nothing is repeated once this many times as many commits after the place can be compared."""
-_LONGEST_LINE = 1_000
+MOST_SKIPPED = 100
+"""The most commits that are remembered because they could not be measured. A search with more of them ends."""
+_LONGEST_LINE = 9_000
+"""The IDs of so many commits have 6,700 bytes."""
 _MOST_OF_A_COMMIT = 10_000
 """500 images have six metrics each, and a step is rarely searched twice."""
 _BEGIN = re.compile(rb'\{"v":\d{1,9},"kind":"step",')
@@ -65,10 +68,17 @@ class StepLine(BaseModel):
     """The class of the machine that measured."""
     membudget: Annotated[str, Field(max_length=100)]
     """The version of membudget that measured."""
+    skipped: Annotated[tuple[_Sha, ...], Field(max_length=MOST_SKIPPED)] = ()
+    """The commits between the two that could not be measured, which the next run does not try again."""
+    whole: tuple[_Sha, _Sha] | None = None
+    """The commits with which the search began, the earlier one first, if it is not finished."""
+    is_spread: bool = False
+    """Whether no single commit did it, so that only the two of `whole` are left to compare."""
 
     def text(self) -> bytes:
-        """Return the line as it is kept, without its end."""
-        return self.model_dump_json().encode()
+        """Return the line as it is kept, without its end and without empty keys of an unfinished search."""
+        empty = {name for name in ("skipped", "whole", "is_spread") if not getattr(self, name)}
+        return self.model_dump_json(exclude=empty).encode()
 
 
 def is_step_line(text: bytes) -> bool:
@@ -129,27 +139,81 @@ class StepLines:
             yield note
 
 
-def earlier_search(step: Step, lines: Iterable[StepLine], places: Mapping[str, int], now: datetime) -> StepLine | None:
+def earlier_search(
+    step: Step, lines: Iterable[StepLine], places: Mapping[str, int], now: datetime, suspected: Iterable[Step] = ()
+) -> StepLine | None:
     """Return the line that says what came of an earlier search for a step. None if it was not searched yet.
 
-    `places` are those of the commits on the branch, oldest first. A confirmed step counts if it lies where `step` is
-    searched, or if it is a range with the most likely place of `step` in it. If a search found nothing, it counts if it
-    covered the most likely place of `step`, until there are twice as many commits after this place. Without any of
-    these, the narrowest search that was not finished counts.
+    `places` are those of the commits on the branch, oldest first, and `suspected` are all steps. A confirmed step
+    counts if it lies where `step` is searched and no other suspected step is nearer, or if it is a range with the most
+    likely place of `step` in it. If a search found nothing, it counts if it covered the most likely place of `step`,
+    until there are twice as many commits after this place. Without any of these, the search that was not finished and
+    came furthest goes on. Only confirmed steps count on all kinds of machines.
     """
-    there = [line for line in lines if (line.image, line.metric) == (step.image, step.metric)]
-    known = [line for line in there if line.commit in places and line.since in places]
-    inside = [line for line in known if _is_within(line, step, places)]
-    confirmed = [line for line in known if _is_confirmed(line) and (line in inside or _is_at(line, step, places))]
-    nothing = [line for line in known if _found_nothing(line, now)]
-    ended = [line for line in nothing if _covers(line, step, places)]
-    refuted = {(line.since, line.commit) for line in nothing}
-    unfinished = [
-        line for line in inside if line.outcome is StepOutcome.NARROWED and (line.since, line.commit) not in refuted
+    there = [line for line in lines if (line.image, line.metric) == (step.image, step.metric) and line.commit in places]
+    known = [line for line in there if _is_confirmed(line) or step.machine in (None, line.machine)]
+    others = [other for other in suspected if _series(other) == _series(step)]
+    confirmed = [line for line in known if _is_confirmed(line) and _settles(line, step, places, others)]
+    ended = [line for line in known if _found_nothing(line, now) and _covers(line, step, places)]
+    newest = sorted([*confirmed, *ended], key=lambda line: (_is_confirmed(line), line.time))
+    return newest[-1] if newest else _unfinished(step, known, places)
+
+
+def _series(step: Step) -> tuple[str, Metric, str | None]:
+    return step.image, step.metric, step.machine
+
+
+def _unfinished(step: Step, known: Sequence[StepLine], places: Mapping[str, int]) -> StepLine | None:
+    """Return the narrowest search that was not finished, and of these the one that tried most."""
+    found = [
+        line
+        for line in known
+        if line.outcome is StepOutcome.NARROWED and line.since in places and _is_within(line, step, places)
     ]
-    newest = sorted([*confirmed, *ended], key=lambda line: (line.outcome is StepOutcome.CONFIRMED, line.time))
-    narrowest = sorted(unfinished, key=lambda line: places[line.commit] - places[line.since])
-    return newest[-1] if newest else narrowest[0] if narrowest else None
+    best = {_range(line, places): line for line in sorted(found, key=_came_far)}
+    ends = {
+        (line.outcome, line.is_spread, _range(line, places)): line for line in sorted(known, key=lambda line: line.time)
+    }
+    for _, line in sorted(best.items(), key=lambda item: item[0][1] - item[0][0]):
+        if not any(_ends(other, line, places) for other in ends.values()):
+            return line
+    return None
+
+
+def _came_far(line: StepLine) -> tuple[bool, int, datetime]:
+    return line.is_spread, len(line.skipped), line.time
+
+
+def _ends(later: StepLine, line: StepLine, places: Mapping[str, int]) -> bool:
+    """Return whether a later line says that an unfinished search need not go on."""
+    (since, until), (first, last) = _range(line, places), _range(later, places)
+    if later.time < line.time:
+        return False
+    if _is_confirmed(later):
+        return since <= first and last <= until
+    is_wider = first <= since and until <= last
+    return is_wider and (later.outcome is not StepOutcome.NARROWED or (later.is_spread and not line.is_spread))
+
+
+def _range(line: StepLine, places: Mapping[str, int]) -> tuple[int, int]:
+    """Return the places of the commits of a line. A commit that is not read any more is older than all that are."""
+    return places.get(line.since, -1), places[line.commit]
+
+
+def _settles(line: StepLine, step: Step, places: Mapping[str, int], others: Iterable[Step]) -> bool:
+    """Return whether a confirmed line is about a step, and not about one beside it."""
+    if _is_at(line, step, places):
+        return True
+    distance = _distance(line, step, places)
+    is_nearest = all(_distance(line, other, places) >= distance for other in others)
+    return is_nearest and _is_within(line, step, places)
+
+
+def _distance(line: StepLine, step: Step, places: Mapping[str, int]) -> int:
+    """Return how many commits lie between a line and the most likely place of a step."""
+    since, until = _range(line, places)
+    before, after = places.get(step.before.sha, -1), places.get(step.after.sha, -1)
+    return max(0, since - after + 1, before - until + 1)
 
 
 def search_range(step: Step, lines: Iterable[StepLine], places: Mapping[str, int]) -> tuple[int, int]:
@@ -183,7 +247,8 @@ def _is_within(line: StepLine, step: Step, places: Mapping[str, int]) -> bool:
     first, last = places.get(step.search_from.sha), places.get(step.search_to.sha)
     if first is None or last is None:
         return False
-    return first <= places[line.since] < places[line.commit] <= last
+    since, until = _range(line, places)
+    return first <= since < until <= last
 
 
 def _is_at(line: StepLine, step: Step, places: Mapping[str, int]) -> bool:
@@ -191,7 +256,7 @@ def _is_at(line: StepLine, step: Step, places: Mapping[str, int]) -> bool:
     before, after = places.get(step.before.sha), places.get(step.after.sha)
     if before is None or after is None:
         return False
-    since, until = places[line.since], places[line.commit]
+    since, until = _range(line, places)
     return since < until and before < until and since < after
 
 
@@ -199,9 +264,10 @@ def _covers(line: StepLine, step: Step, places: Mapping[str, int]) -> bool:
     before, after = places.get(step.before.sha), places.get(step.after.sha)
     if before is None or after is None:
         return False
-    searched, newest = places[line.commit], places.get(step.search_to.sha, places[line.commit])
+    since, searched = _range(line, places)
+    newest = places.get(step.search_to.sha, searched)
     is_news = newest - before >= _SEARCHED_AGAIN * (searched - before)
-    return places[line.since] <= before < after <= searched and not is_news
+    return since <= before < after <= searched and not is_news
 
 
 def places_of(commits: Sequence[str]) -> dict[str, int]:

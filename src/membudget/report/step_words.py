@@ -159,7 +159,7 @@ def _range_words(told: ToldStep) -> Remark:
         return Remark((f"No single commit did it: the growth is spread over {len(told.between) + 1} commits.",))
     subjects = {commit.sha: commit.subject for commit in told.between}
     named: list[StepParts] = [
-        (f"{one.sha[:_DIGITS]} ", Quoted(subjects[one.sha]), ": ", Quoted(one.reason))
+        (f"{one.sha[:_DIGITS]} ", Quoted(subjects[one.sha]), *((": ", Quoted(one.reason)) if one.reason else ()))
         for one in told.skipped[:_MOST_SKIPPED]
     ]
     more = len(told.skipped) - _MOST_SKIPPED

@@ -13,7 +13,7 @@ from membudget.budgets.fields import ImageName
 from membudget.budgets.rules import EffectiveBudget, Tolerance
 from membudget.core.intervals import Interval, shift_interval
 from membudget.core.metrics import Metric
-from membudget.history.step_line import StepOutcome
+from membudget.history.step_line import MOST_SKIPPED, StepOutcome
 from membudget.judge.evidence import CONFIDENCE_OF_A_FAILURE, Samples
 from membudget.judge.image import ImageJudgement
 from membudget.judge.measurement import ImageMeasurement
@@ -26,8 +26,6 @@ STEPS_VERSION: Final = 1
 """The version of the model. No other report has the key `steps_version`."""
 MOST_STEPS = 20
 """The most steps that one run measures. The next run continues."""
-MOST_SKIPPED = 100
-"""The most commits that are named because they could not be measured."""
 _LARGEST = 2**62
 
 
@@ -36,6 +34,7 @@ class SkippedRevision(ReportModel):
 
     sha: Sha
     reason: Annotated[str, Field(max_length=500)]
+    """Empty if an earlier run could not measure it."""
 
 
 class StepReport(ReportModel):
@@ -54,6 +53,10 @@ class StepReport(ReportModel):
     """The commits between the two that could not be measured."""
     reason: Annotated[str, Field(max_length=500)] = ""
     """Why nothing could be compared."""
+    whole: tuple[Sha, Sha] | None = None
+    """The commits with which the search began, the earlier one first."""
+    is_spread: bool = False
+    """Whether no single commit did it, so that only the two of `whole` were left to compare."""
     report: Report | None = None
     """The comparison of the two commits. None if the step is not confirmed."""
 

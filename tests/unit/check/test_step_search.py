@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import partial
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -10,11 +12,16 @@ from hypothesis import strategies as st
 
 from membudget.build.revision import MainCommit
 from membudget.check.step_pair import Answer, Compared
-from membudget.check.step_search import Searched, Suspect, proven_by, search
+from membudget.check.step_search import Searched, proven_by, search
+from membudget.check.step_suspect import Begun, Suspect, suspect_of
+from membudget.cli.history_steps import step_report
+from membudget.cli.history_tell import step_line
 from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB
-from membudget.history.step_line import StepOutcome
+from membudget.history.step_line import MOST_SKIPPED, StepLine, StepOutcome, earlier_search, places_of
+from membudget.history.steps import Step
 from tests.support.builders import report
+from tests.support.history import MACHINE
 from tests.support.proven_steps import comparison
 
 GROWTH = 8_000
@@ -46,11 +53,11 @@ class History:
         return Compared(Answer.GREW if after - before > tolerated else Answer.STEADY, made)
 
     def search(
-        self, *, has_time: Callable[[], bool] = lambda: True, likely: tuple[int, ...] = (), is_confirmed: bool = False
+        self, *, has_time: Callable[[], bool] = lambda: True, likely: tuple[int, ...] = (), begun: Begun | None = None
     ) -> Searched | None:
         commits = self.commits
         shas = tuple(commits[place].sha for place in likely)
-        suspect = Suspect("api", Metric.PEAK_RSS, GROWTH, commits, shas, is_confirmed=is_confirmed)
+        suspect = Suspect("api", Metric.PEAK_RSS, GROWTH, commits, shas, begun)
         return search(suspect, self.compare, has_time)
 
     def found(self, **how: object) -> tuple[StepOutcome, int, int]:
@@ -153,22 +160,69 @@ def test_without_time_nothing_begins() -> None:
     assert History([0, GROWTH]).search(has_time=lambda: False) is None
 
 
-@pytest.mark.parametrize("a_run", [1, 2, 3, 100])
-@pytest.mark.parametrize("place", range(1, 12))
-def test_a_search_that_is_interrupted_goes_on_where_it_was(place: int, a_run: int) -> None:
-    """Each run makes some progress, however short it is."""
-    values = [0] * place + [GROWTH] * (12 - place)
-    first, last, is_confirmed = 0, 11, False
-    for _ in range(12):
-        history = History(values[first : last + 1])
-        found = history.search(has_time=partial(_has_time, history, a_run), is_confirmed=is_confirmed)
-        assert found is not None
-        first, last = first + found.since.time_s, first + found.until.time_s
-        if found.outcome is StepOutcome.CONFIRMED:
-            break
-        assert found.outcome is StepOutcome.NARROWED
-        is_confirmed = True
-    assert (first, last) == (place - 1, place)
+def test_a_pair_that_is_not_certain_is_not_compared_again() -> None:
+    """More growth than a tenth of the step is not certain if a tenth is not."""
+    history = History([0, 0, GROWTH], {(0, 2): Answer.STEADY})
+    assert history.found(begun=Begun(0, 2, (1,))) == (StepOutcome.NOT_CONFIRMED, 0, 2)
+    assert [pair for *pair, _ in history.compared] == [[0, 2]]
+
+
+def test_a_search_ends_if_more_commits_fail_than_can_be_remembered() -> None:
+    values: list[int | None] = [0, *[None] * 300, GROWTH]
+    found = History(values).search()
+    assert found is not None
+    assert (found.outcome, len(found.skipped)) == (StepOutcome.CONFIRMED, MOST_SKIPPED)
+
+
+def test_commits_that_cannot_be_built_any_more_do_not_refute_a_step() -> None:
+    found = History([None, 0, GROWTH, GROWTH]).search(begun=Begun(0, 3))
+    assert found is not None
+    assert (found.outcome, found.reason) == (StepOutcome.NOT_MEASURED, "build failed: no such file")
+
+
+def nights(history: History, a_night: int) -> list[tuple[StepOutcome, int, int]]:
+    """What each night finds that has time for so many comparisons, until one ends the search."""
+    commits = history.commits
+    middle, places = len(commits) // 2, places_of([commit.sha for commit in commits])
+    step = Step("api", Metric.PEAK_RSS, MACHINE, commits[middle - 1], commits[middle], 1, 1 + GROWTH, 0.001,
+                commits[0], commits[-1])  # fmt: skip
+    lines: list[StepLine] = []
+    found: list[tuple[StepOutcome, int, int]] = []
+    while not found or found[-1][0] is StepOutcome.NARROWED:
+        assert len(found) < 100, "it never ends"
+        earlier = earlier_search(step, lines, places, datetime.now(UTC), [step])
+        begun = len(history.compared)
+        suspect = suspect_of(step, earlier, lines, commits)
+        ended = search(suspect, history.compare, partial(_has_time, history, begun + a_night))
+        assert ended is not None
+        lines.append(step_line(step_report(step, ended), MACHINE))
+        found.append((ended.outcome, ended.since.time_s, ended.until.time_s))
+    return found
+
+
+@given(st.integers(1, 5), st.integers(1, 20), st.frozensets(st.integers(1, 19)))
+def test_a_search_with_little_time_ends_where_a_long_one_does(
+    a_night: int, culprit: int, broken: frozenset[int]
+) -> None:
+    values = [None if place in broken else GROWTH if place >= culprit else 0 for place in range(21)]
+    history, at_once = History(values), History(values)
+    assert nights(history, a_night)[-1] == at_once.found(likely=(9, 10))
+    assert len(history.compared) == len(at_once.compared), "nothing is compared twice"
+
+
+@given(st.integers(1, 5), st.frozensets(st.integers(1, 19)))
+def test_a_search_with_little_time_ends_if_many_commits_share_the_growth(a_night: int, broken: frozenset[int]) -> None:
+    values = [None if place in broken else place * GROWTH // 20 for place in range(21)]
+    outcome, since, until = nights(History(values), a_night)[-1]
+    assert outcome is StepOutcome.CONFIRMED
+    assert (since, until) == (0, 20) or set(range(since + 1, until)) & broken
+
+
+@given(st.integers(1, 3), st.lists(st.integers(0, GROWTH), min_size=3, max_size=30), st.randoms(use_true_random=False))
+def test_a_search_ends_whatever_noise_answers(a_night: int, values: list[int], random: Random) -> None:
+    pairs = [(base, head) for head in range(len(values)) for base in range(head)]
+    history = History(values, {pair: random.choice(list(Answer)) for pair in pairs})
+    assert nights(history, a_night)[-1][0] is not StepOutcome.NARROWED
 
 
 def _has_time(history: History, most: int) -> bool:

@@ -1,5 +1,6 @@
 """Lines about searches: how they are kept, what is skipped of them, and which search they make superfluous."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -11,6 +12,7 @@ from membudget.build.revision import MainCommit
 from membudget.core.metrics import Metric
 from membudget.history.line import LineFault, Skipped, SkippedLines, read_lines
 from membudget.history.step_line import (
+    MOST_SKIPPED,
     StepLine,
     StepLines,
     StepOutcome,
@@ -191,3 +193,55 @@ def test_a_range_that_ends_between_two_measured_commits_counts() -> None:
 )
 def test_growth_that_was_told_is_not_searched_again(known: StepLine, expected: tuple[int, int]) -> None:
     assert search_range(STEP, [known], PLACES) == expected
+
+
+def elsewhere(one: StepLine) -> StepLine:
+    return one.model_copy(update={"machine": "linux/arm64 cgroup-v2 2-cpus"})
+
+
+@pytest.mark.parametrize("outcome", [NOT, UNMEASURED, NARROWED])
+def test_only_what_is_confirmed_counts_for_other_machines(outcome: StepOutcome) -> None:
+    assert earlier_search(STEP, [elsewhere(searched(10, 30, outcome))], PLACES, NOW) is None
+    assert earlier_search(STEP, [elsewhere(searched(14, 15))], PLACES, NOW) is not None
+    size = replace(STEP, machine=None)
+    assert earlier_search(size, [elsewhere(searched(10, 30, outcome))], PLACES, NOW) is not None
+
+
+def test_a_confirmed_step_settles_only_the_nearest_one() -> None:
+    one, other = suspected(0, 4, 5, 11), suspected(5, 11, 12, 20)
+    line = searched(6, 7)
+    assert earlier_search(one, [line], PLACES, NOW, [one, other]) == line
+    assert earlier_search(other, [line], PLACES, NOW, [one, other]) is None
+    arm = replace(one, machine="linux/arm64 cgroup-v2 2-cpus")
+    assert earlier_search(other, [line], PLACES, NOW, [arm, other]) == line, "a step there is none here"
+
+
+def test_a_search_that_led_to_the_step_beside_it_begins_anew() -> None:
+    one, other = suspected(0, 4, 5, 11), suspected(5, 11, 12, 20)
+    lines = [searched(5, 9, NARROWED), searched(6, 7)]
+    assert earlier_search(other, lines, PLACES, NOW, [one, other]) is None
+    assert search_range(other, lines, PLACES) == (7, 20)
+
+
+def test_of_searches_in_one_range_the_one_that_tried_most_goes_on() -> None:
+    tried = [searched(15, 18, NARROWED).model_copy(update={"skipped": SHAS[16:place]}) for place in (18, 17, 16)]
+    assert earlier_search(STEP, tried, PLACES, NOW) == tried[0]
+
+
+def test_growth_that_is_spread_ends_the_narrow_searches() -> None:
+    spread = searched(10, 30, NARROWED).model_copy(update={"is_spread": True})
+    assert earlier_search(STEP, [searched(12, 18, NARROWED), spread, searched(10, 30, NARROWED)], PLACES, NOW) == spread
+
+
+def test_a_range_counts_if_its_begin_is_older_than_all_that_is_read() -> None:
+    line = searched(10, 30, NOT)
+    newer = {sha: place - 11 for sha, place in PLACES.items() if place > 10}
+    assert earlier_search(suspected(11, 19, 20, 30), [line], newer, NOW) == line
+
+
+def test_a_line_with_as_many_failed_commits_as_can_be_is_read() -> None:
+    shas = tuple(f"{number:064x}" for number in range(MOST_SKIPPED))
+    update = {"skipped": shas, "whole": (SHAS[1], SHAS[9]), "is_spread": True}
+    one, skipped = searched(3, 4, NARROWED).model_copy(update=update), SkippedLines()
+    assert read_step_lines(SHAS[4], one.text(), NOW, skipped) == [one]
+    assert skipped.all() == ()
