@@ -11,7 +11,7 @@ from membudget.budgets.runtimes import RuntimeRule, RuntimeRules
 from membudget.budgets.trial_count import TrialCount
 from membudget.build.revision import Commit, MainCommit
 from membudget.check.check import CheckRequest
-from membudget.core.errors import EnvironmentFault
+from membudget.core.errors import EngineLost, EnvironmentFault
 from membudget.core.metrics import IMAGE_METRICS, Metric
 from membudget.judge.measurement import Failure, FailureStage, ImageMeasurement
 from membudget.judge.metric import Inconclusive, Row, Verdict
@@ -90,14 +90,16 @@ def of_commits(request: CheckRequest, base: MainCommit, head: MainCommit) -> Che
 def compared(result: JudgedReport, metric: Metric, tolerated: int) -> Compared:
     """Return what a check of one image says about a metric.
 
-    Raises EnvironmentFault if the engine or the machine failed: then nothing is known about the commits.
+    Raises EnvironmentFault if the machine failed, such as the pull of a service's image, and EngineLost if the engine
+    did: then nothing is known about the commits.
     """
     image = result.report.images[0]
     if image.is_unchanged:
         return Compared(Answer.STEADY, result)
     failure = _failure(image)
     if failure is not None and failure.stage is FailureStage.ENVIRONMENT:
-        raise EnvironmentFault(failure.reason, where=f"images.{image.name}")
+        fault = EngineLost if failure.engine_lost else EnvironmentFault
+        raise fault(failure.reason, where=f"images.{image.name}")
     row = _row(result.judgement.images[0].rows, metric)
     if failure is not None or row is None or row.delta is None:
         reason = str(failure) if failure is not None else (row.head.reason if row is not None else None)

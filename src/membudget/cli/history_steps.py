@@ -3,7 +3,7 @@
 import argparse
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,7 +23,7 @@ from membudget.cli.history_store import HistoryStore, keep, pushable, store_of
 from membudget.cli.history_tell import step_line, tell_steps
 from membudget.cli.request import Wanted, check_request
 from membudget.cli.wiring import connected_engine, progress_display
-from membudget.core.errors import ConfigurationError, EnvironmentFault, ExitCode
+from membudget.core.errors import ConfigurationError, EngineLost, EnvironmentFault, ExitCode, shortened
 from membudget.core.metrics import Metric
 from membudget.core.progress import Progress
 from membudget.core.untrusted_text import printable
@@ -49,6 +49,7 @@ from membudget.report.steps_report import (
 from membudget.version import VERSION
 
 _NARROWED = StepOutcome.NARROWED
+_LONGEST_LIST = 400
 
 
 def steps(options: argparse.Namespace) -> ExitCode:
@@ -57,6 +58,12 @@ def steps(options: argparse.Namespace) -> ExitCode:
     _check(options)
     metrics_of(options.metric or ())  # before anything is fetched
     repository = GitRepository(Path.cwd())
+    if repository.is_shallow():
+        raise ConfigurationError(
+            "this clone is shallow, so it lacks commits of the branch",
+            where="membudget history steps",
+            fix="give actions/checkout the line `fetch-depth: 0`",
+        )
     store = store_of(repository, parse_place(options.place), token)
     if options.push:
         pushable(store)  # before anything is measured or told
@@ -125,32 +132,41 @@ def _confirm(
         info = engine.info
         machine = machine_class(info.platform, info.cgroup_version, info.cpus)
         wanted = list(_wanted(found.listed, machine, is_again=options.again))
-        clock = _Clock(options.time_budget)
+        request = _request(repository, options) if wanted else None
+        wanted = _of_today(wanted, request.rules.images if request is not None else ())
         run = _Run(
             found.commits,
             store,
             machine,
-            clock,
+            _Clock(options.time_budget),
             len(wanted),
             list(found.searches),
             options.output is not None,
             [one.step for one in found.listed],
         )
+        compare = _Comparing(engine, repository, options, progress)
+        failed: set[str] = set()
         try:
-            if wanted:
-                request = _request(repository, options)
-                compare = _Comparing(engine, repository, options, progress)
-                for number, one in enumerate(wanted, start=1):
-                    step = one.step
-                    where = f"{step.before.sha[:12]} and {step.after.sha[:12]}"
-                    label = step.metric.definition.label
-                    progress.note(f"step {number} of {len(wanted)}: {step.image}, {label}, near {where}")
-                    if step.image not in request.rules.images:
-                        warn(f"{step.image} is not in today's budgets file, so its step is skipped")
-                    elif not run.search(one, request, compare, is_again=options.again):
+            for number, one in enumerate(wanted, start=1):
+                step, label = one.step, one.step.metric.definition.label
+                if request is None or step.image in failed:
+                    continue
+                where = f"{step.before.sha[:12]} and {step.after.sha[:12]}"
+                progress.note(f"step {number} of {len(wanted)}: {step.image}, {label}, near {where}")
+                try:
+                    if not run.search(one, request, compare, is_again=options.again):
                         break
+                except EngineLost:
+                    raise
+                except EnvironmentFault as fault:
+                    warn(f"the steps of {step.image} are left for the next run: {fault}")
+                    failed.add(step.image)
         finally:
             run.finish(options)
+    if failed:
+        raise EnvironmentFault(
+            f"steps of {shortened(', '.join(sorted(failed)), _LONGEST_LIST)} could not be measured here"
+        )
     return ExitCode.WITHIN_BUDGET
 
 
@@ -159,7 +175,14 @@ def _wanted(listed: Sequence[ListedStep], machine: str, *, is_again: bool) -> It
     worse = [one for one in listed if one.step.is_worse and one.step.machine in (None, machine)]
     new = [one for one in worse if is_again or one.earlier is None or one.earlier.outcome is _NARROWED]
     size = {id(one): abs(one.step.growth) / max(1, abs(one.step.value_before)) for one in new}
-    yield from sorted(new, key=lambda one: -size[id(one)])[:MOST_STEPS]
+    yield from sorted(new, key=lambda one: -size[id(one)])
+
+
+def _of_today(wanted: Sequence[ListedStep], images: Collection[str]) -> list[ListedStep]:
+    """Return the first steps of images that today's budgets file has. Say which it lacks."""
+    for image in sorted({one.step.image for one in wanted if one.step.image not in images}):
+        warn(f"{image} is not in today's budgets file, so its steps are skipped")
+    return [one for one in wanted if one.step.image in images][:MOST_STEPS]
 
 
 def _request(repository: GitRepository, options: argparse.Namespace) -> CheckRequest:
@@ -183,9 +206,10 @@ class _Clock:
     def timed(self, compare: Callable[[], Compared]) -> Compared:
         """Run a comparison, and remember how long it took."""
         begun = time.monotonic()
-        found = compare()
-        self._longest_s = max(self._longest_s, time.monotonic() - begun)
-        return found
+        try:
+            return compare()
+        finally:
+            self._longest_s = max(self._longest_s, time.monotonic() - begun)
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,10 +44,12 @@ def tell_steps(
     commits = main_commits(repository, options.revision)[::-1]
     places = places_of([commit.sha for commit in commits])
     there: list[StepReport] = []
+    lost = 0
     proven: dict[tuple[str, str], list[ToldStep]] = {}
     for step in report.steps:
         if step.until not in places or places.get(step.since, len(places)) >= places[step.until]:
             warn(f"a step of {step.image} is skipped: its commits are not on the branch of {options.revision}")
+            lost += step.outcome is StepOutcome.CONFIRMED
             continue
         if step.outcome is StepOutcome.CONFIRMED:
             told = told_step(step, commits, places, server.commit_link if server.has_token else lambda _: None)
@@ -66,6 +68,11 @@ def tell_steps(
         keep(store, lines, pushes=options.push)
     if failed:
         raise EnvironmentFault(f"{len(failed)} reports were not written; the warnings above say why")
+    if lost:
+        raise EnvironmentFault(
+            f"confirmed steps that were not told: {lost}; the warnings above say why",
+            fix="measure and tell with a clone of the same branch",
+        )
     return ExitCode.WITHIN_BUDGET
 
 

@@ -12,7 +12,7 @@ from membudget.budgets.rules import EffectiveBudget, Tolerance
 from membudget.build.revision import Commit, MainCommit, NoBase
 from membudget.check.check import CheckRequest
 from membudget.check.step_pair import Answer, compared, of_commits, of_image
-from membudget.core.errors import EnvironmentFault
+from membudget.core.errors import EngineLost, EnvironmentFault
 from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB
 from membudget.judge.measurement import Failure, FailureStage, ImageMeasurement, SideMeasurement
@@ -129,8 +129,12 @@ def test_a_commit_that_does_not_build_or_run_is_not_measured(stage: FailureStage
 
 @pytest.mark.parametrize("of", ["base", "head"])
 def test_a_failure_of_the_engine_says_nothing_about_commits(of: str) -> None:
-    with pytest.raises(EnvironmentFault, match="no such file"):
+    with pytest.raises(EnvironmentFault, match="no such file") as raised:
         answer(failed(FailureStage.ENVIRONMENT, of=of))
+    assert not isinstance(raised.value, EngineLost), "the next image may run"
+    lost = side(failure=Failure(FailureStage.ENVIRONMENT, "it stopped", engine_lost=True), size=None)
+    with pytest.raises(EngineLost, match="it stopped"):
+        answer(replace(measured(FIVE, FIVE), head=lost))
 
 
 def test_a_metric_without_a_value_is_not_measured() -> None:

@@ -21,7 +21,7 @@ from membudget.build.git_main import main_commits
 from membudget.build.history_place import DEFAULT_PLACE
 from membudget.cli import main as main_module
 from membudget.cli.arguments import make_parser
-from membudget.cli.history_steps import _Clock, _Run, _Suspicions, _wanted
+from membudget.cli.history_steps import _Clock, _of_today, _Run, _Suspicions, _wanted
 from membudget.core.errors import ExitCode
 from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB
@@ -29,10 +29,10 @@ from membudget.history.step_line import StepLine, StepOutcome
 from membudget.history.steps import Step
 from membudget.publish.steps_file import write_steps
 from membudget.report.formats.steps import ListedStep
-from membudget.report.steps_report import StepReport
+from membudget.report.steps_report import MOST_STEPS, StepReport
 from tests.support.github_operations import Permission
 from tests.support.github_server import Github
-from tests.support.history import MACHINE, NOW, line, text
+from tests.support.history import MACHINE, NOW, clone, line, text
 from tests.support.proven_steps import comparison, step, steps, unproven
 from tests.support.repository import Repository
 
@@ -118,6 +118,29 @@ def test_a_step_of_another_kind_of_machine_is_not_measured(branch: Repository) -
     assert list(_wanted([one], "another", is_again=True)) == []
     of_all = replace(one, step=replace(one.step, machine=None))
     assert list(_wanted([of_all], "another", is_again=False)) == [of_all]
+
+
+def test_images_that_were_removed_leave_their_places_to_others(branch: Repository) -> None:
+    one = listed(branch, 2)
+    gone = [replace(one, step=replace(one.step, image="gone", value_after=one.step.value_after * 2))] * 30
+    found = list(_wanted([*gone, one], MACHINE, is_again=False))
+    assert found[-1] == one
+    assert _of_today(found, ["api"]) == [one]
+    assert len(_of_today([one] * 30, ["api"])) == MOST_STEPS
+
+
+@pytest.mark.parametrize("arguments", [[], ["--confirm"], ["--tell", "nothing", "--from", "steps.json"]])
+def test_a_shallow_clone_is_refused(
+    branch: Repository,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+) -> None:
+    """It has no step of the commits that it lacks, and nobody would notice."""
+    monkeypatch.chdir(clone(f"file://{branch.folder}", tmp_path / "shallow", "--depth=5").folder)
+    assert run(*arguments) == ExitCode.CONFIGURATION
+    assert "fetch-depth: 0" in capsys.readouterr().err
 
 
 def test_no_comparison_begins_that_would_end_too_late() -> None:
@@ -307,8 +330,9 @@ def test_forged_figures_and_strange_commits_are_not_told(
 ) -> None:
     forged = step(5, 6).model_copy(update={"report": comparison(5, 6, mib=0)})
     path = told_file(branch, tmp_path, forged, step(7, 6))
-    assert run("--tell", "issue", "--from", path) == ExitCode.WITHIN_BUDGET
+    assert run("--tell", "issue", "--from", path) == ExitCode.UNMEASURED
     said = capsys.readouterr().err
+    assert "confirmed steps that were not told: 1" in said
     assert "the figures do not prove it" in said
     assert "its commits are not on the branch of HEAD" in said
     assert job.issues(SHOP) == []
@@ -383,3 +407,11 @@ def test_the_job_that_measures_has_no_token_that_writes() -> None:
     assert made["permissions"] == {}
     assert made["jobs"]["measure"]["permissions"] == {"contents": "read"}
     assert "token" not in str(made["jobs"]["measure"]).lower()
+
+
+def test_what_was_confirmed_is_told_although_another_step_failed() -> None:
+    jobs = nightly()["jobs"]
+    (upload,) = [step for step in jobs["measure"]["steps"] if "upload-artifact" in step.get("uses", "")]
+    assert upload["if"] == "always() && hashFiles('membudget-steps/steps.json') != ''"
+    assert jobs["measure"]["outputs"]["steps"] == f"${{{{ steps.{upload['id']}.outputs.artifact-id }}}}"
+    assert jobs["tell"]["if"] == "always() && needs.measure.outputs.steps != ''"

@@ -16,7 +16,7 @@ from membudget.check.check import CheckRequest
 from membudget.check.step_pair import Answer, Compared
 from membudget.cli import history_steps
 from membudget.cli.main import main
-from membudget.core.errors import EnvironmentFault, ExitCode
+from membudget.core.errors import EngineLost, EnvironmentFault, ExitCode
 from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB
 from membudget.history.step_line import StepLine
@@ -42,6 +42,8 @@ class Machine:
     """How long each comparison seems to take."""
     fails_at: int | None = None
     """The comparison in which the engine is lost."""
+    cannot_run: str | None = None
+    """An image whose service cannot be pulled."""
 
     def run(self, request: CheckRequest, _: Metric, tolerated: int) -> Compared:
         (name,) = request.rules.images
@@ -49,7 +51,9 @@ class Machine:
         base, head = (self.shas.index(one.sha) for one in (request.base, request.head))
         self.compared.append((name, base, head))
         if len(self.compared) == self.fails_at:
-            raise EnvironmentFault("the engine is gone")
+            raise EngineLost("the engine is gone")
+        if name == self.cannot_run:
+            raise EnvironmentFault("cannot pull postgres:99")
         has_grown = name == "api" and base < CULPRIT <= head
         assert tolerated < 8 * MIB
         made = comparison()
@@ -161,6 +165,20 @@ def test_what_was_found_before_the_engine_is_lost_is_kept_and_written(
     assert len(found.steps) == 1
     assert found.left == 1
     assert (len(kept(machine)), {image for image, _ in kept(machine)}) == (1, {found.steps[0].image})
+
+
+@pytest.mark.parametrize(("broken", "other"), [("api", "calm"), ("calm", "api")])
+def test_a_machine_that_cannot_run_one_image_measures_the_others(
+    machine: Machine, tmp_path: Path, capsys: pytest.CaptureFixture[str], broken: str, other: str
+) -> None:
+    machine.cannot_run = broken
+    path = tmp_path / "steps.json"
+    assert confirm("--output", str(path)) == ExitCode.UNMEASURED
+    said = capsys.readouterr().err
+    assert f"the steps of {broken} are left for the next run: cannot pull postgres:99" in said
+    assert f"steps of {broken} could not be measured here" in said
+    assert [one.image for one in read_steps(path).steps] == [other]
+    assert {image for image, _ in kept(machine)} == {other}
 
 
 def test_an_image_that_is_no_longer_there_is_skipped(
