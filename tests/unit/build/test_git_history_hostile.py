@@ -166,12 +166,13 @@ def gigabyte(repository: Repository) -> None:
 
 
 READ = """\
-import resource, sys
+import re, sys
 from membudget.cli.main import main
 code = main(["history", "list", "--place", "branch:memory", "--no-fetch", "--last", "500"])
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+print(int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1]) // 1024)
 sys.exit(code)
 """
+"""Its own mark: `ru_maxrss` has that of the process that started it, which ran tests before."""
 
 
 def test_a_gigabyte_of_garbage_is_named_and_skipped_in_little_memory(repository: Repository) -> None:
