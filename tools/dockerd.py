@@ -19,7 +19,7 @@ _START_S = 300
 """An engine with many builds behind it reads their records first: 9 s of CPU time, on a busy machine minutes."""
 _STOP_S = 30
 _GARBAGE = {"GOGC": "400"}
-"""The engine and what it starts collect their garbage less often: that spares a fifth of their CPU time."""
+"""The engine and what it starts collect their garbage less often, which spares some of their CPU time."""
 
 
 def answers(path: Path) -> bool:
