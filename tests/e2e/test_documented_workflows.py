@@ -26,8 +26,11 @@ from membudget.engine.connection import Engine
 from membudget.history.line import HistoryLine, SkippedLines, read_lines
 from membudget.publish.comment import ANOTHER_IS_NEWER, CommentSettings
 from membudget.publish.pull_request import WorkflowRun as MeasuringRun
+from membudget.publish.report_file import write_report
 from membudget.report.formats import past_runs
+from membudget.report.report import RevisionReport
 from tests.support.act import TOP, Runner, WorkflowRun, action_of_our_image
+from tests.support.builders import image, report, side, trial
 from tests.support.git_server import bare_repository, git_server
 from tests.support.github_operations import Permission
 from tests.support.github_server import WORKFLOW_USER, Github
@@ -149,6 +152,7 @@ class Shop:
             "GITHUB_RUN_NUMBER": f"{number}",
             "GITHUB_RUN_ATTEMPT": f"{attempt}",
             "GITHUB_SERVER_URL": server,
+            "GITHUB_REPOSITORY": SHOP,
         }
         token = self.github.add_workflow_token(permission)
         runner = Runner(self.folder, self.github.url, token, self.others, self.folder / "artifacts")
@@ -169,8 +173,10 @@ class Shop:
         self.repository.git("checkout", "--quiet", "--detach", self.merge)
         return ran
 
-    def workflow_run(self, number: int, workflow: str) -> WorkflowRun:
-        """Run a workflow because the fork's run of that number ended."""
+    def workflow_run(
+        self, number: int, workflow: str, server: str = "https://github.com", **of_run: object
+    ) -> WorkflowRun:
+        """Run a workflow because a run of that number ended: the fork's, unless `of_run` says otherwise."""
         ended = {
             "id": 4700 + number,
             "run_number": number,
@@ -180,8 +186,11 @@ class Shop:
             "head_sha": self.head,
             "head_branch": "more",
             "head_repository": {"full_name": FORK, "owner": {"login": FORK.partition("/")[0]}},
+            **of_run,
         }
-        return self.run("workflow_run", {"action": "completed", "workflow_run": ended}, workflow, numbers=(90, 1))
+        ours = {"full_name": SHOP, "default_branch": "main", "fork": False}
+        payload = {"action": "completed", "workflow_run": ended, "repository": ours}
+        return self.run("workflow_run", payload, workflow, numbers=(90, 1), server=server)
 
     def artifact(self, name: str = "membudget-report") -> Path:
         """The files of an artifact that a run kept."""
@@ -269,6 +278,27 @@ def test_a_fork_is_measured_with_no_right_and_the_reporter_comments(shop: Shop) 
     assert "### ❌ membudget: 2 of 2 images over budget" in comment.body
     (status,) = shop.github.statuses(SHOP, shop.head)
     assert (status.state, status.context) == ("failure", "membudget")
+
+
+def test_of_two_workflows_the_second_keeps_the_figures_of_a_push(shop: Shop) -> None:
+    """The first one has no right to write. `record-history` is the line of docs/history.md."""
+    reporting = shown("report.yml@", "# the comment")
+    found = report(*(image(name, base=None, head=side(trial(40))) for name in ("api", "jobs")))
+    pushed = found.comparison.model_copy(update={"head": RevisionReport(sha=shop.base, subject="Two images")})
+    write_report(found.model_copy(update={"comparison": pushed}), shop.folder / "report.json")
+    shop.keep(1, {"report.json": (shop.folder / "report.json").read_bytes()})
+    origin = bare_repository(shop.folder / "server" / "shop.git")
+    with git_server(origin.parent) as server:
+        shop.repository.git("remote", "set-url", "origin", f"{server}/shop.git")
+        run = {
+            "event": "push", "conclusion": "success", "head_sha": shop.base, "head_branch": "main",
+            "head_repository": {"full_name": SHOP, "owner": {"login": SHOP.partition("/")[0]}},
+        }  # fmt: skip
+        reported = shop.workflow_run(1, with_input(reporting, "record-history: true"), server=server, **run)
+
+    assert reported.exit_code == 0, reported.log
+    lines = kept_of(origin, shop.base)
+    assert {(line.image, line.metric) for line in lines} >= {(name, Metric.PEAK_RSS) for name in ("api", "jobs")}
 
 
 def test_nothing_is_posted_of_a_report_that_is_none(shop: Shop) -> None:
@@ -408,6 +438,15 @@ def test_fits_of_a_matrix_come_to_one_proposal(shop: Shop) -> None:
         assert one.fit.survives is not None
         assert 30 * MIB < one.fit.survives <= one.limit_bytes
     assert shop.github.requests == []
+
+
+def with_input(workflow: str, line: str) -> str:
+    """The workflow with one more input for the workflow of membudget that its last job calls."""
+    called = re.sub(
+        r"(\n    uses: membudget/[^\n]*report\.yml@[^\n]*)(\n    with:)?", rf"\1\n    with:\n      {line}", workflow
+    )
+    assert called != workflow
+    return called
 
 
 def recording(workflow: str) -> str:
