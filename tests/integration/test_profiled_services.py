@@ -76,10 +76,14 @@ def profiled(trials: Trials, image: str, inputs: TrialInputs, kind: RuntimeKind 
 
 
 def of_service(trials: Trials, service: Service, growth_mib: int) -> HeapProfile:
-    inputs = TrialInputs(environment={**service.environment, "GROWTH_MIB": str(growth_mib)})
-    side = profiled(trials, build_profiled(service.name), inputs, service.kind, service.executable or "")
+    side = side_of(trials, service, growth_mib)
     assert side.profile is not None, side.reason
     return side.profile
+
+
+def side_of(trials: Trials, service: Service, growth_mib: int) -> ProfiledSide:
+    inputs = TrialInputs(environment={**service.environment, "GROWTH_MIB": str(growth_mib)})
+    return profiled(trials, build_profiled(service.name), inputs, service.kind, service.executable or "")
 
 
 def held(profile: HeapProfile) -> Counter[Frame]:
@@ -93,12 +97,33 @@ def held(profile: HeapProfile) -> Counter[Frame]:
 
 @pytest.mark.parametrize("service", SERVICES, ids=lambda one: " ".join((one.name, *one.environment.values())))
 def test_the_place_that_grew_is_first(from_host: Trials, service: Service) -> None:
-    before, after = (held(of_service(from_host, service, growth)) for growth in (0, GROWTH_MIB))
-    grown = Counter({place: after[place] - before[place] for place in after})
-    ((place, growth),) = grown.most_common(1)
+    """On a busy machine, a process may not answer in time. The profile then says so, and holds no less than it says."""
+    before, head = of_service(from_host, service, 0), side_of(from_host, service, GROWTH_MIB)
+    assert head.profile is not None, head.reason
+    place, growth = grown(before, head.profile)
     workers = int(service.environment.get("WORKERS", "1"))
     assert replace(place, line=service.place.line) == service.place
-    assert growth == pytest.approx(workers * GROWTH_MIB * MIB, rel=0.3)
+    assert head.processes == (workers + 1 if workers > 1 else 1)
+    assert any(
+        growth == pytest.approx(answered * GROWTH_MIB * MIB, rel=0.3)
+        for answered in range(max(1, workers - head.unanswered), workers + 1)
+    )
+
+
+def grown(base: HeapProfile, head: HeapProfile) -> tuple[Frame, int]:
+    """The place that grew most, and by how many bytes."""
+    before, after = held(base), held(head)
+    ((place, growth),) = Counter({place: after[place] - before[place] for place in after}).most_common(1)
+    return place, growth
+
+
+def test_a_worker_that_cannot_be_profiled_is_told(from_host: Trials) -> None:
+    silent = in_ruby("strings", "Search#add_titles", 17, WORKERS="2", SILENT="1")
+    side = side_of(from_host, silent, GROWTH_MIB)
+    assert side.profile is not None, side.reason
+    assert (side.processes, 1 <= side.unanswered <= 2) == (3, True)
+    assert "PID " in str(side.reason)
+    assert max(held(side.profile).values()) < 1.5 * GROWTH_MIB * MIB
 
 
 @pytest.mark.parametrize("service", [SERVICES[2], SERVICES[4], SERVICES[6]], ids=lambda one: one.name)

@@ -38,7 +38,7 @@ def growth_findings(image: ImageMeasurement, judged: ImageJudgement) -> Iterator
         parts = (f"what grew is not known: the profile by {PROFILERS[growth.profiled_by]} is empty",)
     else:
         whole = whole_of(growth, judged, is_own=pair.is_own)
-        parts = (*_named(growth, pair), *_share(growth, whole), *_base(growth, pair))
+        parts = (*_named(growth, pair), *_share(growth, whole), *_base(growth, pair), *_missing(growth, pair))
     yield Finding(parts, FindingKind.GREW)
 
 
@@ -66,7 +66,8 @@ def grown_lines(image: ImageMeasurement) -> Iterator[tuple[SourceLine, Finding]]
         if source is not None and source.is_in_diff:
             held = f" holds {format_size(site.head_bytes)}, {format_size_delta(site.delta_bytes)} since the base"
             by = f", by {PROFILERS[growth.profiled_by]}"
-            yield source, Finding((Quoted(site.frame.name or source.path), held + by), FindingKind.GREW)
+            parts = (Quoted(site.frame.name or source.path), held + by, *_missing(growth, pair))
+            yield source, Finding(parts, FindingKind.GREW)
 
 
 def place_text(frame: Frame, pair: PairProfile) -> str:
@@ -134,6 +135,22 @@ def _base(growth: Growth, pair: PairProfile) -> Iterator[Part]:
         yield from ("; not compared, because the base has no profile: ", Quoted(pair.base.reason or "unknown"))
 
 
+def _missing(growth: Growth, pair: PairProfile) -> Iterator[Part]:
+    """Yield how many processes are missing in the profiles, and what that means for the figures."""
+    base, head = _silent(pair.base), _silent(pair.head)
+    if base and growth.is_growth:
+        of_head = f" and {head} of the head" if head else ""
+        yield f"; {base} processes of the base{of_head} gave no profile, so the growth may be false"
+    elif head:
+        yield f"; {head} processes of the head gave no profile, so these figures are too small"
+
+
+def _silent(side: ProfiledSide | None) -> str:
+    """Return how many processes are missing in a profile, as "1 of 3". Empty if none is."""
+    is_partial = side is not None and side.profile is not None and side.unanswered > 0
+    return f"{side.unanswered} of {side.processes}" if side is not None and is_partial else ""
+
+
 def _cost(begin: str, side: SideMeasurement | None, profiled: ProfiledSide) -> Finding:
     words = f"{begin} in a trial that is never judged"
     words += f", which took {format_duration(profiled.duration_ms)}" if profiled.duration_ms else ""
@@ -143,4 +160,6 @@ def _cost(begin: str, side: SideMeasurement | None, profiled: ProfiledSide) -> F
         if judged is not None and judged.value is not None:
             more = profiled.peak_rss_bytes - judged.value
             words += f", {format_size(abs(more))} {'more' if more >= 0 else 'less'} than judged"
-    return Finding((words,), FindingKind.PROFILING)
+    silent = _silent(profiled)
+    why: Parts = (f"; {silent} processes gave no profile: ", Quoted(profiled.reason or "unknown")) if silent else ()
+    return Finding((words, *why), FindingKind.PROFILING)

@@ -9,7 +9,7 @@ from membudget.judge.measurement import ImageMeasurement, OwnMeasurement
 from membudget.measure.profiling.heap_profile import Frame, PairProfile, ProfiledBy, SourceLine
 from membudget.report.formats import junit, markdown
 from membudget.report.formats.judged_growth import JudgedGrowth
-from membudget.report.growth_words import growth_findings, place_text, profiling_findings
+from membudget.report.growth_words import grown_lines, growth_findings, place_text, profiling_findings
 from tests.support.builders import budgets, image, report, side, trial
 from tests.support.profiles import INDEX, MAIN, grown_shop, heap, profiled, shop
 
@@ -73,6 +73,56 @@ def test_it_is_told_why_nothing_is_compared() -> None:
     assert said(no_base)[0].endswith("; not compared, because the base has no profile: it hangs")
     other = PairProfile(profiled(heap([((INDEX,), 4)], ProfiledBy.SMAPS)), profiled(shop(38)))
     assert said(other)[0].endswith("; not compared, because the base was profiled by the kernel's list of mappings")
+
+
+@pytest.mark.parametrize(
+    ("base", "head", "words"),
+    [
+        (0, 1, "; 1 of 3 processes of the head gave no profile, so these figures are too small"),
+        (2, 0, "; 2 of 3 processes of the base gave no profile, so the growth may be false"),
+        (
+            2,
+            1,
+            "; 2 of 3 processes of the base and 1 of 3 of the head gave no profile, so the growth may be false",
+        ),
+    ],
+)
+def test_processes_without_a_profile_are_told_where_the_figures_are(base: int, head: int, words: str) -> None:
+    (without,) = said(grown_shop())
+    (told,) = said(with_silent(grown_shop(), base, head))
+    assert told == without + words
+
+
+def with_silent(pair: PairProfile, base: int, head: int) -> PairProfile:
+    """Three processes on each side, of which some gave no profile."""
+    assert pair.base is not None
+    assert pair.head is not None
+    why = "PID 7: it did not answer in time"
+    before, after = (
+        replace(one, processes=3, unanswered=count, reason=why if count else None)
+        for one, count in ((pair.base, base), (pair.head, head))
+    )
+    return replace(pair, base=before, head=after)
+
+
+def test_a_base_with_missing_processes_cannot_hide_that_nothing_grew() -> None:
+    same = PairProfile(profiled(shop(38)), profiled(shop(38.1)))
+    assert said(with_silent(same, 1, 0)) == said(same)
+    assert said(with_silent(same, 1, 1))[0].endswith(
+        "; 1 of 3 processes of the head gave no profile, so these figures are too small"
+    )
+
+
+def test_lines_of_the_diff_and_costs_tell_missing_processes() -> None:
+    made = measured(with_silent(grown_shop(), 0, 1))
+    ((_, finding),) = grown_lines(made)
+    assert finding.as_text().endswith("; 1 of 3 processes of the head gave no profile, so these figures are too small")
+    base, head = profiling_findings(made)
+    assert "gave no profile" not in base.as_text()
+    assert head.as_text().endswith("; 1 of 3 processes gave no profile: PID 7: it did not answer in time")
+    growth = JudgedGrowth.of(made, report(made).judged().judgement.images[0])
+    assert growth is not None
+    assert (growth.base_unanswered, growth.head_unanswered) == (0, 1)
 
 
 def test_it_is_told_why_there_is_no_profile() -> None:

@@ -24,8 +24,9 @@ from membudget.engine.helper import Helper
 from membudget.measure.live_heap.messages import LONGEST_REASON
 from membudget.measure.outcome import mask_of, one_line
 from membudget.measure.profiling.heap_profile import HeapProfile, ProfiledSide, added_up, masked
-from membudget.measure.profiling.messages import MOST_SAID_BYTES, Done, Piece, ProfileOrder
+from membudget.measure.profiling.messages import MOST_PROFILED, MOST_SAID_BYTES, Begun, Done, Piece, ProfileOrder
 from membudget.measure.profiling.order import ProfiledAt, Profiling
+from membudget.measure.profiling.profiler import Profiler
 from membudget.measure.trial import Trial
 from membudget.measure.workload.service import Drivers, PlacedDriver
 
@@ -49,8 +50,10 @@ _MOST_CAPTURES = 3
 """The most profiles before the end."""
 _REST = 3
 """How many times as long as the last profile took the next one waits, so that the service has time for its work."""
-_PIECE, _DONE = TypeAdapter(Piece), TypeAdapter(Done)
+_BEGUN, _PIECE, _DONE = TypeAdapter(Begun), TypeAdapter(Piece), TypeAdapter(Done)
 _NOT_NEAR = "the container ended before its memory came near the judged peak, so nothing was profiled"
+_TOO_MANY = f"only the {MOST_PROFILED} processes with the most memory are profiled"
+_NO_ANSWER = "the profiling ended before all processes had answered"
 _NOT_RUNNING = "the container had ended before it could be profiled"
 
 
@@ -93,6 +96,32 @@ class _Over(Exception):
 class _Taken:
     profile: HeapProfile
     rss_bytes: int | None
+    processes: int
+    unanswered: int
+    reason: str | None
+    """Why a process is missing. None if none is."""
+
+
+@dataclass(slots=True)
+class _Heard:
+    """What has been heard of the processes so far."""
+
+    processes: int = 0
+    profiles: list[HeapProfile] = dataclasses.field(default_factory=list)
+    silent: int = 0
+    reason: str | None = None
+
+    def miss(self, reason: str) -> None:
+        """Note a process without a profile."""
+        self.silent += 1
+        self.reason = self.reason or reason
+
+    def taken(self, hide: Callable[[str], str], rss: int | None) -> _Taken:
+        """Return what counts of it. There is at least one profile."""
+        processes = max(self.processes, len(self.profiles) + self.silent)
+        unanswered = processes - len(self.profiles)
+        reason = self.reason or (_TOO_MANY if processes > MOST_PROFILED else _NO_ANSWER) if unanswered else None
+        return _Taken(masked(added_up(self.profiles), hide), rss, processes, unanswered, reason)
 
 
 class HeapCapture:
@@ -149,11 +178,15 @@ class HeapCapture:
         """Return what came of it. `trial` is the profiled trial, which has ended."""
         peak = trial.metrics[Metric.PEAK_RSS].value
         duration_ms = trial.duration_ms + round(self._at_end_s * 1000)
-        if self._best is not None:
-            return ProfiledSide(self._best.profile, None, self._best.rss_bytes, peak, duration_ms)
+        if (best := self._best) is not None:
+            reason = self._said(best.reason) if best.reason is not None else None
+            rss, counts = best.rss_bytes, (best.processes, best.unanswered)
+            return ProfiledSide(best.profile, reason, rss, peak, duration_ms, *counts)
         reason = self._reason or (f"its trial failed: {trial.reason}" if trial.reason else _NOT_NEAR)
-        said = shortened(one_line(reason, self._secrets), LONGEST_REASON)
-        return ProfiledSide(None, said, peak_rss_bytes=peak, duration_ms=duration_ms)
+        return ProfiledSide(None, self._said(reason), peak_rss_bytes=peak, duration_ms=duration_ms)
+
+    def _said(self, reason: str) -> str:
+        return shortened(one_line(reason, self._secrets), LONGEST_REASON)
 
     def _take_at_end(self) -> None:
         begun = time.monotonic()
@@ -221,29 +254,41 @@ class HeapCapture:
         profiler = self._order.profiler
         order = ProfileOrder(profiler.runtime, self._order.program, placed.first_pid, _EACH_S)
         placed.helper.send(json.dumps(dataclasses.asdict(order)))
-        found, reason = [], None
-        for said in self._answers(placed.helper, time.monotonic() + _ALL_S):
+        heard = _Heard()
+        try:
+            self._hear(placed.helper, profiler, heard)
+        finally:  # those that did answer count, even if time ran out
+            if heard.profiles:
+                taken = heard.taken(mask_of(self._secrets), rss)
+                if self._best is None or taken.profile.held_bytes >= self._best.profile.held_bytes:
+                    self._best = taken
+        if not heard.profiles:
+            self._reason = heard.reason
+
+    def _hear(self, helper: Helper, profiler: Profiler, heard: _Heard) -> None:
+        for said in self._answers(helper, time.monotonic() + _ALL_S):
+            if isinstance(said, Begun):
+                heard.processes = said.processes
+                continue
             if isinstance(said, str):
-                reason = reason or said
+                heard.miss(said)
                 continue
             try:
-                found.append(profiler.read(said))
+                heard.profiles.append(profiler.read(said))
             except Exception as error:  # noqa: BLE001 - hostile code wrote it: whatever happens must be no more than a reason
-                reason = reason or f"its answer cannot be read: {error}"
-        if not found:
-            self._reason = reason
-            return
-        profile = masked(added_up(found), mask_of(self._secrets))
-        if self._best is None or profile.held_bytes >= self._best.profile.held_bytes:
-            self._best = _Taken(profile, rss)
+                heard.miss(f"its answer cannot be read: {error}")
 
-    def _answers(self, helper: Helper, deadline: float) -> Iterator[bytes | str]:
-        """Yield what each process said, or the reason why it said nothing."""
+    def _answers(self, helper: Helper, deadline: float) -> Iterator[Begun | bytes | str]:
+        """Yield how many processes there are, then what each said, or the reason why it said nothing."""
         pieces = bytearray()
         while True:
             line = self._line(helper, deadline)
             read = json.loads(line)
-            if isinstance(read, dict) and read.get("kind") == Done.__name__:
+            kind = read.get("kind") if isinstance(read, dict) else None
+            if kind == Begun.__name__:
+                yield _BEGUN.validate_json(line)
+                continue
+            if kind == Done.__name__:
                 fault = _DONE.validate_json(line).fault
                 if fault is not None:
                     yield fault

@@ -23,6 +23,7 @@ _MOST_BYTES = 1 << 50
 _Name = Annotated[str, Field(max_length=LONGEST_NAME)]
 _Line = Annotated[int, Field(ge=1, le=10_000_000)]
 _Bytes = Annotated[int, Field(ge=0, le=_MOST_BYTES)]
+_Processes = Annotated[int, Field(ge=0, le=10_000_000)]
 
 
 class ProfiledBy(StrEnum):
@@ -141,13 +142,21 @@ class ProfiledSide(Stored):
 
     profile: HeapProfile | None
     reason: Annotated[str, Field(max_length=_LONGEST_REASON)] | None = None
-    """A sentence for people. None if there is a profile."""
+    """A sentence for people: why there is no profile, or why a process is missing in it. None if nothing is missing."""
     rss_bytes: _Bytes | None = None
     """RSS when the profile was taken. None if it is unknown."""
     peak_rss_bytes: _Bytes | None = None
     """The peak RSS of the profiled trial: how much the profiler itself took is this minus the judged peak."""
     duration_ms: Annotated[int, Field(ge=0)] = 0
     """The duration of the profiled trial."""
+    processes: _Processes = 0
+    """How many processes of the runtime there were when the profile was taken. 0 if unknown, as in older reports."""
+    unanswered: _Processes = 0
+    """How many of them gave no profile. Their memory is missing in `profile`."""
+
+    def __post_init__(self) -> None:
+        if self.unanswered > self.processes:
+            raise ValueError("more processes gave no profile than there are")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """The messages between the program that takes heap profiles and the rest of membudget: one JSON object per line.
 
-Each order is answered with pieces of what the processes said, and a last line. Uses the standard library only.
+The answer to an order begins with the number of processes. Pieces of what they said follow, and a last line. Uses the
+standard library only.
 """
 
 from dataclasses import dataclass
@@ -28,6 +29,14 @@ class ProfileOrder:
     """A process of the container. None if the program already sees the container's processes only."""
     timeout_s: float
     """How long each process may take."""
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """The beginning of an answer."""
+
+    processes: int
+    """How many processes of the container are meant, also those that are too many to be profiled."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,15 +13,24 @@ from collections.abc import Iterator
 from membudget.measure.live_heap.confined import Said, said_confined
 from membudget.measure.live_heap.messages import Runtime
 from membudget.measure.live_heap.runtimes import RunningRuntime, running_runtimes, runtime_of
-from membudget.measure.profiling.messages import MOST_PROFILED, MOST_SAID_BYTES, PIECE_BYTES, Done, Piece, ProfileOrder
+from membudget.measure.profiling.messages import (
+    MOST_PROFILED,
+    MOST_SAID_BYTES,
+    PIECE_BYTES,
+    Begun,
+    Done,
+    Piece,
+    ProfileOrder,
+)
 from membudget.measure.profiling.profiler import Profiler
 from membudget.measure.profiling.profilers import profiler_named
 
 
-def answers(order: ProfileOrder, profiler: Profiler) -> Iterator[Piece | Done]:
+def answers(order: ProfileOrder, profiler: Profiler) -> Iterator[Begun | Piece | Done]:
     """Profile the largest of the wanted processes of a container, one after another. Yield what they say."""
     try:
         with running_runtimes(order.first_pid, lambda *seen: wanted(order, *seen)) as found:
+            yield Begun(len(found))
             largest = sorted(found, key=lambda one: -one.rss_bytes)[:MOST_PROFILED]
             for process in largest:
                 yield from _pieces(process, _said(process, profiler, order.timeout_s))

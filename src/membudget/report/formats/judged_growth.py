@@ -38,6 +38,9 @@ class JudgedGrowth(ReportModel):
     """The share of the growth that these places explain, from 0 to 1. If nothing grew: their share of all memory."""
     reason: str
     """The same as a sentence, or why it is not known."""
+    base_unanswered: int = 0
+    """How many processes of the base are missing in its profile, because they gave none."""
+    head_unanswered: int = 0
 
     @classmethod
     def of(cls, image: ImageMeasurement, judged: ImageJudgement) -> "JudgedGrowth | None":
@@ -46,6 +49,8 @@ class JudgedGrowth(ReportModel):
         if image.profile is None or said is None:
             return None
         growth = growth_of(image.profile)
+        sides = image.profile.base, image.profile.head
+        base, head = (side.unanswered if side is not None and side.profile is not None else 0 for side in sides)
         if growth is None:
             return cls(profiled_by=None, is_compared=False, sites=(), explained=0, reason=raw(said.parts))
         return cls(
@@ -54,6 +59,8 @@ class JudgedGrowth(ReportModel):
             sites=tuple(_site(site, image.profile) for site in growth.named),
             explained=round(whole_of(growth, judged, is_own=image.profile.is_own).share_of(growth.explained_bytes), 3),
             reason=raw(said.parts),
+            base_unanswered=base,
+            head_unanswered=head,
         )
 
 

@@ -17,7 +17,7 @@ from membudget.measure.live_heap.messages import LONGEST_REASON, Runtime
 from membudget.measure.profiling import capturing
 from membudget.measure.profiling.capturing import HeapCapture
 from membudget.measure.profiling.heap_profile import Frame, HeapProfile, ProfiledBy, ProfiledSide
-from membudget.measure.profiling.messages import MOST_SAID_BYTES, Done, Piece
+from membudget.measure.profiling.messages import MOST_PROFILED, MOST_SAID_BYTES, Begun, Done, Piece
 from membudget.measure.profiling.order import ProfiledAt, Profiling
 from membudget.measure.profiling.profiler import Profiler
 from membudget.measure.workload.service import PlacedDriver
@@ -40,10 +40,13 @@ def _read(raw: bytes) -> HeapProfile:
 _PROFILER = Profiler(Runtime.PROGRAM, frozenset(), lambda *_: b"", _read)
 
 
+_Line = Begun | Piece | Done | str
+
+
 class _Program:
     """Stands in for the profiling program, and answers each order with the next of some answers."""
 
-    def __init__(self, *answers: list[Piece | Done | str]) -> None:
+    def __init__(self, *answers: list[_Line]) -> None:
         self._answers = list(answers)
         self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
         self.asked = threading.Semaphore(0)
@@ -143,10 +146,58 @@ def test_what_is_kept_is_profiled_after_the_settle_time() -> None:
 
 
 def test_the_processes_of_a_container_are_added_up() -> None:
-    capture = _capture(_Program([_said("a 5\nb 7", 1), _said("a 6", 2), Piece(3, reason="it hangs"), Done()]))
+    capture = _capture(_Program([Begun(2), _said("a 5\nb 7", 1), _said("a 6", 2), Done()]))
     with capture.watching("c1"):
         capture.workload_ended()
-    assert _side(capture).profile == _read(b"a 11\nb 7")
+    side = _side(capture)
+    assert side.profile == _read(b"a 11\nb 7")
+    assert (side.processes, side.unanswered, side.reason) == (2, 0, None)
+
+
+@pytest.mark.parametrize(
+    ("answer", "processes", "unanswered", "reason"),
+    [
+        ([Begun(3), _said("a 5"), Piece(2, reason="s3cret"), Piece(3, reason="no"), Done()], 3, 2, "PID 2: ***"),
+        (
+            [Begun(2), _said("a ?", 1), _said("a 5", 2), Done()],
+            2,
+            1,
+            "its answer cannot be read: invalid literal for int() with base 10: '?'",
+        ),
+        (
+            [Begun(MOST_PROFILED + 2), _said("a 5"), *[_said("a 0")] * (MOST_PROFILED - 1), Done()],
+            MOST_PROFILED + 2,
+            2,
+            "only the 16 processes with the most memory are profiled",
+        ),
+        ([Begun(2), _said("a 5"), "{"], 2, 1, "the profiling ended before all processes had answered"),
+        ([Begun(3), _said("a 5")], 3, 2, "the profiling ended before all processes had answered"),
+    ],
+)
+def test_processes_that_gave_no_profile_are_counted(
+    answer: list[_Line], processes: int, unanswered: int, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not isinstance(answer[-1], Done | str):  # the program hangs
+        monkeypatch.setattr(capturing, "_ALL_S", 0.1)
+    capture = _capture(_Program(answer))
+    with capture.watching("c1"):
+        capture.workload_ended()
+    side = _side(capture)
+    assert side.profile == _read(b"a 5")
+    assert (side.processes, side.unanswered, side.reason) == (processes, unanswered, reason)
+
+
+def test_the_count_is_that_of_the_profile_that_counts() -> None:
+    rss = [_PEAK]
+    missing: list[_Line] = [Begun(2), _said("a 5"), Piece(2, reason="it hangs"), Done()]
+    program = _Program(missing, [Begun(2), _said("a 5", 1), _said("a 4", 2), Done()])
+    capture = _capture(program, lambda: rss[0])
+    with capture.watching("c1"):
+        assert program.asked.acquire(timeout=30)
+        capture.workload_ended()
+    side = _side(capture)
+    assert side.profile == _read(b"a 9")
+    assert (side.processes, side.unanswered, side.reason) == (2, 0, None)
 
 
 def test_near_the_judged_peak_the_profile_that_holds_the_most_counts() -> None:
@@ -187,7 +238,7 @@ def test_a_service_has_time_for_its_work_between_two_profiles(monkeypatch: pytes
 
 def test_an_answer_in_pieces_is_joined() -> None:
     whole = b64encode(b"a 5\nb 7").decode()
-    pieces: list[Piece | Done | str] = [Piece(1, whole[:4], is_last=False), Piece(1, whole[4:]), Done()]
+    pieces: list[_Line] = [Piece(1, whole[:4], is_last=False), Piece(1, whole[4:]), Done()]
     capture = _capture(_Program(pieces))
     with capture.watching("c1"):
         capture.workload_ended()
@@ -209,7 +260,7 @@ def test_an_answer_in_pieces_is_joined() -> None:
         ),
     ],
 )
-def test_a_failure_is_a_reason(answer: list[Piece | Done | str], reason: str) -> None:
+def test_a_failure_is_a_reason(answer: list[_Line], reason: str) -> None:
     capture = _capture(_Program(answer))
     with capture.watching("c1"):
         capture.workload_ended()

@@ -60,6 +60,12 @@ def test_each_side_that_exists_is_changed() -> None:
     )
 
 
+def test_no_more_processes_are_missing_than_there_are() -> None:
+    assert ProfiledSide(None).unanswered == 0
+    with pytest.raises(ValueError, match="more processes gave no profile than there are"):
+        ProfiledSide(None, processes=2, unanswered=3)
+
+
 def test_half_a_character_is_no_text() -> None:
     held = [((Frame("f\ud800", "/app/\udfffx.py", 1),), 9)]
     (frame,) = HeapProfile.of(ProfiledBy.TRACEMALLOC, held).frames
