@@ -109,7 +109,7 @@ def compared(result: JudgedReport, metric: Metric, tolerated: int) -> Compared:
     seems_grown = row.delta * metric.definition.better.sign > tolerated
     answers = {Verdict.FAIL: Answer.GREW, Verdict.INCONCLUSIVE: Answer.UNCLEAR}
     answer = answers.get(row.verdict, Answer.STEADY) if row.verdict is not None else Answer.STEADY
-    if answer is Answer.GREW and not is_certain(growth_interval(image, metric)):
+    if answer is Answer.GREW and not is_certain(row, growth_interval(image, metric)):
         answer = Answer.UNCLEAR
     return Compared(answer, result, seems_grown=seems_grown)
 

@@ -32,11 +32,12 @@ _UNUSUAL_NUMBER = re.compile(rb"\d++(?:[.eE+-][\d.eE+-]*+|(?<=\d{%d}))|Infinity|
 """A number, without its sign, that is no whole number of few digits. Nearly all of a report are."""
 
 
-def oversized(text: bytes, most_tables: int = _MOST_TABLES) -> str | None:
+def oversized(text: bytes, most_tables: int = _MOST_TABLES, parts: int = 1) -> str | None:
     """Return how `text` exceeds the limits of any report, or None. `text` need not be JSON.
 
-    `most_tables` is the limit for objects and arrays.
+    `most_tables` is the limit for objects and arrays. `parts`: how many such texts one file has to hold.
     """
+    most_values, most_texts, most_tables = _MOST_VALUES // parts, _MOST_TEXTS // parts, most_tables // parts
     values = texts = tables = 0
     members: list[int] = []
     """The number of keys so far, for each enclosing object. For an array, a number too low to reach the limit."""
@@ -44,7 +45,7 @@ def oversized(text: bytes, most_tables: int = _MOST_TABLES) -> str | None:
         values += found.count(b",")
         texts += found.count(b'"')
         tables += found.count(b"{") + found.count(b"[")
-        if values > _MOST_VALUES or texts > _MOST_TEXTS or tables > most_tables:
+        if values > most_values or texts > most_texts or tables > most_tables:
             return "has too many values"
         for match in _STEP.finditer(found.replace(b'"', b"")):
             step = match[0]

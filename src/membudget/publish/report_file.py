@@ -45,11 +45,14 @@ def write_report(report: Report, path: Path) -> None:
     write_text(found[1], path, "the report")
 
 
-def fitting(report: Report, most_bytes: int) -> tuple[Report, bytes] | None:
-    """Return the report and its UTF-8 text, with as few details left out as possible. None if it is still too large."""
+def fitting(report: Report, most_bytes: int, parts: int = 1) -> tuple[Report, bytes] | None:
+    """Return the report and its UTF-8 text, with as few details left out as possible. None if it is still too large.
+
+    `parts`: how many such reports one file has to hold.
+    """
     for smaller, is_brief in _ever_smaller(report):
         text = json_text(smaller, is_brief=is_brief)
-        if len(text) <= most_bytes and oversized(text) is None:
+        if len(text) <= most_bytes and oversized(text, parts=parts) is None:
             return smaller, text
     return None
 
@@ -214,6 +217,9 @@ def _inconsistencies(report: Report) -> Iterator[str]:
     if len(set(names)) < len(names):
         yield "two images have the same name"
     yield from impossible_parts(report.shard, report.coverage, names)
+    tolerances = [budget.tolerance for image in report.images for budget in image.budgets.values()]
+    if any(one is not None and min(one.percent, one.floor) < 0 for one in tolerances):
+        yield "a tolerance is negative"
     sides = [side for image in report.images for side in image.sides]
     if not all(trial.series.is_whole for side in sides for trial in side.trials):
         yield "the columns of a series differ in length"

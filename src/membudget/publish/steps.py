@@ -6,6 +6,7 @@ commits there are and what their subjects are.
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from enum import StrEnum
 
 from membudget.build.revision import MainCommit
@@ -14,6 +15,7 @@ from membudget.publish.comment import CommentServer, CommentSettings, Draft, kee
 from membudget.publish.pull_request import NotPosted, Posted
 from membudget.report.formats.markdown import LONGEST_COMMENT
 from membudget.report.formats.steps import render_markdown
+from membudget.report.report import LONGEST_SUBJECT, JudgedReport, RevisionReport
 from membudget.report.step_words import Link, ToldStep
 from membudget.report.steps_report import StepReport, proven
 
@@ -41,7 +43,18 @@ def told_step(
     there = {commit.sha for commit in between}
     skipped = tuple(one for one in step.skipped if one.sha in there)
     first, last = (Link(commits[place], link(commits[place].sha)) for place in (since, until))
+    proof = replace(proof, result=_with_subjects(proof.result, first.commit, last.commit))
     return ToldStep(proof, first, last, step.growth, between, skipped)
+
+
+def _with_subjects(result: JudgedReport, base: MainCommit, head: MainCommit) -> JudgedReport:
+    """Return a comparison with the subjects of this clone, because a stranger may have written others."""
+    names = {
+        side: RevisionReport(sha=one.sha, subject=one.subject[:LONGEST_SUBJECT])
+        for side, one in (("base", base), ("head", head))
+    }
+    comparison = result.report.comparison.model_copy(update=names)
+    return replace(result, report=result.report.model_copy(update={"comparison": comparison}))
 
 
 def tell(told: Sequence[ToldStep], server: CommentServer, pause: Callable[[], None]) -> Posted | NotPosted:

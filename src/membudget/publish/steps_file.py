@@ -10,12 +10,13 @@ from membudget.publish.strict_json import Reading, parse_model, read_bounded
 from membudget.report.report import LARGEST_REPORT_BYTES, Report
 from membudget.report.steps_report import MOST_STEPS, StepsReport
 
-_MOST_OF_A_STEP = LARGEST_REPORT_BYTES // (MOST_STEPS + 1)
+_PARTS = MOST_STEPS + 1
+"""The comparisons of so many steps fit into the file, with room for the rest of it."""
 
 
 def fitted(report: Report) -> Report | None:
     """Return the report of a comparison, with few enough details for its share of the file. None if it is too large."""
-    found = fitting(report, _MOST_OF_A_STEP)
+    found = fitting(report, LARGEST_REPORT_BYTES // _PARTS, _PARTS)
     return found[0] if found is not None else None
 
 

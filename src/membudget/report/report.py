@@ -38,11 +38,14 @@ class ReportModel(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
+LONGEST_SUBJECT = 4096
+
+
 class RevisionReport(ReportModel):
     """One of the two commits."""
 
     sha: Annotated[str, Field(pattern=r"^[0-9a-f]{40}([0-9a-f]{24})?$")]
-    subject: Annotated[str, Field(max_length=4096)]
+    subject: Annotated[str, Field(max_length=LONGEST_SUBJECT)]
 
 
 class Comparison(ReportModel):

@@ -11,8 +11,9 @@ from pydantic import Field
 
 from membudget.budgets.fields import ImageName
 from membudget.budgets.rules import EffectiveBudget, Tolerance
+from membudget.core.definition import Aggregation
 from membudget.core.intervals import Interval, shift_interval
-from membudget.core.metrics import Metric
+from membudget.core.metrics import IMAGE_METRICS, Metric
 from membudget.history.step_line import MOST_SKIPPED, StepOutcome
 from membudget.judge.evidence import CONFIDENCE_OF_A_FAILURE, Samples
 from membudget.judge.image import ImageJudgement
@@ -100,12 +101,19 @@ def proven(step: StepReport) -> ProvenStep | None:
     if row is None or image.head is None or row.verdict is not Verdict.FAIL or row.delta is None:
         return None
     interval = growth_interval(image, step.metric)
-    return ProvenStep(row, judged_by, judged, result, interval) if is_certain(interval) else None
+    return ProvenStep(row, judged_by, judged, result, interval) if is_certain(row, interval) else None
 
 
-def is_certain(interval: Interval | None) -> bool:
-    """Return whether there are enough trials for certain growth. Five on each side are the fewest."""
-    return interval is None or (interval.confidence >= CONFIDENCE_OF_A_FAILURE and interval.low > 0)
+def is_certain(row: Row, interval: Interval | None) -> bool:
+    """Return whether there are enough trials for certain growth. Five on each side are the fewest.
+
+    Without the `interval` of a growth, only sizes of images are certain, and estimates that have intervals.
+    """
+    if interval is not None:
+        return interval.confidence >= CONFIDENCE_OF_A_FAILURE and interval.low > 0
+    if row.metric.definition.aggregation is Aggregation.ESTIMATE:
+        return row.base is not None and row.base.interval is not None and row.head.interval is not None
+    return row.metric in IMAGE_METRICS
 
 
 def _is_about(report: Report, step: StepReport) -> bool:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from membudget.core.errors import ConfigurationError
 from membudget.history.step_line import StepOutcome
+from membudget.measure.trial import Trial
 from membudget.publish.steps_file import fitted, read_steps, write_steps
 from membudget.report.steps_report import MOST_STEPS
 from tests.support.proven_steps import comparison, step, steps, unproven
@@ -25,6 +27,33 @@ def test_the_most_steps_of_the_most_trials_fit(tmp_path: Path) -> None:
     assert large is not None
     made = steps(*[step().model_copy(update={"report": large})] * MOST_STEPS)
     write_steps(made, tmp_path / "steps.json")
+    assert len(read_steps(tmp_path / "steps.json").steps) == MOST_STEPS
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize(("trials", "points"), [(5, 1_400), (10, 600), (20, 2_000)])
+def test_the_most_steps_of_the_longest_runs_can_be_read_again(tmp_path: Path, trials: int, points: int) -> None:
+    """The numbers of a series need few bytes, so that the number of values is what bounds the file."""
+
+    def longer(one: Trial) -> Trial:
+        columns = {
+            name: [30_000_000 + 4_096 * (number % 97) for number in range(points)]
+            for name in one.series.__dataclass_fields__
+            if getattr(one.series, name)
+        }
+        return replace(
+            one, series=replace(one.series, **{**columns, "time_us": list(range(0, 50_000 * points, 50_000))})
+        )
+
+    made = comparison(trials=trials)
+    images = [
+        image.with_each_side(lambda side: replace(side, trials=tuple(map(longer, side.trials))))
+        for image in made.images
+    ]
+    large = fitted(made.model_copy(update={"images": tuple(images)}))
+    assert large is not None
+    report = steps(*[step().model_copy(update={"report": large})] * MOST_STEPS)
+    write_steps(report, tmp_path / "steps.json")
     assert len(read_steps(tmp_path / "steps.json").steps) == MOST_STEPS
 
 
@@ -62,6 +91,12 @@ def with_a_negative_metric(made: Any) -> None:
     made["steps"][0]["report"]["images"][0]["head"]["metrics"]["peak_rss"]["value"] = -1
 
 
+def with_a_negative_tolerance(made: Any) -> None:
+    """Growth of nothing would be more than that."""
+    for budget in made["steps"][0]["report"]["images"][0]["budgets"].values():
+        budget["tolerance"]["floor"] = -5
+
+
 def of_another_version(made: Any) -> None:
     made["steps_version"] = 2
 
@@ -79,6 +114,7 @@ def without_growth(made: Any) -> None:
         with_one_commit,
         with_a_strange_image,
         with_a_negative_metric,
+        with_a_negative_tolerance,
         of_another_version,
         without_growth,
     ],

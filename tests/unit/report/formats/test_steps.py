@@ -8,7 +8,7 @@ from cmarkgfm import github_flavored_markdown_to_html
 from rich.console import Console
 
 from membudget.budgets.rules import EffectiveBudget, Tolerance
-from membudget.core.metrics import Metric
+from membudget.core.metrics import IMAGE_METRICS, Metric, MetricValue
 from membudget.core.quantities import MIB
 from membudget.history.step_line import StepOutcome
 from membudget.history.steps import Step
@@ -114,6 +114,28 @@ def forged(**changes: object) -> StepReport:
 )
 def test_figures_that_do_not_prove_a_step_are_not_told(one: StepReport) -> None:
     assert proven(one) is None
+
+
+@pytest.mark.parametrize("metric", [one for one in Metric if one not in IMAGE_METRICS])
+def test_a_value_without_trials_proves_nothing(metric: Metric) -> None:
+    """A stranger may write any value of a side."""
+    known = comparison(trials=1)
+    sides = {
+        name: replace(known.images[0].sides[place], metrics={metric: MetricValue.of(metric, value)}, trials=())
+        for place, (name, value) in enumerate([("base", 1_000_000), ("head", 2_000_000)])
+    }
+    for before, after in (sides.values(), reversed(sides.values())):
+        one = replace(
+            known.images[0], base=before, head=after, budgets={metric: EffectiveBudget(tolerance=Tolerance(0, 0))}
+        )
+        forged = known.model_copy(update={"images": (one,)})
+        assert proven(step().model_copy(update={"metric": metric, "report": forged})) is None
+
+
+def test_subjects_come_from_the_clone_also_in_the_details() -> None:
+    """The file names other ones."""
+    assert "Load the whole catalogue" in render_markdown(told(step(), "Load the whole catalogue"))
+    assert "Commit 5" not in render_markdown(told(step(), "Load the whole catalogue"))
 
 
 def test_the_budgets_of_the_file_decide_nothing_else() -> None:
