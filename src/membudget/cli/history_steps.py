@@ -23,6 +23,7 @@ from membudget.cli.history_store import HistoryStore, keep, pushable, store_of
 from membudget.cli.history_tell import step_line, tell_steps
 from membudget.cli.request import Wanted, check_request
 from membudget.cli.wiring import connected_engine, progress_display
+from membudget.core.definition import Aggregation
 from membudget.core.errors import ConfigurationError, EngineLost, EnvironmentFault, ExitCode, shortened
 from membudget.core.metrics import Metric
 from membudget.core.progress import Progress
@@ -171,8 +172,9 @@ def _confirm(
 
 
 def _wanted(listed: Sequence[ListedStep], machine: str, *, is_again: bool) -> Iterator[ListedStep]:
-    """Yield the steps to measure again, the largest first."""
-    worse = [one for one in listed if one.step.is_worse and one.step.machine in (None, machine)]
+    """Yield the steps to measure again, the largest first. Nothing can prove that the largest of all trials grew."""
+    provable = [one for one in listed if one.step.metric.definition.aggregation is not Aggregation.MAXIMUM]
+    worse = [one for one in provable if one.step.is_worse and one.step.machine in (None, machine)]
     new = [one for one in worse if is_again or one.earlier is None or one.earlier.outcome is _NARROWED]
     size = {id(one): abs(one.step.growth) / max(1, abs(one.step.value_before)) for one in new}
     yield from sorted(new, key=lambda one: -size[id(one)])

@@ -113,6 +113,12 @@ def test_the_largest_new_step_comes_first_and_improvements_never(branch: Reposit
     assert found == [large, begun, small]
 
 
+def test_metrics_that_nothing_can_prove_are_not_measured(branch: Repository) -> None:
+    one = listed(branch, 8)
+    kills = replace(one, step=replace(one.step, metric=Metric.OOM_KILLS, value_before=0, value_after=3))
+    assert list(_wanted([kills, one], MACHINE, is_again=False)) == [one]
+
+
 def test_a_step_of_another_kind_of_machine_is_not_measured(branch: Repository) -> None:
     one = listed(branch, 8)
     assert list(_wanted([one], "another", is_again=True)) == []
