@@ -39,21 +39,37 @@ def marked_steps(
 ) -> list[MarkedStep]:
     """Return the confirmed steps, and the suspected ones of which no search has found out what they are.
 
+    Anyone who can write to the history can forge that a step was confirmed. Main's figures must show it as well.
+
     `searches` is what the history has about searches. `places` are those of the commits on the branch.
     """
-    confirmed = list(_confirmed(found, searches, places))
-    return [*confirmed, *_suspected(suspected, searches, places, now)]
+    believable = [line for line in searches if _is_in_order(line, places)]
+    confirmed = list(_confirmed(found, believable, places))
+    contradicted = {(step.image, step.metric, step.commit) for step in confirmed if not step.is_worse}
+    others = [
+        line
+        for line in believable
+        if line.outcome is not StepOutcome.CONFIRMED or (line.image, line.metric, line.commit) not in contradicted
+    ]
+    return [*(step for step in confirmed if step.is_worse), *_suspected(suspected, others, places, now)]
+
+
+def _is_in_order(line: StepLine, places: Mapping[str, int]) -> bool:
+    return line.since in places and line.commit in places and places[line.since] < places[line.commit]
 
 
 def _confirmed(
     found: Sequence[Series], searches: Iterable[StepLine], places: Mapping[str, int]
 ) -> Iterator[MarkedStep]:
-    """Yield each confirmed step once, with the figures that main had before and after it."""
+    """Yield each confirmed step once, with the figures that main had before and after it.
+
+    A step that main's figures contradict is yielded as well. It may have been forged, or noise hides it there.
+    """
     series_of = {(series.image, series.metric): series for series in found}
     newest = {
         (line.image, line.metric, line.commit): line
         for line in sorted(searches, key=lambda line: line.time)
-        if line.outcome is StepOutcome.CONFIRMED and line.commit in places and line.since in places
+        if line.outcome is StepOutcome.CONFIRMED
     }
     for (image, metric, commit), line in newest.items():
         series = series_of.get((image, metric))

@@ -1,7 +1,7 @@
 """One line of the history about a suspected step: what came of measuring it again.
 
-Such lines lie beside the figures (`history/line`) and say which searches need not be repeated. They are never told as
-facts: whoever can write to the history can forge them. Readers of version 1 skip them as lines of a newer version.
+Such lines lie beside the figures (`history/line`) and say which searches need not be repeated. Whoever can write to the
+history can forge them, so `--tell` never tells them. Readers of version 1 skip them as lines of a newer version.
 """
 
 import re

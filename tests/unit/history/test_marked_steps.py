@@ -69,3 +69,20 @@ def test_steps_of_other_commits_and_series_or_without_figures_are_left_out() -> 
     rewritten = searched(StepOutcome.CONFIRMED, commit=15, since=14).model_copy(update={"since": "f" * 40})
     other_machine = searched(StepOutcome.CONFIRMED, commit=15, since=14, machine="other")
     assert marked(elsewhere, rewritten, other_machine, suspected=()) == []
+
+
+def test_a_line_whose_commits_are_in_the_wrong_order_is_not_believed() -> None:
+    """Somebody wrote it by hand: the figures fall from its first commit to its second."""
+    assert marked(searched(StepOutcome.CONFIRMED, 16, 13), suspected=()) == []
+
+
+def test_a_confirmed_step_that_the_figures_contradict_is_not_marked_as_confirmed() -> None:
+    flat, fallen = searched(StepOutcome.CONFIRMED, 19, 20), searched(StepOutcome.CONFIRMED, 14, 15)
+    assert marked(flat, suspected=()) == []
+    lower = [Series("api", Metric.PEAK_RSS, tuple(Point(p.commit, line(p.commit.sha, 90 - place)) for place, p in
+             enumerate(SERIES[0].points)))]  # fmt: skip
+    assert marked(fallen, found=lower, suspected=()) == []
+
+
+def test_a_suspicion_stays_where_a_confirmed_step_is_contradicted() -> None:
+    assert [step.is_confirmed for step in marked(searched(StepOutcome.CONFIRMED, 18, 19))] == [False]
