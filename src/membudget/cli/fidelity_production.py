@@ -94,7 +94,10 @@ def _of_history(options: argparse.Namespace, token: SecretStr, budgets: Budgets 
     skipped = SkippedLines()
     only = line_filter(frozenset(options.images), frozenset(COMPARED))
     order = {commit.sha: number for number, commit in enumerate(commits)}
-    points = sorted(points_in(store, commits, skipped, only), key=lambda point: order[point.commit.sha])
+    points = sorted(
+        points_in(store, commits, skipped, only),
+        key=lambda point: (order[point.commit.sha], -point.line.time.timestamp()),
+    )
     found: dict[str, dict[Metric, OfCi]] = {}
     for point in points:
         line = point.line

@@ -1,6 +1,7 @@
 """Runs `membudget history badge`: the newest figure of an image and its budget. No engine."""
 
 import argparse
+from itertools import groupby
 from pathlib import Path
 
 from membudget.build.git import GitRepository
@@ -36,6 +37,6 @@ def _newest(options: argparse.Namespace, metric: Metric, skipped: SkippedLines) 
     store = fetched_store(options)
     commits = main_commits(GitRepository(Path.cwd()), options.revision)
     points = points_in(store, commits, skipped, line_filter({options.image}, {metric}))
-    return next(
-        (point.line for point in points if (point.line.image, point.line.metric) == (options.image, metric)), None
-    )
+    wanted = (point for point in points if (point.line.image, point.line.metric) == (options.image, metric))
+    newest = next(groupby(wanted, key=lambda point: point.commit.sha), None)
+    return list(newest[1])[-1].line if newest is not None else None

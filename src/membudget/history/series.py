@@ -39,6 +39,12 @@ class Series:
     image: str
     metric: Metric
     points: tuple[Point, ...]
+    """If several classes of machines measured a commit, it has several points. The one measured last comes last."""
+
+    @property
+    def one_per_commit(self) -> tuple[Point, ...]:
+        """The points, with only the one that was measured last of each commit."""
+        return tuple({point.commit.sha: point for point in self.points}.values())
 
 
 def points_of(
@@ -51,8 +57,8 @@ def points_of(
     """Yield the usable points, in the order of `notes`. Notes about other commits than `commits` are left out.
 
     The branch says which commits count, so that lines of commits that were rewritten have no effect. Of several lines
-    about the same, the one measured last counts, and a refresh keeps the line that it replaces beside it. `only` is a
-    `line_filter`.
+    about the same, the one measured last counts, and a refresh keeps the line that it replaces beside it. A commit has
+    a point for each class of machines that measured it, the one measured last at the end. `only` is a `line_filter`.
     """
     known = {commit.sha: commit for commit in commits}
     for note in notes:
@@ -64,19 +70,31 @@ def points_of(
             continue
         lines = read_lines(note.commit, note.data, now, skipped, only)
         last = last_measured(lines)
-        replaced = _replaced(lines) if any(line.refresh for line in last.values()) else {}
-        for line in last.values():
+        replaced = _replaced(lines) if any(line.refresh for line in last) else {}
+        for line in last:
             yield Point(commit, line, replaced.get(_figure_of(line)) if line.refresh else None)
 
 
-def last_measured(lines: Iterable[HistoryLine]) -> dict[Key, HistoryLine]:
-    """Return the line that was measured last, for each image and metric of one commit."""
-    found: dict[Key, HistoryLine] = {}
+def last_measured(lines: Iterable[HistoryLine]) -> list[HistoryLine]:
+    """Return the line that was measured last, for each image, metric and class of machines of one commit.
+
+    Sizes of images are the same on all machines. The lines are in the order of their times.
+    """
+    found: dict[_Figure, HistoryLine] = {}
     for line in lines:
-        before = found.get((line.image, line.metric))
-        if before is None or (before.time, before.text()) < (line.time, line.text()):
-            found[line.image, line.metric] = line
-    return found
+        before = found.get(_figure_of(line))
+        if before is None or _measured(before) < _measured(line):
+            found[_figure_of(line)] = line
+    return sorted(found.values(), key=_measured)
+
+
+def _measured(line: HistoryLine) -> tuple[datetime, bytes]:
+    return line.time, line.text()
+
+
+def comparable_machine(line: HistoryLine) -> str | None:
+    """Return the class of machines with which a line can be compared. None for sizes of images: with all."""
+    return None if line.metric in IMAGE_METRICS else line.machine
 
 
 def _replaced(lines: Iterable[HistoryLine]) -> dict[_Figure, HistoryLine]:
@@ -84,18 +102,18 @@ def _replaced(lines: Iterable[HistoryLine]) -> dict[_Figure, HistoryLine]:
     found: dict[_Figure, HistoryLine] = {}
     for line in lines:
         before = found.get(_figure_of(line))
-        if not line.refresh and (before is None or (line.time, line.text()) < (before.time, before.text())):
+        if not line.refresh and (before is None or _measured(line) < _measured(before)):
             found[_figure_of(line)] = line
     return found
 
 
 def _figure_of(line: HistoryLine) -> _Figure:
-    return line.image, line.metric, None if line.metric in IMAGE_METRICS else line.machine
+    return line.image, line.metric, comparable_machine(line)
 
 
 def is_comparable(line: HistoryLine, machine: str) -> bool:
     """Return whether a figure of a trial comes from such a machine. Sizes of images are the same on all."""
-    return line.metric in IMAGE_METRICS or line.machine == machine
+    return comparable_machine(line) in (None, machine)
 
 
 def series_of(points: Iterable[Point]) -> list[Series]:

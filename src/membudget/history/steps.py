@@ -11,8 +11,8 @@ from statistics import median_low
 
 from membudget.build.revision import MainCommit
 from membudget.core.errors import EnvironmentFault
-from membudget.core.metrics import IMAGE_METRICS, Metric
-from membudget.history.series import Series
+from membudget.core.metrics import Metric
+from membudget.history.series import Series, comparable_machine
 
 SUSPICIOUS = 0.003
 """The largest p-value of a suspected step."""
@@ -76,8 +76,7 @@ def _steps(series: Series) -> Iterator[Step]:
     for point in series.points:
         line = point.own or point.line
         if not line.lower_bound:
-            machine = None if series.metric in IMAGE_METRICS else line.machine
-            by_machine.setdefault(machine, []).append(_Value(point.commit, line.value))
+            by_machine.setdefault(comparable_machine(line), []).append(_Value(point.commit, line.value))
     for machine, points in by_machine.items():
         yield from _steps_of(series, machine, points)
 

@@ -1,6 +1,7 @@
 """`membudget history badge` on a real repository."""
 
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from membudget.build.git_history import GitHistory
 from membudget.build.history_place import DEFAULT_PLACE
 from membudget.cli.main import main
 from membudget.core.quantities import MIB
-from tests.support.history import line, text
+from tests.support.history import NOW, line, text
 from tests.support.repository import Repository
 
 pytestmark = pytest.mark.thorough
@@ -36,6 +37,16 @@ def badge(*arguments: str) -> int:
 def test_the_newest_figure_counts_however_far_back(repository: Repository, capsys: pytest.CaptureFixture[str]) -> None:
     assert badge("api", "--format", "shields") == 0
     assert json.loads(capsys.readouterr().out)["message"] == "73 of 96 MiB"
+
+
+def test_of_two_kinds_of_machines_the_last_one_counts(
+    repository: Repository, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sha = repository.git("rev-parse", "HEAD~1")
+    later = line(sha, 80).model_copy(update={"machine": "another", "time": NOW + timedelta(hours=1)})
+    GitHistory(GitRepository(repository.folder), DEFAULT_PLACE).append({sha: text(later)})
+    assert badge("api", "--format", "shields") == 0
+    assert json.loads(capsys.readouterr().out)["message"].startswith("80")
 
 
 def test_it_is_written_to_a_file(repository: Repository) -> None:

@@ -29,7 +29,18 @@ def test_lines_of_commits_that_were_rewritten_have_no_effect() -> None:
 def test_of_two_lines_about_the_same_the_last_measured_counts() -> None:
     later = line(A, 50).model_copy(update={"time": NOW + timedelta(seconds=1)})
     for lines in ([line(A), later], [later, line(A)]):
-        assert last_measured(lines) == {("api", Metric.PEAK_RSS): later}
+        assert last_measured(lines) == [later]
+
+
+def test_kinds_of_machines_do_not_hide_each_other() -> None:
+    """Two runners measure the same commit at different times."""
+    later = line(A, 50).model_copy(update={"machine": "another", "time": NOW + timedelta(hours=12)})
+    sizes = [one.model_copy(update={"metric": Metric.IMAGE_SIZE}) for one in (line(A), later)]
+    notes = [Note(A, text(later, *sizes, line(A)))]
+    size, peak = series_of(points_of(COMMITS, notes, NOW, SkippedLines()))
+    assert [point.line for point in peak.points] == [line(A), later]
+    assert [point.line for point in peak.one_per_commit] == [later]
+    assert [point.line for point in size.points] == [sizes[1]], "sizes are the same on all machines"
 
 
 def test_a_refresh_keeps_the_first_figure_of_the_commit_itself_beside_it() -> None:

@@ -7,11 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from membudget.build.history_place import Note
 from membudget.build.revision import MainCommit
 from membudget.history.attempt_line import AttemptLine
-from membudget.history.series import Point
+from membudget.history.line import SkippedLines
+from membudget.history.series import Point, points_of
 from membudget.history.stale import LastFigure, Night, durations_ms, last_figures
-from tests.support.history import MACHINE, NOW, line
+from tests.support.history import MACHINE, NOW, line, text
 
 DAY = timedelta(days=1)
 SHA = "a" * 40
@@ -31,6 +33,14 @@ def test_images_that_were_never_measured_come_first_then_the_oldest() -> None:
 def test_figures_of_other_machines_keep_no_image_fresh() -> None:
     found = last_figures([measured("api", 1, machine="another")], [], ["api"], MACHINE)
     assert found == [LastFigure("api", None)]
+
+
+def test_another_kind_of_machine_that_measured_later_hides_no_figure() -> None:
+    mine = line(SHA).model_copy(update={"time": NOW - DAY})
+    other = line(SHA).model_copy(update={"time": NOW - DAY / 2, "machine": "another"})
+    commits = [MainCommit(SHA, 0, "subject")]
+    points = points_of(commits, [Note(SHA, text(mine, other))], NOW, SkippedLines())
+    assert last_figures(points, [], ["api"], MACHINE) == [LastFigure("api", mine.time)]
 
 
 def test_how_long_an_image_takes_is_known_of_such_a_machine() -> None:

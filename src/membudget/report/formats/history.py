@@ -27,8 +27,8 @@ def render_table(found: Sequence[Series]) -> RenderableType:
 
 def _rows(found: Sequence[Series]) -> Iterator[list[Text]]:
     for series in found:
-        before = (None, *(point.line.value for point in series.points))
-        pairs = list(zip(series.points, before, strict=False))
+        before = (None, *(point.line.value for point in series.one_per_commit))
+        pairs = list(zip(series.one_per_commit, before, strict=False))
         for point, earlier in reversed(pairs):
             line = point.line
             yield [

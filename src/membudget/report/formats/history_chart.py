@@ -43,7 +43,7 @@ def _chart(series: Series) -> Iterator[Text]:
 
 def _bars(series: Series) -> list[int]:
     """Return the height of each bar: of a commit, or the worst of several commits."""
-    values = [max(0, point.line.value) for point in series.points]
+    values = [max(0, point.line.value) for point in series.one_per_commit]
     each = -(-len(values) // MOST_BARS)
     worst = max if series.metric.definition.better is Better.LESS else min
     return [worst(values[first : first + each]) for first in range(0, len(values), each)]

@@ -24,10 +24,11 @@ def series_data(series: Series, places: Mapping[str, int], steps: Sequence[Marke
 
     `steps` may also be those of other series.
     """
-    lines = [point.line for point in series.points]
+    points = series.one_per_commit
+    lines = [point.line for point in points]
     definition = series.metric.definition
     scale = 1 << max(0, max(max(abs(line.value), abs(line.spread[1])) for line in lines).bit_length() - _DIGITS)
-    at = [places[point.commit.sha] for point in series.points]
+    at = [places[point.commit.sha] for point in points]
     machines = ["" if series.metric in IMAGE_METRICS else line.machine for line in lines]
     names = list(dict.fromkeys(machines))
     newest = Newest.of(series.metric, lines[-1])

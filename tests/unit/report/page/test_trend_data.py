@@ -56,6 +56,14 @@ def test_any_values_are_decoded_nearly_as_they_were(values: list[int]) -> None:
         assert low == shown == high
 
 
+def test_a_commit_that_two_kinds_of_machines_measured_has_one_row() -> None:
+    """The last one counts, also where another commit was not measured."""
+    other = line(MAIN[3].sha, 70).model_copy(update={"machine": "another"})
+    data = of_lines(line(MAIN[3].sha), other, line(MAIN[5].sha, 80))
+    assert [place for place, *_ in decoded(data)] == [3, 5]
+    assert data["machines"] == [[0, 0], [1, 1]]
+
+
 def test_commits_that_were_not_measured_have_no_row() -> None:
     data = of_lines(*(line(MAIN[place].sha) for place in (3, 4, 9, 50)))
     assert [place for place, *_ in decoded(data)] == [3, 4, 9, 50]
