@@ -133,6 +133,8 @@ def _confirm(
         info = engine.info
         machine = machine_class(info.platform, info.cgroup_version, info.cpus)
         wanted = list(_wanted(found.listed, machine, is_again=options.again))
+        for other in _other_machines(found.listed, machine):
+            warn(f"steps that another kind of machine measured are skipped: run this on {other}")
         request = _request(repository, options) if wanted else None
         wanted = _of_today(wanted, request.rules.images if request is not None else ())
         run = _Run(
@@ -185,6 +187,12 @@ def _of_today(wanted: Sequence[ListedStep], images: Collection[str]) -> list[Lis
     for image in sorted({one.step.image for one in wanted if one.step.image not in images}):
         warn(f"{image} is not in today's budgets file, so its steps are skipped")
     return [one for one in wanted if one.step.image in images][:MOST_STEPS]
+
+
+def _other_machines(listed: Sequence[ListedStep], machine: str) -> list[str]:
+    """Return the other classes of machines, of whose steps nothing is known yet."""
+    new = {one.step.machine for one in listed if one.step.is_worse and one.earlier is None}
+    return sorted(other for other in new if other not in (None, machine))
 
 
 def _request(repository: GitRepository, options: argparse.Namespace) -> CheckRequest:

@@ -188,10 +188,13 @@ OUTCOMES = {
 }
 
 
-def state_words(line: StepLine | None) -> str:
-    """Return what the history says about a suspected step. Others may have written that."""
+def state_words(machine: str | None, line: StepLine | None) -> str:
+    """Return what the history says about a suspected step. Others may have written that.
+
+    `machine` is the class of machines that can measure it again. None: any machine can.
+    """
     if line is None:
-        return "not measured again yet"
+        return f"not measured again yet (needs {machine})" if machine is not None else "not measured again yet"
     if line.outcome is StepOutcome.CONFIRMED:
         return f"confirmed at {line.commit[:_DIGITS]}"
     if line.outcome is StepOutcome.NARROWED:

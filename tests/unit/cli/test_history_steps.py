@@ -21,7 +21,7 @@ from membudget.build.git_main import main_commits
 from membudget.build.history_place import DEFAULT_PLACE
 from membudget.cli import main as main_module
 from membudget.cli.arguments import make_parser
-from membudget.cli.history_steps import _Clock, _of_today, _Run, _Suspicions, _wanted
+from membudget.cli.history_steps import _Clock, _of_today, _other_machines, _Run, _Suspicions, _wanted
 from membudget.core.errors import ExitCode
 from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB
@@ -77,6 +77,7 @@ def test_suspected_steps_are_listed(branch: Repository, capsys: pytest.CaptureFi
     shown = capsys.readouterr().out
     assert "Commit 6" in shown
     assert "not measured again yet" in shown
+    assert "linux/amd64" in shown, "only such a machine can measure it again"
     assert run("web") == ExitCode.WITHIN_BUDGET
     assert "no step is suspected" in capsys.readouterr().out
 
@@ -124,6 +125,9 @@ def test_a_step_of_another_kind_of_machine_is_not_measured(branch: Repository) -
     assert list(_wanted([one], "another", is_again=True)) == []
     of_all = replace(one, step=replace(one.step, machine=None))
     assert list(_wanted([of_all], "another", is_again=False)) == [of_all]
+    assert _other_machines([one, of_all, listed(branch, -8)], "another") == [MACHINE]
+    known = listed(branch, 8, StepOutcome.CONFIRMED)
+    assert _other_machines([known], "another") == _other_machines([one], MACHINE) == []
 
 
 def test_images_that_were_removed_leave_their_places_to_others(branch: Repository) -> None:

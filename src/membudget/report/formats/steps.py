@@ -34,8 +34,6 @@ class ListedStep:
 
     step: Step
     earlier: StepLine | None
-    is_here: bool = True
-    """Whether this kind of machine can measure it again."""
 
 
 def render_table(listed: Sequence[ListedStep]) -> RenderableType:
@@ -46,7 +44,7 @@ def render_table(listed: Sequence[ListedStep]) -> RenderableType:
 
 def _row(one: ListedStep) -> list[Text]:
     step = one.step
-    state = state_words(one.earlier) if step.is_worse else "better"
+    state = state_words(step.machine, one.earlier) if step.is_worse else "better"
     return [
         Text(step.image),
         Text(step.metric.definition.label),
@@ -54,7 +52,7 @@ def _row(one: ListedStep) -> list[Text]:
         Text(format_value(step.metric, step.value_after)),
         Text(format_delta(step.metric, step.growth)),
         Text(f"{step.after.sha[:_DIGITS]} {printable(step.after.subject, _LONGEST_SUBJECT)}"),
-        Text(state if one.is_here or one.earlier is not None else "on another kind of machine"),
+        Text(state),
     ]
 
 
