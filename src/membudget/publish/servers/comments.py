@@ -1,13 +1,13 @@
 """The comments of a pull request, over the part of the API that GitHub, Forgejo and Gitea have in common."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from membudget.publish.comment import Comment, CommentServer
 from membudget.publish.pull_request import PullRequest, ServerFault
 from membudget.publish.server import Right
 from membudget.publish.servers.exchange import ApiModel, Exchange
-from membudget.publish.servers.github_api import Author, OwnNames, github
+from membudget.publish.servers.github_api import Author, OwnNames, OwnWork, github
 from membudget.publish.servers.http_api import HttpApi
 
 if TYPE_CHECKING:
@@ -36,8 +36,7 @@ class ApiComments(CommentServer):
 
     def __init__(self, api: HttpApi, own_names: OwnNames, pull_request: PullRequest) -> None:
         self._api = api
-        self._own_names = own_names
-        self._own: frozenset[str] | None = None
+        self._own = OwnWork(api, own_names)
         self._last_page = 1
         self._repository = pull_request.repository
         self._number = pull_request.number
@@ -54,15 +53,15 @@ class ApiComments(CommentServer):
             is_full = len(page) == self._api.dialect.most_a_page
             self._last_page = number + is_full  # what comes after a full page is on the next one
             marked += [comment for comment in page if (comment.body or "").startswith(prefix)]
-        return [self._comment(found) for found in self._ours(marked)]
+        ours = sorted(self._own.of(marked), key=lambda comment: comment.id)
+        return [self._comment(found) for found in ours]
 
     def create(self, body: str) -> Comment:
         """Create a comment. The answer also names the token's user."""
         created = self._api.call(
             lambda exchange: self._issue(exchange).create_comment(body), _Comment, repeatable=False
         )
-        if created.user is not None:
-            self._own = frozenset({created.user.login})
+        self._own.learn(created)
         return self._comment(created)
 
     def edit(self, comment: Comment, body: str) -> None:
@@ -96,10 +95,3 @@ class ApiComments(CommentServer):
 
     def _comment(self, found: _Comment) -> Comment:
         return Comment(found.id, found.body or "", self._api.hide(found.html_url))
-
-    def _ours(self, marked: Iterable[_Comment]) -> list[_Comment]:
-        found = sorted(marked, key=lambda comment: comment.id)
-        if found and self._own is None:
-            authors = frozenset(comment.user.login for comment in found if comment.user is not None)
-            self._own = self._own_names(self._api, authors)
-        return [comment for comment in found if comment.user is not None and comment.user.login in (self._own or ())]

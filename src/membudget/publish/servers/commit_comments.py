@@ -1,13 +1,13 @@
 """Comments on a commit on GitHub. Forgejo and Gitea have none."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from membudget.publish.comment import Comment, CommentServer
 from membudget.publish.pull_request import ServerFault
 from membudget.publish.server import Right
 from membudget.publish.servers.exchange import ApiModel, Exchange
-from membudget.publish.servers.github_api import Author, OwnNames, github
+from membudget.publish.servers.github_api import Author, OwnNames, OwnWork, github
 from membudget.publish.servers.http_api import HttpApi
 
 if TYPE_CHECKING:
@@ -27,10 +27,9 @@ class CommitComments(CommentServer):
 
     def __init__(self, api: HttpApi, own_names: OwnNames, repository: str, sha: str) -> None:
         self._api = api
-        self._own_names = own_names
         self._repository = repository
         self._sha = sha
-        self._own: frozenset[str] | None = None
+        self._own = OwnWork(api, own_names)
 
     def own(self, prefix: str) -> Sequence[Comment]:
         """Make one request for each hundred comments."""
@@ -41,7 +40,8 @@ class CommitComments(CommentServer):
             list[_Comment],
         )
         marked = (comment for page in pages for comment in page if comment.body.startswith(prefix))
-        return [self._comment(found) for found in self._ours(marked)]
+        ours = sorted(self._own.of(marked), key=lambda comment: comment.id)
+        return [self._comment(found) for found in ours]
 
     def create(self, body: str) -> Comment:
         """Create a comment. The answer also names the token's user."""
@@ -50,8 +50,7 @@ class CommitComments(CommentServer):
             _Comment,
             repeatable=False,
         )
-        if created.user is not None:
-            self._own = frozenset({created.user.login})
+        self._own.learn(created)
         return self._comment(created)
 
     def edit(self, comment: Comment, body: str) -> None:
@@ -77,10 +76,3 @@ class CommitComments(CommentServer):
 
     def _comment(self, found: _Comment) -> Comment:
         return Comment(found.id, found.body, self._api.hide(found.html_url))
-
-    def _ours(self, marked: Iterable[_Comment]) -> list[_Comment]:
-        found = sorted(marked, key=lambda comment: comment.id)
-        if found and self._own is None:
-            authors = frozenset(comment.user.login for comment in found if comment.user is not None)
-            self._own = self._own_names(self._api, authors)
-        return [comment for comment in found if comment.user is not None and comment.user.login in (self._own or ())]

@@ -1,8 +1,8 @@
 """GitHub's API, which Forgejo and Gitea speak as well: PyGithub for one request, and whose token it is."""
 
 import re
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from pydantic import SecretStr
 
@@ -46,6 +46,38 @@ class Author(ApiModel):
     """An account."""
 
     login: str
+
+
+class Written(Protocol):
+    """Something that an account wrote."""
+
+    @property
+    def user(self) -> Author | None:
+        """None once that account is deleted."""
+
+
+Wrote = TypeVar("Wrote", bound=Written)
+
+
+class OwnWork:
+    """Tells what membudget wrote with this token from what others wrote. It asks the server at most once."""
+
+    def __init__(self, api: HttpApi, own_names: OwnNames) -> None:
+        self._api = api
+        self._own_names = own_names
+        self._names: frozenset[str] | None = None
+
+    def learn(self, created: Written) -> None:
+        """Take the author of what was just created as the token's user."""
+        if created.user is not None:
+            self._names = frozenset({created.user.login})
+
+    def of(self, marked: Iterable[Wrote]) -> list[Wrote]:
+        """Return those that membudget wrote. `marked` have its marker, which anyone can copy. Raises ServerFault."""
+        found = list(marked)
+        if found and self._names is None:
+            self._names = self._own_names(self._api, frozenset(one.user.login for one in found if one.user is not None))
+        return [one for one in found if one.user is not None and one.user.login in (self._names or ())]
 
 
 class _Viewer(ApiModel):
