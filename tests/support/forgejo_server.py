@@ -178,6 +178,7 @@ def _issue(call: Call, description: ForgejoDescription, repository: Repository, 
         "title": issue.title,
         "body": issue.body,
         "state": issue.state,
+        "updated_at": issue.updated_at,
         "html_url": f"{call.request.host_url}{repository.full_name}/issues/{issue.number}",
     }
     return {**description.unset("Issue"), **known, "user": _user(description, issue.author)}
@@ -194,7 +195,8 @@ def _list_issues(call: Call, description: ForgejoDescription, owner: str, repo: 
     issues = [_issue(call, description, repository, one) for one in repository.told.issues.values()]
     pulls = [_pull_as_issue(call, description, repository, one) for one in repository.pull_requests.values()]
     wanted = call.request.args.get("state", "open")
-    listed = [one for one in [*issues, *pulls] if wanted in (one["state"], "all")]
+    since = call.request.args.get("since", "")
+    listed = [one for one in [*issues, *pulls] if wanted in (one["state"], "all") and one["updated_at"] >= since]
     return call.page(repository, sorted(listed, key=lambda one: -one["number"]))
 
 

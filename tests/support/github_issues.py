@@ -18,7 +18,8 @@ def _list_issues(call: Call, description: GithubDescription, owner: str, repo: s
     repository, wanted = call.repository(owner, repo), call.request.args.get("state", "open")
     issues = [_issue(call, description, repository, one) for one in repository.told.issues.values()]
     pulls = [_pull(call, description, repository, one) for one in repository.pull_requests.values()]
-    listed = [one for one in [*issues, *pulls] if wanted in (one["state"], "all")]
+    since = call.request.args.get("since", "")
+    listed = [one for one in [*issues, *pulls] if wanted in (one["state"], "all") and one["updated_at"] >= since]
     return call.page(repository, sorted(listed, key=lambda one: -one["number"]))
 
 
@@ -89,6 +90,7 @@ def _issue(call: Call, description: GithubDescription, repository: Repository, i
         "title": issue.title,
         "body": issue.body,
         "state": issue.state,
+        "updated_at": issue.updated_at,
         "html_url": f"{_WEB}/{repository.full_name}/issues/{issue.number}",
         "user": call.state.user(issue.author) if issue.author else None,
     }

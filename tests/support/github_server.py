@@ -336,7 +336,7 @@ class Application:
 
     def _judge_query(self, request: Request, template: str) -> None:
         known = self._description.query_parameters(template, request.method.lower())
-        played = {"per_page", "page", "state", "head", "name", "check_name", "filter"}
+        played = {"per_page", "page", "state", "head", "name", "check_name", "filter", "since"}
         for name in request.args:
             if name not in known & played:
                 what = "the stand-in does not play" if name in known else "the server does not know"

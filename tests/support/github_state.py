@@ -198,6 +198,7 @@ class Issue:
     title: str
     body: str
     state: str = "open"
+    updated_at: str = field(default_factory=lambda: f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}")
 
 
 @dataclass(slots=True)

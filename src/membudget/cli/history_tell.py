@@ -3,7 +3,7 @@
 import argparse
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from membudget.build.git_main import main_commits
 from membudget.cli.history_store import HistoryStore, keep
 from membudget.core.errors import ConfigurationError, EnvironmentFault, ExitCode
 from membudget.history.step_line import StepLine, StepOutcome, places_of
-from membudget.publish.comment import CommentServer
+from membudget.publish.comment import IssueServer
 from membudget.publish.pull_request import NotPosted
 from membudget.publish.server import Server
 from membudget.publish.servers import registry
@@ -26,6 +26,8 @@ from membudget.report.step_words import ToldStep, step_title
 from membudget.report.steps_report import StepReport
 from membudget.version import VERSION
 
+_SKEW_S = 86_400
+"""How wrong the clock of whoever commits may be."""
 _PAUSE_S = 2.0
 """How long a server may take to show what it did not confirm."""
 
@@ -59,7 +61,8 @@ def tell_steps(
             show_lines(render_text(told))
             proven.setdefault((step.image, step.until), []).append(told)
         there.append(step)
-    failed = {about for about, told_of_it in proven.items() if not _told(told_of_it, server, where)}
+    issues = server.issues(_oldest(proven.values())) if where is TellWhere.ISSUE else None
+    failed = {about for about, told_of_it in proven.items() if not _told(told_of_it, server, issues, where)}
     lines: dict[str, bytes] = {}
     for step in there:
         if (step.image, step.until) not in failed or step.outcome is not StepOutcome.CONFIRMED:
@@ -82,21 +85,30 @@ def _check(server: Server, where: TellWhere) -> None:
         return
     if not server.has_token:
         raise ConfigurationError(f"--tell {where} needs a token", fix="set GITHUB_TOKEN")
-    if _connected(server, where, "0" * 40, "") is None:
+    if (server.issues(None) if where is TellWhere.ISSUE else server.commit_comments("0" * 40)) is None:
         other = TellWhere.ISSUE if where is TellWhere.COMMIT else TellWhere.NOTHING
         what = "comments on commits" if where is TellWhere.COMMIT else "issues"
         raise ConfigurationError(f"{server.name} has no {what} that membudget can write", fix=f"use --tell {other}")
 
 
-def _connected(server: Server, where: TellWhere, sha: str, title: str) -> CommentServer | None:
-    return server.issues(title) if where is TellWhere.ISSUE else server.commit_comments(sha)
+def _oldest(told: Iterable[Sequence[ToldStep]]) -> datetime | None:
+    """Return a time before which no issue about these commits can be. None if the times of commits do not say.
+
+    Whoever commits sets the time, so the commit before the step counts as well, and one in the future says nothing.
+    """
+    times = [min(one.since.commit.time_s, one.until.commit.time_s) for steps in told for one in steps]
+    latest = max((one.until.commit.time_s for steps in told for one in steps), default=0)
+    if not times or not 0 <= min(times) - _SKEW_S <= latest <= time.time():
+        return None
+    return datetime.fromtimestamp(min(times) - _SKEW_S, UTC)
 
 
-def _told(told: Sequence[ToldStep], server: Server, where: TellWhere) -> bool:
+def _told(told: Sequence[ToldStep], server: Server, issues: IssueServer | None, where: TellWhere) -> bool:
     """Report the steps of an image at one commit. Return whether the report is there now."""
     if where is TellWhere.NOTHING:
         return True
-    connected = _connected(server, where, told[0].until.commit.sha, step_title(told))
+    sha = told[0].until.commit.sha
+    connected = issues.titled(step_title(told)) if issues is not None else server.commit_comments(sha)
     if connected is None:
         return False
     outcome = tell(told, connected, lambda: time.sleep(_PAUSE_S))

@@ -25,6 +25,8 @@ _RUN = re.compile(
     re.ASCII,
 )
 
+HIDDEN = "<!-- membudget"
+"""The beginning of the hidden lines. They come first in the comment, before anything that membudget quotes."""
 ANOTHER_IS_NEWER = "a newer run has posted its comment"
 COMMENTS_ARE_OFF = NotPosted("comments are off", is_wanted=True)
 
@@ -117,6 +119,13 @@ class CommentServer(Protocol):
 
     def why_not(self, fault: ServerFault) -> str:
         """Return why a call failed, and what would help, on one line. Raises nothing."""
+
+
+class IssueServer(Protocol):
+    """The issues of a repository, which a run lists once."""
+
+    def titled(self, title: str) -> CommentServer:
+        """Return the issues as comments. `title` is that of a new issue."""
 
 
 class Commenter(Protocol):
@@ -278,15 +287,11 @@ def _first_line(text: str) -> str:
     return text.partition("\n")[0].rstrip("\r")
 
 
-_HIDDEN = "<!-- membudget"
-"""The beginning of the hidden lines. They come first in the comment, before anything that membudget quotes."""
-
-
 def hidden_lines(body: str) -> list[str]:
     """Return the hidden lines of a comment, the marker first."""
     hidden = []
     for line in body.replace("\r\n", "\n").split("\n"):
-        if not line.startswith(_HIDDEN):
+        if not line.startswith(HIDDEN):
             break
         hidden.append(line)
     return hidden

@@ -4,10 +4,11 @@ Each server is one class in `publish/servers` that fulfils `Server`. Nothing els
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import Enum
 from typing import Protocol
 
-from membudget.publish.comment import CommentServer
+from membudget.publish.comment import CommentServer, IssueServer
 from membudget.publish.commit_state import CommitStates, StatusMode
 from membudget.publish.pull_request import NotPosted, PullRequest, WorkflowRun
 from membudget.publish.suggestions import SuggestionServer
@@ -146,9 +147,12 @@ class Server(Protocol):
         del sha
         return None
 
-    def issues(self, title: str) -> CommentServer | None:
-        """Return the repository's issues. Makes no request yet. `title` is that of a new issue. Default: None."""
-        del title
+    def issues(self, since: datetime | None) -> IssueServer | None:
+        """Return the repository's issues. Makes no request yet. Default: None.
+
+        `since`: whoever looks for an issue knows that it is younger. None: it may have any age.
+        """
+        del since
         return None
 
     def commit_comments(self, sha: str) -> CommentServer | None:

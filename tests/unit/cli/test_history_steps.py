@@ -7,6 +7,7 @@ import argparse
 import os
 import shlex
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from membudget.build.history_place import DEFAULT_PLACE
 from membudget.cli import main as main_module
 from membudget.cli.arguments import make_parser
 from membudget.cli.history_steps import _Clock, _of_today, _other_machines, _Run, _Suspicions, _wanted
+from membudget.cli.history_tell import _oldest
 from membudget.core.errors import ExitCode
 from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB
@@ -29,11 +31,12 @@ from membudget.history.step_line import StepLine, StepOutcome
 from membudget.history.steps import Step
 from membudget.publish.steps_file import write_steps
 from membudget.report.formats.steps import ListedStep
+from membudget.report.step_words import ToldStep
 from membudget.report.steps_report import MOST_STEPS, StepReport
 from tests.support.github_operations import Permission
 from tests.support.github_server import Github
 from tests.support.history import MACHINE, NOW, clone, line, text
-from tests.support.proven_steps import comparison, step, steps, unproven
+from tests.support.proven_steps import comparison, step, steps, told, unproven
 from tests.support.repository import Repository
 
 SHOP = "octo/shop"
@@ -269,6 +272,26 @@ def test_what_came_of_each_step_is_kept(branch: Repository, job: Github, tmp_pat
     assert run("--tell", "issue", "--from", told_file(branch, tmp_path, step(5, 6), unproven())) == 0
     assert sorted(outcomes(branch)) == ["confirmed", "not-confirmed"]
     assert suspicions(branch)[0].earlier is not None
+
+
+def dated(since_s: float, until_s: float) -> list[list[ToldStep]]:
+    """A told step, of which the commits have these times."""
+    one = told(step())
+    since, until = (
+        replace(link, commit=replace(link.commit, time_s=round(time_s)))
+        for link, time_s in ((one.since, since_s), (one.until, until_s))
+    )
+    return [[replace(one, since=since, until=until)]]
+
+
+def test_issues_are_looked_for_from_the_day_before_the_oldest_commit_on() -> None:
+    day, now = timedelta(days=1), datetime.now(UTC).replace(microsecond=0)
+    ago = [(now - number * day).timestamp() for number in range(9)]
+    assert _oldest([*dated(ago[5], ago[4]), *dated(ago[3], ago[2])]) == now - 6 * day
+    assert _oldest(dated(ago[2], ago[7])) == now - 8 * day, "a rebase kept the older time"
+    for since_s, until_s in [(ago[5], ago[0] + 86_400), (0, ago[1]), (-5e12, ago[1])]:
+        assert _oldest(dated(since_s, until_s)) is None, "such a time says nothing"
+    assert _oldest([]) is None
 
 
 def test_a_comment_on_the_commit_is_another_way(branch: Repository, job: Github, tmp_path: Path) -> None:

@@ -2,13 +2,14 @@
 
 import tempfile
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, BinaryIO, cast
 from urllib.parse import quote
 
 from pydantic import SecretStr
 
 from membudget.core.errors import ConfigurationError
-from membudget.publish.comment import CommentServer
+from membudget.publish.comment import CommentServer, IssueServer
 from membudget.publish.commit_state import CommitStates, StatusMode
 from membudget.publish.pull_request import NotPosted, PullRequest, ServerFault, WorkflowRun
 from membudget.publish.report_archive import LARGEST_ARCHIVE_BYTES, report_in
@@ -21,7 +22,7 @@ from membudget.publish.servers.exchange import ApiModel, Dialect, Exchange
 from membudget.publish.servers.github_api import GITHUB, OwnNames, asked_name, github, github_names
 from membudget.publish.servers.github_event import read_event, repository_name
 from membudget.publish.servers.http_api import WEB_ADDRESS, ApiServer, HttpApi, is_web_address
-from membudget.publish.servers.issues import ApiIssues
+from membudget.publish.servers.issues import IssueList
 from membudget.publish.servers.review_comments import ReviewComments
 from membudget.publish.suggestions import SuggestionServer
 
@@ -97,9 +98,9 @@ class GithubServer(ApiServer):
         """Return the address of a commit."""
         return f"{self._url}/{self.repository}/commit/{sha}"
 
-    def issues(self, title: str) -> CommentServer | None:
+    def issues(self, since: datetime | None) -> IssueServer | None:
         """Return the issues of the job's repository."""
-        return ApiIssues(self.api, self._own_names(), self.repository, title)
+        return IssueList(self.api, self._own_names(), self.repository, since)
 
     def commit_comments(self, sha: str) -> CommentServer | None:
         """Return the comments on a commit of the job's repository."""

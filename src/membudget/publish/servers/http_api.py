@@ -109,8 +109,12 @@ class HttpApi:
         """
         return self._parsed(self._answered(action, repeatable=repeatable), model)
 
-    def pages(self, action: Callable[[Exchange, int], object], model: type[Model], first: int = 1) -> Iterator[Model]:
+    def pages(
+        self, action: Callable[[Exchange, int], object], model: type[Model], first: int = 1, *, must_end: bool = False
+    ) -> Iterator[Model]:
         """Yield the pages of a list from `first` on, counted from 1, as long as the server names a next one.
+
+        After 100 pages, it raises ServerFault if the list `must_end`. Otherwise, it leaves the rest out.
 
         The address of the next page is not used: behind a proxy, the server may know itself by another name.
         """
@@ -119,6 +123,9 @@ class HttpApi:
             yield self._parsed(answer, model)
             if not answer.has_next_page:
                 return
+        if must_end:
+            many = f"more than {_MOST_PAGES} pages of such entries, too many to look through"
+            raise ServerFault(f"{self.dialect.name} has {many}")
 
     def why_not(self, fault: ServerFault, right: Right) -> str:
         """Return why a call that needs a right failed, and what would help, on one line."""

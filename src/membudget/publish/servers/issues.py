@@ -1,13 +1,14 @@
 """Issues of a repository, over the part of the API that GitHub, Forgejo and Gitea have in common."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING
 
-from membudget.publish.comment import Comment, CommentServer
+from membudget.publish.comment import HIDDEN, Comment, CommentServer
 from membudget.publish.pull_request import ServerFault
 from membudget.publish.server import Right
 from membudget.publish.servers.exchange import ApiModel, Exchange
-from membudget.publish.servers.github_api import Author, OwnNames, github
+from membudget.publish.servers.github_api import Author, OwnNames, OwnWork, github
 from membudget.publish.servers.http_api import HttpApi
 
 if TYPE_CHECKING:
@@ -31,31 +32,73 @@ class _Issue(ApiModel):
     """The lists have pull requests as well. Forgejo and Gitea send null for an issue."""
 
 
+class IssueList:
+    """The issues of a repository that membudget may have written, which a run lists once.
+
+    The search would need one request, but finds a new issue only minutes later.
+    """
+
+    def __init__(self, api: HttpApi, own_names: OwnNames, repository: str, since: datetime | None) -> None:
+        """`since`: issues that nobody changed after this time are not listed. None: all are."""
+        self._api = api
+        self._repository = repository
+        self._since = since
+        self._marked: dict[int, _Issue] = {}
+        self._newest: int | None = None
+        self.own = OwnWork(api, own_names)
+
+    def titled(self, title: str) -> "ApiIssues":
+        """Return the issues, of which new ones get a title."""
+        return ApiIssues(self._api, self, self._repository, title)
+
+    def ours(self, prefix: str) -> list[_Issue]:
+        """Return membudget's own issues that begin with `prefix`, the first one first.
+
+        The first call makes one request for each hundred issues and pull requests, later calls one request for the new
+        ones. Raises ServerFault, also if the list is too long to be read: an issue may be there, and would be doubled.
+        """
+        before, newest = self._newest, self._newest or 0
+        for page in self._api.pages(self._page, list[_Issue], must_end=True):
+            for one in page:
+                self.keep(one)
+                newest = max(newest, one.number)
+            if before is not None and any(one.number <= before for one in page):
+                break
+        self._newest = newest
+        found = [one for one in self.own.of(self._marked.values()) if (one.body or "").startswith(prefix)]
+        return sorted(found, key=lambda issue: issue.number)
+
+    def keep(self, issue: _Issue) -> None:
+        """Take over an issue as the server has it now."""
+        if issue.pull_request is None and (issue.body or "").startswith(HIDDEN):
+            self._marked[issue.number] = issue
+        else:
+            self.forget(issue.number)
+
+    def forget(self, number: int) -> None:
+        """Drop an issue that is no longer there."""
+        self._marked.pop(number, None)
+
+    def _page(self, exchange: Exchange, page: int) -> object:
+        """Ask for a page. The newest comes first, on every server."""
+        of = github(exchange).repository(self._repository)
+        all_issues = of.get_issues(state="all", since=self._since) if self._since else of.get_issues(state="all")
+        return all_issues.get_page(page - 1)
+
+
 class ApiIssues(CommentServer):
     """The issues of a repository. The number of an issue is its ID here, and its first text is its body."""
 
-    def __init__(self, api: HttpApi, own_names: OwnNames, repository: str, title: str) -> None:
+    def __init__(self, api: HttpApi, listed: IssueList, repository: str, title: str) -> None:
         """`title` is that of a new issue."""
         self._api = api
-        self._own_names = own_names
+        self._listed = listed
         self._repository = repository
         self._title = title
-        self._own: frozenset[str] | None = None
 
     def own(self, prefix: str) -> Sequence[Comment]:
-        """Return the issues, open or closed, the first one first. Of the others, those that are still open.
-
-        Make one request for each hundred issues and pull requests. The search would need one, but finds a new issue
-        only minutes later.
-        """
-        pages = self._api.pages(
-            lambda exchange, page: (
-                github(exchange).repository(self._repository).get_issues(state="all").get_page(page - 1)
-            ),
-            list[_Issue],
-        )
-        marked = (one for page in pages for one in page if (one.body or "").startswith(prefix))
-        found = self._ours(one for one in marked if one.pull_request is None)
+        """Return the issues, open or closed, the first one first. Of the others, those that are still open."""
+        found = self._listed.ours(prefix)
         return [self._comment(one) for number, one in enumerate(found) if number == 0 or one.state != _CLOSED]
 
     def create(self, body: str) -> Comment:
@@ -65,17 +108,23 @@ class ApiIssues(CommentServer):
             _Issue,
             repeatable=False,
         )
-        if created.user is not None:
-            self._own = frozenset({created.user.login})
+        self._listed.own.learn(created)
+        self._listed.keep(created)
         return self._comment(created)
 
     def edit(self, comment: Comment, body: str) -> None:
         """Replace the text. Title and state are left to people."""
-        self._api.call(lambda exchange: self._there(exchange, comment).edit(body=body), _Issue)
+        try:
+            edited = self._api.call(lambda exchange: self._there(exchange, comment).edit(body=body), _Issue)
+        except ServerFault as fault:
+            if fault.is_gone:
+                self._listed.forget(comment.id)
+            raise
+        self._listed.keep(edited)
 
     def delete(self, comment: Comment) -> None:
         """Close an issue that says the same as another one. Only people can delete issues."""
-        self._api.call(lambda exchange: self._there(exchange, comment).edit(state=_CLOSED), _Issue)
+        self._listed.keep(self._api.call(lambda exchange: self._there(exchange, comment).edit(state=_CLOSED), _Issue))
 
     def head_sha(self) -> str:
         """Issues are about no pull request."""
@@ -92,10 +141,3 @@ class ApiIssues(CommentServer):
 
     def _comment(self, found: _Issue) -> Comment:
         return Comment(found.number, found.body or "", self._api.hide(found.html_url))
-
-    def _ours(self, marked: Iterable[_Issue]) -> list[_Issue]:
-        found = sorted(marked, key=lambda issue: issue.number)
-        if found and self._own is None:
-            authors = frozenset(issue.user.login for issue in found if issue.user is not None)
-            self._own = self._own_names(self._api, authors)
-        return [issue for issue in found if issue.user is not None and issue.user.login in (self._own or ())]
