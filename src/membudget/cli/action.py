@@ -169,7 +169,7 @@ class ActionInputs:
             raise ConfigurationError("stale: write after how many days an image is measured again, such as 7d")
         arguments = ["backfill", "--stale", self.stale, "--budgets", self.budgets, "--jobs", self.jobs]
         arguments += ["--time-budget", self.time_budget] if self.time_budget else []
-        arguments += ["--place", self.history, *(["--push"] if self.history_place.is_ref else [])]
+        arguments += ["--history", self.history, *(["--push"] if self.history_place.is_ref else [])]
         return [*arguments, *self.only]
 
     @property

@@ -111,7 +111,7 @@ def _add_check(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     add_format(command)
     add_detail(command)
     add_base_variants(command)
-    add_place(command, "--history")
+    add_place(command)
     command.add_argument("--no-cache", action="store_true", help="build all images, and reuse no cached results")
     label = "label that approves looser budgets (default: %(default)s)"
     command.add_argument("--approval-label", default="memory-budget-approved", metavar="LABEL", help=label)
@@ -185,7 +185,7 @@ def _add_plan(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
         "--budgets", default="budgets.toml", metavar="FILE", help="budgets file (default: %(default)s)"
     )
     command.add_argument("--no-fetch", action="store_true", help="do not fetch the history first")
-    add_place(command, "--history")
+    add_place(command)
     command.set_defaults(handler=_plan)
 
 

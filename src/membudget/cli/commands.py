@@ -82,7 +82,7 @@ def check(options: argparse.Namespace) -> ExitCode:
         is_quiet=options.quiet,
         is_local=not registry.is_job(os.environ),
         is_approved=options.approved,
-        history=HistorySource(parse_place(options.history), token),
+        history=HistorySource(parse_place(options.place), token),
     )
     if wanted.is_approved and not wanted.is_local:
         raise ConfigurationError(

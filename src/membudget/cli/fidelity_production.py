@@ -47,7 +47,7 @@ def production(options: argparse.Namespace) -> ExitCode:
     if options.token_file is not None and options.prometheus is None:
         raise ConfigurationError("--token-file is for --prometheus", fix="leave it out")
     budgets = _budgets(Path(options.budgets))
-    known = _of_history(options, token, budgets) if options.history else _of_last_check(options.report)
+    known = _of_history(options, token, budgets) if options.from_history else _of_last_check(options.report)
     names = _chosen(options.images, known, budgets)
     selectors = _selectors(options.match, names, known, budgets)
     source = _Source.of(options)

@@ -186,10 +186,10 @@ def _add_push(command: argparse.ArgumentParser) -> None:
     command.add_argument("--push", action="store_true", help=what)
 
 
-def add_place(command: argparse.ArgumentParser, option: str = "--place") -> None:
-    """Add the option that says where the history is kept."""
+def add_place(command: argparse.ArgumentParser) -> None:
+    """Add the option that says where the history is kept. It has the name of the action's input."""
     where = "where the history is kept: notes, notes:NAME, branch:NAME or folder:PATH (default: %(default)s)"
-    command.add_argument(option, default="notes", metavar="PLACE", help=where)
+    command.add_argument("--history", dest="place", default="notes", metavar="PLACE", help=where)
 
 
 def _list(options: argparse.Namespace) -> ExitCode:

@@ -34,7 +34,7 @@ _SHALLOW = (
 def plan(options: argparse.Namespace) -> ExitCode:
     """Run `membudget plan`."""
     token = registry.take_token(os.environ)
-    source = HistorySource(parse_place(options.history), token, is_offline=options.no_fetch)
+    source = HistorySource(parse_place(options.place), token, is_offline=options.no_fetch)
     print(matrix(Path(options.budgets), options.shards, Took.FIT if options.fit else Took.CHECK, source))
     return ExitCode.WITHIN_BUDGET
 

@@ -11,7 +11,7 @@ _EXAMPLES = """\
 examples:
   %(prog)s --prometheus https://prometheus.example.com --token-file token
   %(prog)s api --prometheus http://localhost:9090 --match 'api={namespace="shop", container="api"}'
-  %(prog)s --samples samples.csv --history"""
+  %(prog)s --samples samples.csv --from-history"""
 
 
 def add_production(kinds: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -56,7 +56,7 @@ def add_production(kinds: "argparse._SubParsersAction[argparse.ArgumentParser]")
         "--report", default=DEFAULT_REPORT, metavar="FILE", help="report of a check (default: %(default)s)"
     )
     command.add_argument(
-        "--history",
+        "--from-history",
         action="store_true",
         help="take the newest figures of CI from the history of the main branch, not from a report",
     )

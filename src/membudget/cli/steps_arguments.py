@@ -65,7 +65,7 @@ def add_steps(
         "--push", action="store_true", help="push what came of the steps to `origin`, so that no other run repeats them"
     )
     where = "where the history is kept: notes, notes:NAME, branch:NAME or folder:PATH (default: %(default)s)"
-    command.add_argument("--place", default="notes", metavar="PLACE", help=where)
+    command.add_argument("--history", dest="place", default="notes", metavar="PLACE", help=where)
     add_measuring_options(command)
     command.set_defaults(handler=_steps)
 

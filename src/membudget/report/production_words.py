@@ -39,8 +39,8 @@ _NOT_SEEN = {
 }
 _NOT_MEASURED = {
     NotMeasured.NOT_IN_REPORT: "the report has no figures of it. Run `membudget check`",
-    NotMeasured.UNCHANGED: "the report is about a commit that did not change it. Use --history, or run `membudget check"
-    " --no-cache`",
+    NotMeasured.UNCHANGED: "the report is about a commit that did not change it. Use --from-history, or run"
+    " `membudget check --no-cache`",
     NotMeasured.FAILED: "its trials in CI failed, so there is nothing to compare",
     NotMeasured.NOT_IN_HISTORY: "the history has no figures of it",
 }

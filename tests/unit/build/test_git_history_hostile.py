@@ -168,7 +168,7 @@ def gigabyte(repository: Repository) -> None:
 READ = """\
 import re, sys
 from membudget.cli.main import main
-code = main(["history", "list", "--place", "branch:memory", "--no-fetch", "--last", "500"])
+code = main(["history", "list", "--history", "branch:memory", "--no-fetch", "--last", "500"])
 print(int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1]) // 1024)
 sys.exit(code)
 """

@@ -53,12 +53,12 @@ def listed(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[int]:
 
 @pytest.mark.parametrize("place", ["notes", "branch:memory", "folder:../memory"])
 def test_recorded_figures_are_listed(repository: Repository, capsys: pytest.CaptureFixture[str], place: str) -> None:
-    assert main(["history", "record", written(about(repository, "HEAD", 41)), "--place", place]) == 0
+    assert main(["history", "record", written(about(repository, "HEAD", 41)), "--history", place]) == 0
     old = [written(about(repository, f"HEAD~{number}", 50 + number), f"old{number}.json") for number in (1, 2)]
-    assert main(["history", "import", *old, "--place", place]) == 0
-    assert listed(capsys, "--place", place) == [52, 51, 41]
-    assert listed(capsys, "--place", place, "--last", "1") == [41]
-    assert listed(capsys, "web", "--place", place) == []
+    assert main(["history", "import", *old, "--history", place]) == 0
+    assert listed(capsys, "--history", place) == [52, 51, 41]
+    assert listed(capsys, "--history", place, "--last", "1") == [41]
+    assert listed(capsys, "web", "--history", place) == []
 
 
 def test_recorded_figures_are_pushed_now_or_later(repository: Repository, tmp_path: Path) -> None:
@@ -131,10 +131,10 @@ def test_damaged_notes_are_counted_and_the_others_shown(
     ("arguments", "said"),
     [
         (["list", "--metric", "rss"], "there is no metric rss"),
-        (["list", "--place", "elsewhere"], "is no place for the history"),
+        (["list", "--history", "elsewhere"], "is no place for the history"),
         (["list", "--output", "x"], "--output is not for --format table"),
         (["list", "--revision", "gone"], "gone is not a commit"),
-        (["push", "--place", "folder:x"], "there is nothing to push to"),
+        (["push", "--history", "folder:x"], "there is nothing to push to"),
         (["record", "nowhere.json"], "there is no report"),
     ],
 )
@@ -146,7 +146,7 @@ def test_what_cannot_work_is_said(
 
 
 def test_a_folder_is_not_pushed(repository: Repository, capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = ["history", "record", written(about(repository, "HEAD")), "--push", "--place", "folder:../memory"]
+    arguments = ["history", "record", written(about(repository, "HEAD")), "--push", "--history", "folder:../memory"]
     assert main(arguments) == ExitCode.CONFIGURATION
     assert "--push is for notes and branches" in capsys.readouterr().err
 
@@ -169,7 +169,7 @@ def test_production_is_compared_with_the_newest_figures(
     assert main(["history", "import", old]) == 0
     Path("samples.csv").write_text(f"time,container,rss_bytes\n1,api,{82 * MIB}\n")
     capsys.readouterr()
-    assert main(["fidelity", "production", "--history", "--samples", "samples.csv"]) == 0
+    assert main(["fidelity", "production", "--from-history", "--samples", "samples.csv"]) == 0
     said = capsys.readouterr().out
     assert "the workload reaches 50% of production's peak RSS" in said
     assert "CI's RSS comes from the history and includes shared memory" in said

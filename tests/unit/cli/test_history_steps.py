@@ -175,7 +175,7 @@ def test_no_comparison_begins_that_would_end_too_late() -> None:
         (["--time-budget", "30m", "--tell", "nothing", "--from", "x.json"], "--time-budget needs --confirm"),
         (["--tell", "issue", "--from", "x.json"], "--tell issue needs a token"),
         (["--tell", "nothing", "--from", "x.json", "--push"], "there is no remote `origin` to push to"),
-        (["--confirm", "--push", "--place", "folder:x"], "--push is for notes and branches"),
+        (["--confirm", "--push", "--history", "folder:x"], "--push is for notes and branches"),
         (["--metric", "rss"], "there is no metric rss"),
     ],
 )

@@ -153,7 +153,7 @@ def test_an_image_that_does_not_build_ends_no_first_night(repository: Repository
 def test_what_cannot_be_pushed_is_said_before_anything_is_measured(
     repository: Repository, machine: Machine, mode: list[str], place: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["backfill", *mode, "--place", place, "--push"]) is ExitCode.CONFIGURATION
+    assert main(["backfill", *mode, "--history", place, "--push"]) is ExitCode.CONFIGURATION
     assert machine.measured == []
     assert "push" in capsys.readouterr().err
 
