@@ -68,11 +68,14 @@ def points_of(
         if note.data is None:
             skipped.add(LineFault.TOO_LARGE, note.commit)
             continue
-        lines = read_lines(note.commit, note.data, now, skipped, only)
-        last = last_measured(lines)
-        replaced = _replaced(lines) if any(line.refresh for line in last) else {}
-        for line in last:
-            yield Point(commit, line, replaced.get(_figure_of(line)) if line.refresh else None)
+        yield from _points(commit, read_lines(note.commit, note.data, now, skipped, only))
+
+
+def _points(commit: MainCommit, lines: Sequence[HistoryLine]) -> list[Point]:
+    """Return the points of a commit. They keep few of its lines in memory."""
+    last = last_measured(lines)
+    replaced = _replaced(lines) if any(line.refresh for line in last) else {}
+    return [Point(commit, line, replaced.get(_figure_of(line)) if line.refresh else None) for line in last]
 
 
 def last_measured(lines: Iterable[HistoryLine]) -> list[HistoryLine]:
