@@ -91,8 +91,9 @@ class Year:
 
     def look(self) -> None:
         """Do what a nightly job does: measure what is suspected and worse, and was not measured yet."""
-        for step in self.suspicions():
-            if step.is_worse and earlier_search(step, self.lines, PLACES, NOW) is None:
+        suspected = self.suspicions()
+        for step in suspected:
+            if step.is_worse and earlier_search(step, self.lines, PLACES, NOW, suspected) is None:
                 self._search(step)
 
     def _search(self, step: Step) -> None:
