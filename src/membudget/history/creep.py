@@ -14,7 +14,7 @@ from membudget.build.history_place import Note
 from membudget.build.revision import MainCommit
 from membudget.core.metrics import MetricValue
 from membudget.core.untrusted_text import printable
-from membudget.history.line import Skipped, SkippedLines, line_filter
+from membudget.history.line import HistoryLine, Skipped, SkippedLines, line_filter
 from membudget.history.series import Key, Point, is_comparable, points_of
 from membudget.judge.bounds import tolerated_growth
 from membudget.judge.then import MOST_NAMED, Added, Then, ThenState
@@ -124,13 +124,20 @@ class _Look:
 
 
 def _since(keys: set[Key], index: int, main: Main, look: _Look) -> dict[Key, Then]:
-    """Return what was measured last before a place on the branch. Without that, what was measured first after it."""
+    """Return what was measured last before a place on the branch. Without that, what was measured first after it.
+
+    A refresh of the place's own commit may be from weeks after that time, so the commit's first figure counts.
+    """
     unusable: dict[Key, str] = {}
     before = look.first(main.commits[index:], keys, unusable)
     missing = keys - before.keys()
     after = look.first(main.commits[:index][::-1], missing, unusable)
-    found = {key: _found(point) for key, point in before.items()}
-    found |= {key: replace(_found(point), is_later=True) for key, point in after.items()}
+    place = main.commits[index]
+    found = {
+        key: _found(point.commit, _first(point) if point.commit == place else point.line)
+        for key, point in before.items()
+    }
+    found |= {key: replace(_found(point.commit, _first(point)), is_later=True) for key, point in after.items()}
     for key in missing - after.keys():
         if key in unusable:
             found[key] = _unknown(key, unusable[key], main)
@@ -151,12 +158,15 @@ def _may_be_damaged(key: Key, main: Main, skipped: SkippedLines) -> bool:
     return skipped.is_about(*key) or (skipped.is_about_any and key[0] not in main.new_images)
 
 
-def _found(point: Point) -> Then:
-    line = point.line
+def _first(point: Point) -> HistoryLine:
+    return point.line if point.first.lower_bound else point.first
+
+
+def _found(commit: MainCommit, line: HistoryLine) -> Then:
     value = replace(
         MetricValue.of(line.metric, line.value), interval=line.interval, at_most=line.at_most, at_least=line.at_least
     )
-    return Then(ThenState.FOUND, value, line.samples, point.commit.sha)
+    return Then(ThenState.FOUND, value, line.samples, commit.sha)
 
 
 def _unknown(key: Key, reason: str, main: Main, state: ThenState | None = None) -> Then:

@@ -24,12 +24,17 @@ class Point:
     line: HistoryLine
     """What was measured last."""
     replaced: HistoryLine | None = None
-    """What was measured first for the commit itself, if `line` is a later refresh."""
+    """If `line` is a refresh: what was measured first for the commit itself, or else the first refresh."""
 
     @property
     def own(self) -> HistoryLine | None:
         """The figure of the commit itself. None if there were only refreshes, which need not be due to the commit."""
-        return self.replaced if self.line.refresh else self.line
+        return next((line for line in (self.line, self.replaced) if line is not None and not line.refresh), None)
+
+    @property
+    def first(self) -> HistoryLine:
+        """What is nearest to the time of the commit: a refresh may be weeks younger."""
+        return self.replaced or self.line
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +80,11 @@ def _points(commit: MainCommit, lines: Sequence[HistoryLine]) -> list[Point]:
     """Return the points of a commit. They keep few of its lines in memory."""
     last = last_measured(lines)
     replaced = _replaced(lines) if any(line.refresh for line in last) else {}
-    return [Point(commit, line, replaced.get(_figure_of(line)) if line.refresh else None) for line in last]
+    return [Point(commit, line, _other(line, replaced.get(_figure_of(line)))) for line in last]
+
+
+def _other(line: HistoryLine, first: HistoryLine | None) -> HistoryLine | None:
+    return first if line.refresh and first is not line else None
 
 
 def last_measured(lines: Iterable[HistoryLine]) -> list[HistoryLine]:
@@ -101,11 +110,11 @@ def comparable_machine(line: HistoryLine) -> str | None:
 
 
 def _replaced(lines: Iterable[HistoryLine]) -> dict[_Figure, HistoryLine]:
-    """Return the line that was measured first for the commit itself, of each figure of one commit."""
+    """Return the first line of each figure of one commit. Lines of the commit itself come before refreshes."""
     found: dict[_Figure, HistoryLine] = {}
     for line in lines:
         before = found.get(_figure_of(line))
-        if not line.refresh and (before is None or _measured(line) < _measured(before)):
+        if before is None or (line.refresh, _measured(line)) < (before.refresh, _measured(before)):
             found[_figure_of(line)] = line
     return found
 

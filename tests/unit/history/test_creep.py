@@ -100,6 +100,20 @@ def test_a_refresh_of_a_commit_does_not_hide_what_it_added() -> None:
     assert [(one.commit, one.growth // MIB) for one in found.added] == [(sha(6), 8), (sha(7), 1)]
 
 
+@pytest.mark.parametrize("number", [4, 6], ids=["at the time", "the first figure after it"])
+@pytest.mark.parametrize("refresh", [False, True], ids=["measured for itself", "refreshes alone"])
+def test_a_refresh_from_long_after_that_time_does_not_count(number: int, refresh: bool) -> None:
+    """A release stayed the newest commit for weeks, in which its base image grew."""
+    weeks_later = {"time": NOW + timedelta(hours=1), "refresh": True}
+    found = then(Notes({number: at(number, 40, refresh=refresh) + at(number, 48, **weeks_later), 7: at(7, 51)}))
+    assert (found.commit, mib(found)) == (sha(number), 40)
+
+
+def test_a_refresh_from_before_that_time_counts() -> None:
+    lines = {3: at(3, 40) + at(3, 44, time=NOW + timedelta(hours=1), refresh=True), 7: at(7, 51)}
+    assert mib(then(Notes(lines))) == 44
+
+
 def test_no_history_is_a_first_set_up() -> None:
     assert then(Notes({})).state is ThenState.NO_HISTORY
     others = Notes({3: text(line(sha(3), image="web"))})
