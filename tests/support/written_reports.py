@@ -21,7 +21,7 @@ from membudget.judge.then import Sha
 from membudget.judge.whole import Coverage, GroupMeasurement
 from membudget.measure.listening import AnyPort, IpAddress
 from membudget.measure.probe.messages import Series
-from membudget.measure.profiling.heap_profile import Frame, HeapProfile, ProfiledBy
+from membudget.measure.profiling.heap_profile import Frame, HeapProfile, ProfiledBy, ProfiledSide
 from membudget.report.report import Environment, Report, RevisionReport
 from tests.support import builders
 
@@ -128,9 +128,16 @@ def _profiles() -> st.SearchStrategy[HeapProfile]:
     return st.builds(HeapProfile.of, st.sampled_from(ProfiledBy), held)
 
 
+def _profiled_sides() -> st.SearchStrategy[ProfiledSide]:
+    """No more processes gave no profile than there are."""
+    counts = st.tuples(st.integers(0, 10_000_000), st.integers(0, 10_000_000)).map(sorted)
+    return counts.flatmap(lambda two: _built(ProfiledSide, unanswered=st.just(two[0]), processes=st.just(two[1])))
+
+
 _SPECIAL: dict[Any, Callable[[], st.SearchStrategy[Any]]] = {
     Series: _series,
     HeapProfile: _profiles,
+    ProfiledSide: _profiled_sides,
     Tolerance: lambda: st.builds(Tolerance, st.floats(0, 1000), st.integers(0, _LARGEST)),
     SideMeasurement: lambda: _built(SideMeasurement, metrics=_metrics()),
 }
