@@ -7,12 +7,13 @@ from tests.support.github_operations import LONGEST_BODY, REPOSITORY, Answer, Ca
 from tests.support.github_state import CommitComment, Issue, PullRequest, Repository
 
 _WEB = "https://github.com"
+LIST_OF_ISSUES = f"{REPOSITORY}/issues"
 _ISSUE = f"{REPOSITORY}/issues/{{issue_number}}"
 _OF_COMMIT = f"{REPOSITORY}/commits/{{commit_sha}}/comments"
 _COMMENT = f"{REPOSITORY}/comments/{{comment_id}}"
 
 
-@plays("GET", f"{REPOSITORY}/issues")
+@plays("GET", LIST_OF_ISSUES)
 def _list_issues(call: Call, description: GithubDescription, owner: str, repo: str) -> Answer:
     """Pull requests are in this list as well, as on GitHub. The newest comes first."""
     repository, wanted = call.repository(owner, repo), call.request.args.get("state", "open")
