@@ -50,6 +50,7 @@ def run(*arguments: str) -> int:
     return main([*COMMAND, "--report", "report.json", *arguments])
 
 
+@pytest.mark.thorough
 def test_each_image_is_compared(server: Asked, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("--prometheus", server.url) == 0
     said = capsys.readouterr().out
@@ -89,6 +90,7 @@ def test_a_file_of_samples_does_instead(capsys: pytest.CaptureFixture[str]) -> N
     assert "not compared: no sample of the file matched its selector" in said
 
 
+@pytest.mark.thorough
 def test_the_token_is_sent_and_never_told(server: Asked, capsys: pytest.CaptureFixture[str]) -> None:
     Path("token").write_text(f"{TOKEN}\n")
     assert run("--prometheus", server.url, "--token-file", "token") == 0

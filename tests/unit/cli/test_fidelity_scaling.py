@@ -39,6 +39,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return repository.folder
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [
@@ -60,6 +61,7 @@ def test_wrong_arguments_are_told(
     assert why in capsys.readouterr().err
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("arguments", [["a", "b", "--", "x"], ["--", "x"]])
 def test_a_command_is_for_one_image_of_the_engine(
     folder: Path, arguments: list[str], capsys: pytest.CaptureFixture[str]
@@ -68,16 +70,19 @@ def test_a_command_is_for_one_image_of_the_engine(
     assert "a command after -- is for one image that the engine has" in capsys.readouterr().err
 
 
+@pytest.mark.thorough
 def test_one_trial_is_too_few(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["fidelity", "scaling", "--trials", "1"]) == ExitCode.CONFIGURATION
     assert "use 2 or more" in capsys.readouterr().err
 
 
+@pytest.mark.thorough
 def test_a_budgets_file_that_is_missing_is_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["fidelity", "scaling", "--budgets", "none.toml"]) == ExitCode.CONFIGURATION
     assert "none.toml" in capsys.readouterr().err
 
 
+@pytest.mark.thorough
 def test_an_engine_that_is_missing_is_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["fidelity", "scaling"]) == ExitCode.UNMEASURED
     assert "no container engine answers" in capsys.readouterr().err

@@ -109,6 +109,7 @@ def test_a_history_that_cannot_be_pushed_is_a_warning(
     assert "are not kept" in capsys.readouterr().err
 
 
+@pytest.mark.thorough
 def test_a_forged_report_is_a_warning(repository: Repository, capsys: pytest.CaptureFixture[str]) -> None:
     sha = repository.git("rev-parse", "HEAD")
     forged = about(sha, trial(2**43))

@@ -44,12 +44,14 @@ def keep(repository: Repository, sha: str, **minutes: float) -> None:
     store_of(GitRepository(repository.folder), DEFAULT_PLACE, HistorySource().token).append({sha: text(*lines)})
 
 
+@pytest.mark.thorough
 def test_the_slowest_image_of_the_history_gets_a_job_of_its_own(repository: Repository) -> None:
     keep(repository, repository.commit("one"), api=2, web=9, db=3)
     keep(repository, repository.commit("two"), api=2, db=3)
     assert plan(repository, ["api", "web", "db"]) == [["web"], ["api", "db"]]
 
 
+@pytest.mark.thorough
 def test_one_check_with_an_empty_build_cache_moves_nothing(repository: Repository) -> None:
     for took in (9, 8, 9):
         keep(repository, repository.commit("as usual"), api=1, web=took, db=2)
@@ -57,23 +59,27 @@ def test_one_check_with_an_empty_build_cache_moves_nothing(repository: Repositor
     assert plan(repository, ["api", "web", "db"]) == [["web"], ["api", "db"]]
 
 
+@pytest.mark.thorough
 def test_an_unknown_image_counts_as_the_median(repository: Repository) -> None:
     keep(repository, repository.commit("one"), a=1, b=10, c=100)
     assert plan(repository, ["a", "b", "c", "new"]) == [["c"], ["a", "b", "new"]]
 
 
+@pytest.mark.thorough
 def test_without_a_history_the_cache_of_this_machine_counts(repository: Repository, tmp_path: Path) -> None:
     repository.commit("one")
     remember_durations(tmp_path / "cache", {"api": 2, "web": 9, "db": 3})
     assert plan(repository, ["api", "web", "db"]) == [["web"], ["api", "db"]]
 
 
+@pytest.mark.thorough
 def test_the_source_that_knows_more_images_counts(repository: Repository, tmp_path: Path) -> None:
     keep(repository, repository.commit("one"), api=99)
     remember_durations(tmp_path / "cache", {"api": 2, "web": 9, "db": 3})
     assert plan(repository, ["api", "web", "db"]) == [["web"], ["api", "db"]]
 
 
+@pytest.mark.thorough
 def test_a_history_that_cannot_be_read_is_told_and_fails_no_plan(
     repository: Repository, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -83,6 +89,7 @@ def test_a_history_that_cannot_be_read_is_told_and_fails_no_plan(
     assert "the history is not used to balance the jobs: " in capsys.readouterr().err
 
 
+@pytest.mark.thorough
 def test_damaged_lines_and_forged_times_leave_no_image_out(repository: Repository) -> None:
     sha = repository.commit("one")
     keep(repository, sha, api=7 * 24 * 60)
@@ -91,6 +98,7 @@ def test_damaged_lines_and_forged_times_leave_no_image_out(repository: Repositor
     assert sorted(name for job in plan(repository, ["api", "web", "db"]) for name in job) == ["api", "db", "web"]
 
 
+@pytest.mark.thorough
 def test_a_shallow_clone_is_told_how_to_see_the_history(
     repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -102,6 +110,7 @@ def test_a_shallow_clone_is_told_how_to_see_the_history(
     assert "Give actions/checkout `fetch-depth: 500`" in capsys.readouterr().err
 
 
+@pytest.mark.thorough
 def test_no_job_takes_much_longer_than_its_share(repository: Repository) -> None:
     """The figures of a fleet: 300 images, from seconds to an hour, on 2 to 16 runners."""
     chance = random.Random(26)

@@ -97,6 +97,7 @@ def kept(repository: Repository) -> list[HistoryLine]:
     return [one for one in read_lines(head, note.data, datetime.now(UTC), SkippedLines()) if one.refresh]
 
 
+@pytest.mark.thorough
 def test_images_whose_figures_are_old_are_measured_oldest_first(
     repository: Repository, machine: Machine, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -107,6 +108,7 @@ def test_images_whose_figures_are_old_are_measured_oldest_first(
     assert "2 of 2 stale images were measured" in capsys.readouterr().out
 
 
+@pytest.mark.thorough
 def test_what_does_not_fit_into_the_time_is_left_for_the_next_run(
     repository: Repository, machine: Machine, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -118,6 +120,7 @@ def test_what_does_not_fit_into_the_time_is_left_for_the_next_run(
     assert machine.measured == ["web", "db"]
 
 
+@pytest.mark.thorough
 def test_an_image_that_does_not_run_is_told_and_stops_no_other(
     repository: Repository, machine: Machine, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -129,6 +132,7 @@ def test_an_image_that_does_not_run_is_told_and_stops_no_other(
     assert "1 of 2 stale images were measured" in said.out
 
 
+@pytest.mark.thorough
 def test_an_image_that_does_not_run_leaves_the_next_night_to_the_others(
     repository: Repository, machine: Machine
 ) -> None:
@@ -141,6 +145,7 @@ def test_an_image_that_does_not_run_leaves_the_next_night_to_the_others(
     assert machine.measured[3:] == ["web"], "it is tried again"
 
 
+@pytest.mark.thorough
 def test_an_image_that_does_not_build_ends_no_first_night(repository: Repository, machine: Machine) -> None:
     """Nothing is known yet of how long images take."""
     machine.unbuildable = "api"
@@ -148,6 +153,7 @@ def test_an_image_that_does_not_build_ends_no_first_night(repository: Repository
     assert machine.measured == ["api", "db", "web"]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("mode", [["--stale", "7d"], ["--since", "HEAD"]])
 @pytest.mark.parametrize("place", ["notes", "folder:memory"])
 def test_what_cannot_be_pushed_is_said_before_anything_is_measured(
@@ -181,6 +187,7 @@ class Refusing:
         keep_lines(store, lines, pushes=pushes)
 
 
+@pytest.mark.thorough
 def test_a_push_that_fails_ends_no_night_and_loses_no_round(
     repository: Repository, machine: Machine, origin: Path, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -193,6 +200,7 @@ def test_a_push_that_fails_ends_no_night_and_loses_no_round(
     assert all(f'"image":"{name}"' in pushed for name in IMAGES)
 
 
+@pytest.mark.thorough
 def test_if_nothing_can_be_pushed_the_clone_has_the_figures_and_the_run_fails(
     repository: Repository, machine: Machine, origin: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -201,6 +209,7 @@ def test_if_nothing_can_be_pushed_the_clone_has_the_figures_and_the_run_fails(
     assert {one.image for one in kept(repository)} == set(IMAGES)
 
 
+@pytest.mark.thorough
 def test_a_shallow_clone_is_refused(
     repository: Repository, machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -211,6 +220,7 @@ def test_a_shallow_clone_is_refused(
     assert machine.measured == []
 
 
+@pytest.mark.thorough
 def test_the_action_measures_stale_images_and_pushes_their_figures(
     repository: Repository, machine: Machine, origin: Path
 ) -> None:

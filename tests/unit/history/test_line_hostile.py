@@ -112,6 +112,7 @@ def test_there_is_an_end_to_damaged_lines(filtered: bool) -> None:
     assert skipped.is_about_any, "the good line may have been about any image, so no image counts as new"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("filtered", [False, True])
 @pytest.mark.parametrize("part", [b'"image":"', b'"metric":"', b'{"v":1,"image":"', b'"v":', b"{", b"\\", b'"v":  '])
 def test_no_line_takes_more_than_its_length(part: bytes, filtered: bool) -> None:

@@ -22,6 +22,7 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     assert read_steps(tmp_path / "steps.json") == made
 
 
+@pytest.mark.thorough
 def test_the_most_steps_of_the_most_trials_fit(tmp_path: Path) -> None:
     large = fitted(comparison(trials=100))
     assert large is not None
@@ -105,6 +106,7 @@ def without_growth(made: Any) -> None:
     made["steps"][0]["growth"] = 0
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "forge",
     [
