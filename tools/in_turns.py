@@ -77,14 +77,17 @@ def run(options: Sequence[str], modules: Sequence[str], count: int) -> int:
     turns = _turns(len(modules))
     fork = multiprocessing.get_context("fork")  # pytest is imported
     with ExitStack() as stack:
+        # Of runs that share pytest's own folder and end at once, one fails: each removes links that the other wants to.
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="mb-", ignore_cleanup_errors=True))
         beside = []
-        for _ in range(count - 1):
+        for number in range(1, count):
             said = stack.enter_context(tempfile.TemporaryFile("w+"))
-            process = fork.Process(target=_run_beside, args=(options, modules, turns, said))
+            own = [f"--basetemp={folder}/{number}", *options]
+            process = fork.Process(target=_run_beside, args=(own, modules, turns, said))
             process.start()
             stack.callback(process.terminate)
             beside.append((process, said))
-        codes = [_run(options, modules, turns)]
+        codes = [_run([f"--basetemp={folder}/0", *options], modules, turns)]
         for process, said in beside:
             process.join()
             said.seek(0)

@@ -70,6 +70,19 @@ def test_nothing_chosen_is_nothing_tested(tmp_path: Path) -> None:
     assert _run(tmp_path, "-k", "two", "--", str(tmp_path)).returncode == pytest.ExitCode.NO_TESTS_COLLECTED
 
 
+@pytest.mark.thorough
+def test_no_folder_of_temporary_files_is_shared_with_other_runs(tmp_path: Path) -> None:
+    """pytest's own one is: of two runs that end at once, one fails, since the other removes links that it wants to."""
+    (tmp_path / "test_fine.py").write_text("def test_one(tmp_path): open('seen', 'x').write(str(tmp_path))\n")
+
+    done = _run(tmp_path, "--", str(tmp_path))
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    seen = Path((tmp_path / "seen").read_text())
+    assert not any(parent.name.startswith("pytest-of-") for parent in seen.parents if parent not in tmp_path.parents)
+    assert not seen.exists(), "it was left behind"
+
+
 def _run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     environ = {key: value for key, value in os.environ.items() if not key.startswith("PYTEST_")}
     command = [sys.executable, str(_TOOL), "-p", "no:cacheprovider", *arguments]
