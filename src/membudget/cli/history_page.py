@@ -13,10 +13,11 @@ from membudget.build.revision import MainCommit
 from membudget.cli.history_reading import chosen_series, fetched_store, metrics_of
 from membudget.core.errors import ConfigurationError, EnvironmentFault, ExitCode, shortened
 from membudget.core.files import STDOUT, write_or_print
+from membudget.history.kind_line import KindLines
 from membudget.history.line import SkippedLines
 from membudget.history.marked_steps import marked_steps
 from membudget.history.series import Series
-from membudget.history.step_line import StepLines, places_of
+from membudget.history.step_line import StepLine, places_of
 from membudget.history.steps import Step, suspected_steps
 from membudget.publish.workflow import warn
 from membudget.report.formats.history import skipped_words
@@ -32,7 +33,7 @@ def page(options: argparse.Namespace) -> ExitCode:
     skipped = SkippedLines()
     commits = main_commits(repository, options.revision, options.last)[::-1]
     now = datetime.now(UTC)
-    searches = StepLines(now, skipped)
+    searches = KindLines(StepLine, now, skipped)
     found = chosen_series(store, commits, options, skipped, searches)
     suspected, why_none = _suspected(found)
     places = places_of([commit.sha for commit in commits])

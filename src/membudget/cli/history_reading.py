@@ -13,10 +13,11 @@ from membudget.build.revision import MainCommit
 from membudget.cli.history_store import HistoryStore, store_of
 from membudget.core.errors import ConfigurationError, shortened
 from membudget.core.metrics import Metric
-from membudget.history.attempt_line import AttemptLines
+from membudget.history.kind_line import KindLines
 from membudget.history.line import LARGEST_NOTE_BYTES, SkippedLines, line_filter
 from membudget.history.series import Point, Series, points_of, series_of
-from membudget.history.step_line import StepLines
+from membudget.history.stale import AttemptLine
+from membudget.history.step_line import StepLine
 from membudget.publish.servers import registry
 
 _LONGEST_LIST = 400
@@ -41,7 +42,7 @@ def points_in(
     commits: Sequence[MainCommit],
     skipped: SkippedLines,
     only: re.Pattern[bytes] | None = None,
-    collector: StepLines | AttemptLines | None = None,
+    collector: KindLines[StepLine] | KindLines[AttemptLine] | None = None,
 ) -> Iterator[Point]:
     """Yield what the store has about commits, in their order. `only` is a `line_filter`, which lets others pass too.
 
@@ -57,7 +58,7 @@ def chosen_series(
     commits: Sequence[MainCommit],
     options: argparse.Namespace,
     skipped: SkippedLines,
-    searches: StepLines | None = None,
+    searches: KindLines[StepLine] | None = None,
 ) -> list[Series]:
     """Return the series of the images and metrics that the options name. `commits` are oldest first.
 

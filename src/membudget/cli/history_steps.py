@@ -29,9 +29,10 @@ from membudget.core.metrics import Metric
 from membudget.core.progress import Progress
 from membudget.core.untrusted_text import printable
 from membudget.engine.connection import Engine
+from membudget.history.kind_line import KindLines
 from membudget.history.line import SkippedLines
 from membudget.history.record import machine_class
-from membudget.history.step_line import MOST_SKIPPED, StepLine, StepLines, StepOutcome, earlier_search, places_of
+from membudget.history.step_line import MOST_SKIPPED, StepLine, StepOutcome, earlier_search, places_of
 from membudget.history.steps import Step, suspected_steps
 from membudget.publish.servers import registry
 from membudget.publish.steps import told_step
@@ -114,7 +115,7 @@ class _Suspicions:
     def of(cls, repository: GitRepository, store: HistoryStore, options: argparse.Namespace) -> "_Suspicions":
         commits = main_commits(repository, options.revision, options.last)[::-1]
         now, skipped = datetime.now(UTC), SkippedLines()
-        searches = StepLines(now, skipped)
+        searches = KindLines(StepLine, now, skipped)
         found = suspected_steps(chosen_series(store, commits, options, skipped, searches))
         places = places_of([commit.sha for commit in commits])
         return cls(

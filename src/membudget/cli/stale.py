@@ -25,10 +25,10 @@ from membudget.cli.wiring import connected_engine, progress_display
 from membudget.core.errors import ConfigurationError, EnvironmentFault, ExitCode, shortened
 from membudget.core.metrics import Metric
 from membudget.engine.connection import Engine
-from membudget.history.attempt_line import AttemptLine, AttemptLines
+from membudget.history.kind_line import KindLines
 from membudget.history.line import LONGEST_MS, SkippedLines, line_filter
 from membudget.history.record import machine_class
-from membudget.history.stale import Night, last_figures
+from membudget.history.stale import AttemptLine, Night, last_figures
 from membudget.publish.servers import registry
 from membudget.publish.workflow import warn
 from membudget.report.formats.history import skipped_words
@@ -154,7 +154,10 @@ def _night(
 ) -> Night:
     """Return what is due, and what the history knows of its duration."""
     info, now, skipped = engine.info, datetime.now(UTC), SkippedLines()
-    machine, attempts = machine_class(info.platform, info.cgroup_version, info.cpus), AttemptLines(now, skipped)
+    machine, attempts = (
+        machine_class(info.platform, info.cgroup_version, info.cpus),
+        KindLines(AttemptLine, now, skipped),
+    )
     points = points_in(store, commits, skipped, line_filter((), {Metric.PEAK_RSS}), attempts)
     last = last_figures(points, attempts.found, list(request.rules.images), machine)
     for sentence in skipped_words(skipped.all()):

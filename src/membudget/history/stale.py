@@ -8,13 +8,28 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from statistics import median_low
+from typing import Annotated, Literal
 
-from membudget.history.attempt_line import AttemptLine
-from membudget.history.line import HistoryLine
+from pydantic import Field
+
+from membudget.history.kind_line import KindLine
+from membudget.history.line import LONGEST_MS, HistoryLine
 from membudget.history.series import Point
 
 _ENOUGH_TIMES = 3
 """How many of the newest times of an image count. One check with an empty build cache does not move their median."""
+
+
+class AttemptLine(KindLine):
+    """A line about an image that was measured again and got no figure: it does not build or does not run.
+
+    Such lines give every image its turn. Without them, an image that never gets a figure would be the first of every
+    night.
+    """
+
+    kind: Literal["attempt"] = "attempt"
+    took_ms: Annotated[int, Field(ge=0, le=LONGEST_MS)]
+    """How long the attempt took, with those that ran side by side."""
 
 
 def durations_ms(points: Iterable[Point], images: Collection[str]) -> dict[str, int]:

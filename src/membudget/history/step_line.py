@@ -4,34 +4,23 @@ Such lines lie beside the figures (`history/line`) and say which searches need n
 history can forge them, so `--tell` never tells them. Readers of version 1 skip them as lines of a newer version.
 """
 
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field
 
-from membudget.build.history_place import Note
 from membudget.core.metrics import Metric
-from membudget.history.line import LARGEST_NOTE_BYTES, LineFault, SkippedLines
+from membudget.history.kind_line import KindLine, Sha
 from membudget.history.steps import Step
 
-_SKEW = timedelta(days=1)
 _TRIED_AGAIN = timedelta(days=7)
 """After this time, commits that could not be measured are tried again: the cause may have been elsewhere."""
 _SEARCHED_AGAIN = 2
 """A search that found nothing is repeated once this many times as many commits after the place can be compared."""
 MOST_SKIPPED = 100
 """The most commits that are remembered because they could not be measured. A search with more of them ends."""
-_LONGEST_LINE = 9_000
-"""The IDs of so many commits have 6,700 bytes."""
-_MOST_OF_A_COMMIT = 10_000
-"""500 images have six metrics each, and a step is rarely searched twice."""
-_BEGIN = re.compile(rb'\{"v":\d{1,9},"kind":"step",')
-
-_Sha = Annotated[str, Field(pattern=r"^[0-9a-f]{40}([0-9a-f]{24})?$")]
 
 
 class StepOutcome(StrEnum):
@@ -48,95 +37,32 @@ class StepOutcome(StrEnum):
     two commits."""
 
 
-class StepLine(BaseModel):
-    """A line about a search. Unknown keys are errors."""
+class StepLine(KindLine):
+    """A line about a search, which is kept for the later of its two commits. Unknown keys are errors."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid")
 
-    v: Literal[2] = 2
-    """The version of the format: the first one that has kinds of lines."""
     kind: Literal["step"] = "step"
-    image: Annotated[str, Field(max_length=63, pattern=r"^[a-z0-9]+([_.-][a-z0-9]+)*$")]
     metric: Metric
-    commit: _Sha
-    """The later of the two commits, for which the line is kept."""
-    since: _Sha
+    since: Sha
     """The earlier of the two commits."""
     outcome: StepOutcome
-    time: AwareDatetime
-    machine: Annotated[str, Field(max_length=100, pattern=r"^[\w ./-]+$")]
-    """The class of the machine that measured."""
-    membudget: Annotated[str, Field(max_length=100)]
-    """The version of membudget that measured."""
-    skipped: Annotated[tuple[_Sha, ...], Field(max_length=MOST_SKIPPED)] = ()
+    skipped: Annotated[tuple[Sha, ...], Field(max_length=MOST_SKIPPED)] = ()
     """The commits between the two that could not be measured, which the next run does not try again."""
-    whole: tuple[_Sha, _Sha] | None = None
+    whole: tuple[Sha, Sha] | None = None
     """The commits with which the search began, the earlier one first, if it is not finished."""
     is_spread: bool = False
     """Whether no single commit did it, so that only the two of `whole` are left to compare."""
+
+    @property
+    def is_impossible(self) -> bool:
+        """Whether both commits are the same."""
+        return self.since == self.commit
 
     def text(self) -> bytes:
         """Return the line as it is kept, without its end and without empty keys of an unfinished search."""
         empty = {name for name in ("skipped", "whole", "is_spread") if not getattr(self, name)}
         return self.model_dump_json(exclude=empty).encode()
-
-
-def is_step_line(text: bytes) -> bool:
-    """Return whether a line is about a search and no figure, in any version."""
-    return _BEGIN.match(text) is not None
-
-
-def read_step_lines(commit: str, data: bytes, now: datetime, skipped: SkippedLines) -> list[StepLine]:
-    """Return the usable lines about searches that are kept for a commit. Count the others in `skipped`.
-
-    `data` may come from anybody who can write to the history. Lines with figures are left to `read_lines`.
-    """
-    if len(data) > LARGEST_NOTE_BYTES:
-        return []  # counted when its figures are read
-    texts = [text for text in data.split(b"\n") if is_step_line(text)]
-    if len(texts) > _MOST_OF_A_COMMIT:
-        skipped.add(LineFault.TOO_LARGE, commit)
-        return []
-    return list(_usable(commit, texts, now, skipped))
-
-
-def _usable(commit: str, texts: Iterable[bytes], now: datetime, skipped: SkippedLines) -> Iterator[StepLine]:
-    for text in texts:
-        try:
-            line = StepLine.model_validate_json(text, strict=True) if len(text) <= _LONGEST_LINE else None
-        except ValidationError:
-            line = None
-        if line is None:
-            is_newer = not text.startswith(b'{"v":2,')
-            skipped.add(LineFault.NEWER_VERSION if is_newer else LineFault.NO_LINE, commit, _NO_FIGURE)
-        elif line.commit != commit:
-            skipped.add(LineFault.OTHER_COMMIT, commit, _NO_FIGURE)
-        elif line.since == line.commit:
-            skipped.add(LineFault.IMPOSSIBLE, commit, _NO_FIGURE)
-        elif line.time > now + _SKEW:
-            skipped.add(LineFault.FUTURE, commit, _NO_FIGURE)
-        else:
-            yield line
-
-
-_NO_FIGURE = ("", "")
-"""What a damaged line about a search is about: no image's figure can have been lost with it."""
-
-
-@dataclass(slots=True)
-class StepLines:
-    """Collects the lines about searches from notes as they pass by to another reader."""
-
-    now: datetime
-    skipped: SkippedLines
-    found: list[StepLine] = field(default_factory=list)
-
-    def passing(self, notes: Iterable[Note]) -> Iterator[Note]:
-        """Yield the same notes."""
-        for note in notes:
-            if note.data is not None and b'"kind":"step"' in note.data:
-                self.found += read_step_lines(note.commit, note.data, self.now, self.skipped)
-            yield note
 
 
 def earlier_search(

@@ -9,10 +9,9 @@ from hypothesis import strategies as st
 
 from membudget.build.history_place import Note
 from membudget.build.revision import MainCommit
-from membudget.history.attempt_line import AttemptLine
 from membudget.history.line import SkippedLines
 from membudget.history.series import Point, points_of
-from membudget.history.stale import LastFigure, Night, durations_ms, last_figures
+from membudget.history.stale import AttemptLine, LastFigure, Night, durations_ms, last_figures
 from tests.support.history import MACHINE, NOW, line, text
 
 DAY = timedelta(days=1)

@@ -10,15 +10,14 @@ from hypothesis import strategies as st
 from membudget.build.history_place import Note
 from membudget.build.revision import MainCommit
 from membudget.core.metrics import Metric
+from membudget.history.kind_line import KindLines
 from membudget.history.line import LineFault, Skipped, SkippedLines, read_lines
 from membudget.history.step_line import (
     MOST_SKIPPED,
     StepLine,
-    StepLines,
     StepOutcome,
     earlier_search,
     places_of,
-    read_step_lines,
     search_range,
 )
 from membudget.history.steps import Step
@@ -49,7 +48,7 @@ def suspected(first: int, before: int, after: int, last: int) -> Step:
 def test_a_line_is_read_as_it_was_written() -> None:
     one, skipped = searched(3, 4), SkippedLines()
     assert one.text().startswith(b'{"v":2,"kind":"step","image":"api",')
-    assert read_step_lines(SHAS[4], one.text() + b"\n", NOW, skipped) == [one]
+    assert KindLines(StepLine, NOW, skipped).read(SHAS[4], one.text() + b"\n") == [one]
     assert skipped.all() == ()
 
 
@@ -57,7 +56,7 @@ def test_figures_and_searches_of_one_commit_do_not_disturb_each_other() -> None:
     figure, search, skipped = line(SHAS[4]), searched(3, 4), SkippedLines()
     data = text(figure) + search.text() + b"\n"
     assert read_lines(SHAS[4], data, NOW, skipped) == [figure]
-    assert read_step_lines(SHAS[4], data, NOW, skipped) == [search]
+    assert KindLines(StepLine, NOW, skipped).read(SHAS[4], data) == [search]
     assert skipped.all() == (), "creep budgets would be inconclusive otherwise"
 
 
@@ -82,7 +81,7 @@ def test_a_figure_that_ran_together_with_a_search_is_counted_as_lost() -> None:
 )
 def test_a_line_that_cannot_be_trusted_is_skipped_and_counted(data: bytes, fault: LineFault) -> None:
     skipped = SkippedLines()
-    assert read_step_lines(SHAS[4], data, NOW, skipped) == []
+    assert KindLines(StepLine, NOW, skipped).read(SHAS[4], data) == []
     assert skipped.all() == (Skipped(fault, 1, SHAS[4]),)
     assert not skipped.is_about_any
     assert not skipped.is_about("api", Metric.PEAK_RSS), "it has no figure that could be lost"
@@ -90,18 +89,18 @@ def test_a_line_that_cannot_be_trusted_is_skipped_and_counted(data: bytes, fault
 
 def test_a_flood_of_lines_is_skipped() -> None:
     skipped = SkippedLines()
-    assert read_step_lines(SHAS[4], (searched(3, 4).text() + b"\n") * 10_001, NOW, skipped) == []
+    assert KindLines(StepLine, NOW, skipped).read(SHAS[4], (searched(3, 4).text() + b"\n") * 10_001) == []
     assert skipped.all() == (Skipped(LineFault.TOO_LARGE, 1, SHAS[4]),)
 
 
 @given(st.binary(max_size=300))
 def test_no_text_is_an_error(junk: bytes) -> None:
-    assert read_step_lines(SHAS[4], b'{"v":2,"kind":"step",' + junk + b"\n" + junk, NOW, SkippedLines()) == []
+    assert KindLines(StepLine, NOW, SkippedLines()).read(SHAS[4], b'{"v":2,"kind":"step",' + junk + b"\n" + junk) == []
 
 
 def test_lines_are_collected_as_notes_pass_by() -> None:
     notes = [Note(SHAS[3], text(line(SHAS[3]))), Note(SHAS[4], searched(3, 4).text()), Note(SHAS[5], None)]
-    lines = StepLines(NOW, SkippedLines())
+    lines = KindLines(StepLine, NOW, SkippedLines())
     assert list(lines.passing(notes)) == notes
     assert lines.found == [searched(3, 4)]
 
@@ -243,5 +242,5 @@ def test_a_line_with_as_many_failed_commits_as_can_be_is_read() -> None:
     shas = tuple(f"{number:064x}" for number in range(MOST_SKIPPED))
     update = {"skipped": shas, "whole": (SHAS[1], SHAS[9]), "is_spread": True}
     one, skipped = searched(3, 4, NARROWED).model_copy(update=update), SkippedLines()
-    assert read_step_lines(SHAS[4], one.text(), NOW, skipped) == [one]
+    assert KindLines(StepLine, NOW, skipped).read(SHAS[4], one.text()) == [one]
     assert skipped.all() == ()

@@ -1,4 +1,4 @@
-"""Lines about images that were measured again and got no figure."""
+"""Lines of the history that are no figures, as attempts are: images that were measured again and got no figure."""
 
 from datetime import timedelta
 
@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from membudget.build.history_place import Note
-from membudget.history.attempt_line import AttemptLine, AttemptLines, read_attempt_lines
+from membudget.history.kind_line import KindLines
 from membudget.history.line import LineFault, SkippedLines, read_lines
+from membudget.history.stale import AttemptLine
 from tests.support.history import MACHINE, NOW, line, text
 
 ONE, TWO = "a" * 40, "b" * 40
@@ -21,7 +22,7 @@ def attempt(commit: str = ONE) -> AttemptLine:
 def test_attempts_and_figures_of_a_commit_are_read_beside_each_other() -> None:
     data = text(line(ONE)) + attempt().text() + b"\n"
     skipped = SkippedLines()
-    reader = AttemptLines(NOW, skipped)
+    reader = KindLines(AttemptLine, NOW, skipped)
     assert list(reader.passing([Note(ONE, data), Note(TWO, None)])) == [Note(ONE, data), Note(TWO, None)]
     assert reader.found == [attempt()]
     assert read_lines(ONE, data, NOW, skipped) == [line(ONE)]
@@ -41,16 +42,16 @@ def test_attempts_and_figures_of_a_commit_are_read_beside_each_other() -> None:
 )
 def test_lines_that_cannot_be_trusted_are_skipped_and_hide_no_figure(data: bytes, fault: LineFault) -> None:
     skipped = SkippedLines()
-    assert read_attempt_lines(ONE, data, NOW, skipped) == []
+    assert KindLines(AttemptLine, NOW, skipped).read(ONE, data) == []
     assert [one.fault for one in skipped.all()] == [fault]
     assert not skipped.is_about_any
 
 
 def test_a_key_of_a_later_version_of_membudget_is_ignored() -> None:
     data = attempt().text()[:-1] + b',"why":"build"}'
-    assert read_attempt_lines(ONE, data, NOW, SkippedLines()) == [attempt()]
+    assert KindLines(AttemptLine, NOW, SkippedLines()).read(ONE, data) == [attempt()]
 
 
 @given(st.binary(max_size=300))
 def test_no_bytes_are_fatal(data: bytes) -> None:
-    assert read_attempt_lines(ONE, b'{"v":2,"kind":"attempt",' + data, NOW, SkippedLines()) == []
+    assert KindLines(AttemptLine, NOW, SkippedLines()).read(ONE, b'{"v":2,"kind":"attempt",' + data) == []
