@@ -1,4 +1,4 @@
-"""How often noise alone is told as a step, and whether planted steps are found at their commit.
+"""How often membudget reports noise as a step, and whether it finds planted steps at their commit.
 
     make bench-steps                       # SERIES=10 for a quick look
 
@@ -51,13 +51,13 @@ ANSWERS = {Proof.BROKEN: Answer.GREW, Proof.OPEN: Answer.UNCLEAR}
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A step that people are told of."""
+    """A step that membudget reports."""
 
     since: int
     """The last commit before it."""
     until: int
     look: int
-    """The newest commit when it was told."""
+    """The newest commit when membudget reported it."""
 
 
 @dataclass(slots=True)

@@ -1,6 +1,6 @@
 """The page in a real browser: it answers to mouse and keyboard, asks for nothing, and runs nothing of a report's."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from membudget.report.report import Report
 from tests.fakes.fitted import fitted as fitted_one
 from tests.fakes.fitted import pressed
 from tests.fakes.fitted import report as fit_report
-from tests.support.browser import complaints, prefer, requests, running_browser, show
+from tests.support.browser import complaints, prefer, requests, show
 from tests.support.busy_report import busy_report
 from tests.support.hostile_report import HOSTILE, hostile_report
 from tests.unit.report.outcomes import fitted, profiled
@@ -27,12 +27,6 @@ from tests.unit.report.reports import REPORTS
 pytestmark = pytest.mark.browser
 
 _PATIENCE_S = 20
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Chrome]:
-    with running_browser() as running:
-        yield running
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """The trend page in a real browser: charts, mouse, keyboard, zoom, links, and a history that means harm."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,19 +13,13 @@ from selenium.webdriver.support.wait import WebDriverWait
 from membudget.core.quantities import MIB
 from membudget.history.series import Point
 from membudget.report.page.trend_page import Trends, render
-from tests.support.browser import complaints, prefer, requests, running_browser, show
+from tests.support.browser import complaints, prefer, requests, show
 from tests.support.hostile_report import HOSTILE
 from tests.support.trends import commits, hostile_trends, trends
 
 pytestmark = pytest.mark.browser
 
 _PATIENCE_S = 20
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Chrome]:
-    with running_browser() as running:
-        yield running
 
 
 @pytest.fixture

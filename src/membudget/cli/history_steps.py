@@ -19,7 +19,7 @@ from membudget.check.step_search import Searched, proven_by, search
 from membudget.check.step_suspect import Suspect, suspect_of
 from membudget.cli.backfill import Reuse, commit_tools
 from membudget.cli.history_reading import chosen_series, metrics_of
-from membudget.cli.history_store import HistoryStore, keep, pushable, store_of
+from membudget.cli.history_store import HistoryStore, keep, need_all_commits, pushable, store_of
 from membudget.cli.history_tell import step_line, tell_steps
 from membudget.cli.request import Wanted, check_request
 from membudget.cli.wiring import connected_engine, progress_display
@@ -60,12 +60,7 @@ def steps(options: argparse.Namespace) -> ExitCode:
     _check(options)
     metrics_of(options.metric or ())  # before anything is fetched
     repository = GitRepository(Path.cwd())
-    if repository.is_shallow():
-        raise ConfigurationError(
-            "this clone is shallow, so it lacks commits of the branch",
-            where="membudget history steps",
-            fix="give actions/checkout the line `fetch-depth: 0`",
-        )
+    need_all_commits(repository, "membudget history steps", "it lacks commits of the branch")
     store = store_of(repository, parse_place(options.place), token)
     if options.push:
         pushable(store)  # before anything is measured or told

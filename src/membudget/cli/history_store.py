@@ -48,6 +48,14 @@ def store_of(repository: GitRepository, place: HistoryPlace, token: SecretStr) -
     return GitHistory(repository, place, credentials_of(token))
 
 
+def need_all_commits(repository: GitRepository, where: str, lack: str) -> None:
+    """Raise ConfigurationError if the clone is shallow. `lack` says what is then not known."""
+    if repository.is_shallow():
+        raise ConfigurationError(
+            f"this clone is shallow, so {lack}", where=where, fix="give actions/checkout the line `fetch-depth: 0`"
+        )
+
+
 def machine_of(environment: Environment) -> str:
     """Return the class of the machine that measured."""
     return machine_class(environment.platform, environment.cgroup_version, environment.cpus)

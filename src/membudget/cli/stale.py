@@ -19,7 +19,16 @@ from membudget.check.check import CheckRequest
 from membudget.cli.action import ActionInputs
 from membudget.cli.backfill import Reuse, commit_tools, measured, of_commit, with_figures_alone
 from membudget.cli.history_reading import points_in
-from membudget.cli.history_store import HistoryStore, keep, lines_of_report, machine_of, pushable, store_of, text_of
+from membudget.cli.history_store import (
+    HistoryStore,
+    keep,
+    lines_of_report,
+    machine_of,
+    need_all_commits,
+    pushable,
+    store_of,
+    text_of,
+)
 from membudget.cli.request import Wanted, check_request
 from membudget.cli.wiring import connected_engine, progress_display
 from membudget.core.errors import ConfigurationError, EnvironmentFault, ExitCode, shortened
@@ -57,12 +66,7 @@ def _refresh(options: argparse.Namespace, token: SecretStr) -> ExitCode:
     """Measure stale images at the newest commit. Keep each round at once, so that a run that is ended loses little."""
     elapsed_ms = partial(_elapsed_ms, time.monotonic())
     repository = GitRepository(Path.cwd())
-    if repository.is_shallow():
-        raise ConfigurationError(
-            "this clone is shallow, so nobody knows how old the figures are",
-            where="--stale",
-            fix="give actions/checkout the line `fetch-depth: 0`",
-        )
+    need_all_commits(repository, "--stale", "nobody knows how old the figures are")
     store = store_of(repository, parse_place(options.place), token)
     if options.push:
         pushable(store)  # before anything is measured
