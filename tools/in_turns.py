@@ -9,16 +9,20 @@ modules, tests of a class that share what is slow to make are torn apart, and ea
 import gc
 import multiprocessing
 import os
+import re
 import signal
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import IO
 
 import pytest
 
+_SHARED_MEMORY = "/dev/shm"
+_ROOM = 4 << 30
+"""Bytes that tests may have written at a time: a history of 1 GB is among them."""
 _WIDTH = 4
 """Bytes of a turn, which is a module's number. A pipe gives so few at once to one reader only."""
 _NO_TESTS = int(pytest.ExitCode.NO_TESTS_COLLECTED)
@@ -78,7 +82,8 @@ def run(options: Sequence[str], modules: Sequence[str], count: int) -> int:
     fork = multiprocessing.get_context("fork")  # pytest is imported
     with ExitStack() as stack:
         # Of runs that share pytest's own folder and end at once, one fails: each removes links that the other wants to.
-        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="mb-", ignore_cleanup_errors=True))
+        files = tempfile.TemporaryDirectory(prefix="mb-", dir=in_memory(), ignore_cleanup_errors=True)
+        folder = stack.enter_context(files)
         beside = []
         for number in range(1, count):
             said = stack.enter_context(tempfile.TemporaryFile("w+"))
@@ -95,6 +100,25 @@ def run(options: Sequence[str], modules: Sequence[str], count: int) -> int:
             codes.append(process.exitcode or 0)
     ran = [code for code in codes if code != _NO_TESTS]  # a -k may choose nothing of a process's modules
     return next((code for code in ran if code), 0) if ran else _NO_TESTS
+
+
+def in_memory(
+    folder: str = _SHARED_MEMORY,
+    memory: Path = Path("/proc/meminfo"),
+    asked: Callable[[str], os.statvfs_result] = os.statvfs,
+) -> str | None:
+    """The folder in memory, where tests can have their files in it; None means the usual one.
+
+    Tests make and remove files by the thousand. For each new one, ext4 looks past those that were just removed
+    (`recently_deleted`, fs/ext4/ialloc.c), which can take a third of a run.
+    """
+    try:
+        found = asked(folder)
+        [available] = re.findall(r"^MemAvailable: +([0-9]+) kB$", memory.read_text(), re.MULTILINE)
+    except (OSError, ValueError):
+        return None
+    room = min(found.f_bavail * found.f_frsize, int(available) * 1024 // 2)
+    return folder if room >= _ROOM and not found.f_flag & os.ST_NOEXEC and os.access(folder, os.W_OK) else None
 
 
 def modules_in(paths: Sequence[str]) -> list[str]:

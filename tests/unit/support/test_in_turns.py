@@ -83,6 +83,38 @@ def test_no_folder_of_temporary_files_is_shared_with_other_runs(tmp_path: Path) 
     assert not seen.exists(), "it was left behind"
 
 
+@pytest.mark.parametrize(
+    ("free_blocks", "available_kib", "flags", "usable"),
+    [
+        (8 << 18, 16 << 20, 0, True),
+        (8 << 18, 16 << 20, os.ST_NOEXEC, False),
+        (1 << 18, 16 << 20, 0, False),
+        (8 << 18, 4 << 20, 0, False),
+    ],
+    ids=["room", "no programs", "a small folder", "little memory"],
+)
+def test_files_lie_in_memory_where_there_is_room(
+    free_blocks: int,
+    available_kib: int,
+    flags: int,
+    usable: bool,
+    tmp_path: Path,
+) -> None:
+    known = os.statvfs(tmp_path)
+    fields = [*known[: os.statvfs_result.n_sequence_fields]]
+    fields[1], fields[4], fields[8] = 4096, free_blocks, flags  # f_frsize, f_bavail, f_flag
+    memory = tmp_path / "meminfo"
+    memory.write_text(f"MemTotal:       99999999 kB\nMemAvailable:   {available_kib} kB\n")
+
+    found = in_turns.in_memory(str(tmp_path), memory, lambda _: os.statvfs_result(fields))
+
+    assert found == (str(tmp_path) if usable else None)
+
+
+def test_no_shared_memory_is_the_usual_folder(tmp_path: Path) -> None:
+    assert in_turns.in_memory(str(tmp_path / "none"), tmp_path / "none") is None
+
+
 def _run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     environ = {key: value for key, value in os.environ.items() if not key.startswith("PYTEST_")}
     command = [sys.executable, str(_TOOL), "-p", "no:cacheprovider", *arguments]
