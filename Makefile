@@ -9,7 +9,7 @@ ENGINE := $(PYTHON) tools/engine.py run --
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-cgroup2 test-release attacks soak unit lint format bench bench-accuracy bench-overhead bench-near-peak bench-leaks bench-peers bench-leak-or-plateau bench-http-load bench-http-rates bench-live-heap bench-profile-price bench-runtime-rules bench-record-noise bench-images bench-first-line bench-fit-truth bench-fit-services bench-fit-noise bench-scaling bench-history-pushes bench-history-fleet bench-trend-page bench-steps fuzz image picture picture-outcomes picture-fit picture-trend page-assets schema tables dashboard clean stop-engine lock pins
+.PHONY: help demo test test-cgroup2 test-release test-documentation attacks soak unit lint format bench bench-accuracy bench-overhead bench-near-peak bench-leaks bench-peers bench-leak-or-plateau bench-http-load bench-http-rates bench-live-heap bench-profile-price bench-runtime-rules bench-record-noise bench-images bench-first-line bench-fit-truth bench-fit-services bench-fit-noise bench-scaling bench-history-pushes bench-history-fleet bench-trend-page bench-steps fuzz image picture picture-outcomes picture-fit picture-trend page-assets schema tables dashboard clean stop-engine lock pins
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -25,6 +25,9 @@ test-cgroup2: $(VENV)/.installed-dev  ## run the tests on an emulated cgroup v2 
 
 test-release: $(VENV)/.installed-dev  ## release to a registry on this machine, for amd64 and arm64, and run the action from it
 	@$(ENGINE) $(BIN)/python tools/test.py tests/release/test_released_image.py
+
+test-documentation: $(VENV)/.installed-dev  ## run the commands and workflows that the documentation shows
+	@$(ENGINE) $(BIN)/python tools/test.py tests/e2e/test_documented_workflows.py tests/e2e/test_documented_commands.py
 
 attacks: $(VENV)/.installed-dev  ## run the whole attack suite, of which make test runs a sample
 	@$(ENGINE) $(BIN)/python tools/test.py tests/attacks

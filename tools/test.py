@@ -5,15 +5,15 @@
 `make test` runs it, with an engine at hand. Without arguments, several runs of pytest go on side by side:
 
 - the tests on the engine, one after another, for a run of membudget removes what a killed one left;
-- the soak, the documented commands and workflows, most integration tests and attacks, on four more engines, where such
-  can be started;
+- the soak, most integration tests and attacks, on four more engines, where such can be started;
 - the tests that need no engine, in one process for each CPU, with what the others leave of the CPUs. They begin while
   the images are made.
 
 Meanwhile membudget's own image is built. Tests that need it wait for it: they build it themselves, one at a time.
 
-The emulated cgroup v2 machine takes a quarter of an hour of CPU time. Its tests are a run of their own:
-`make test-cgroup2`.
+What takes minutes of CPU time and seldom breaks alone is a run of its own: the emulated cgroup v2 machine
+(`make test-cgroup2`), a whole release (`make test-release`), and all commands and workflows that the documentation
+shows (`make test-documentation`).
 
 Nothing is skipped for want of a machine or a program: that fails. There are two exceptions, for what cannot be
 installed, and the first and the last line say so: the emulated machine's tool (tools/cgroup2_vm.py), and a kernel that
@@ -48,9 +48,8 @@ _WITHOUT_ENGINE = (
     "tests/unit", "tests/rendering", "tests/prometheus", "tests/extension", "tests/browser", "tests/release/steps",
     "tests/e2e/test_pre_commit_hook.py",
 )  # fmt: skip
-_LONGEST_ON_OTHER_ENGINES = (
-    "tests/soak/test_soak.py", "tests/e2e/test_documented_workflows.py", "tests/e2e/test_documented_commands.py",
-)  # fmt: skip
+_OF_THE_DOCUMENTATION = ("tests/e2e/test_documented_workflows.py", "tests/e2e/test_documented_commands.py")
+_LONGEST_ON_OTHER_ENGINES = ("tests/soak/test_soak.py",)
 _ON_OTHER_ENGINES = ("tests/integration", "tests/attacks")
 _OTHER_ENGINES = 4
 """Tests on an engine wait for much of their time."""
@@ -99,7 +98,7 @@ def _provide_base_images() -> None:
 def _every_test() -> int:
     """The exit code of the first run that failed; 0 where none did."""
     os.environ["MEMBUDGET_TEST_ATTACKS"] = "sample"
-    elsewhere = [*_WITHOUT_ENGINE, _OF_THE_MACHINE, _OF_THE_RELEASE]
+    elsewhere = [*_WITHOUT_ENGINE, _OF_THE_MACHINE, _OF_THE_RELEASE, *_OF_THE_DOCUMENTATION]
     with ExitStack() as stack:
         debian.say("pytest")
         alone = in_background("--", *_WITHOUT_ENGINE, program=_IN_TURNS, before=_AFTER_ALL)

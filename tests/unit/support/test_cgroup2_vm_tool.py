@@ -81,4 +81,4 @@ def test_ci_lets_no_test_be_skipped(clone: Path) -> None:
     done = subprocess.run(
         ["bash", str(clone / ".ci/run")], env={"PATH": path}, capture_output=True, text=True, check=True
     )
-    assert done.stdout == "lint all=1\ntest all=1\ntest-cgroup2 all=1\ntest-release all=1\n"
+    assert done.stdout == "lint all=1\ntest all=1\ntest-documentation all=1\ntest-cgroup2 all=1\ntest-release all=1\n"
