@@ -3,8 +3,8 @@
 import argparse
 
 from membudget.cli.argument_values import duration, jobs, limit, number_up_to
+from membudget.cli.handler import Handler
 from membudget.cli.setup_arguments import AddMeasuringOptions
-from membudget.core.errors import ExitCode
 from membudget.core.files import DEFAULT_REPORT
 
 _EXAMPLES = """\
@@ -92,13 +92,7 @@ def add_fit(
     command.add_argument("--no-cache", action="store_true", help="reuse no trials of earlier fits")
     command.add_argument("-q", "--quiet", action="store_true", help="show no progress")
     add_measuring_options(command)
-    command.set_defaults(handler=_fit, takes_command=True)
-
-
-def _fit(options: argparse.Namespace) -> ExitCode:
-    from membudget.cli.fit import fit
-
-    return fit(options)
+    command.set_defaults(handler=Handler("fit", "fit"), takes_command=True)
 
 
 _ADVISE_EXAMPLES = """\
@@ -133,10 +127,4 @@ def add_advise(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     command.add_argument(
         "--format", choices=("text", "json", "markdown", "yaml"), default="text", help="default: %(default)s"
     )
-    command.set_defaults(handler=_advise)
-
-
-def _advise(options: argparse.Namespace) -> ExitCode:
-    from membudget.cli.advise import advise
-
-    return advise(options)
+    command.set_defaults(handler=Handler("advise", "advise"))

@@ -5,11 +5,11 @@ Heavy modules are imported only when a command is known, so that `--help` answer
 
 import argparse
 import os
-from collections.abc import Callable
 
 from membudget.cli.advise_arguments import add_advise, add_fit
 from membudget.cli.argument_values import duration, jobs, limit, number_up_to
 from membudget.cli.fidelity_arguments import add_fidelity
+from membudget.cli.handler import Handler
 from membudget.cli.history_arguments import add_backfill, add_history, add_place
 from membudget.cli.image_arguments import add_base_variants, add_diff, add_inspect
 from membudget.cli.init_arguments import HELPER_IMAGE_HELP, add_init
@@ -17,8 +17,6 @@ from membudget.cli.metrics_arguments import add_metrics
 from membudget.cli.report_arguments import add_detail, add_format, add_report, add_report_option, add_written_report
 from membudget.cli.setup_arguments import add_completion, add_doctor, add_validate
 from membudget.core.errors import ExitCode
-
-Handler = Callable[[argparse.Namespace], ExitCode]
 
 _EXIT_CODES = """\
 exit codes:
@@ -125,7 +123,7 @@ def _add_check(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     command.add_argument("--allow-secret", action="append", default=[], metavar="NAME", help=by_name)
     _add_measuring_options(command)
-    command.set_defaults(handler=_check)
+    command.set_defaults(handler=Handler("commands", "check"))
 
 
 def _add_measure(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -152,7 +150,7 @@ def _add_measure(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     quiet = "print only the peak, how much of the limit is unused, and the next step"
     command.add_argument("-q", "--quiet", action="store_true", help=quiet)
     _add_measuring_options(command)
-    command.set_defaults(handler=_measure, takes_command=True)
+    command.set_defaults(handler=Handler("measure", "measure"), takes_command=True)
 
 
 def _add_exit_policy(command: argparse.ArgumentParser, what: str = "exit with 1 on") -> None:
@@ -186,7 +184,7 @@ def _add_plan(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     )
     command.add_argument("--no-fetch", action="store_true", help="do not fetch the history first")
     add_place(command)
-    command.set_defaults(handler=_plan)
+    command.set_defaults(handler=Handler("plan", "plan"))
 
 
 def _add_merge(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -203,7 +201,7 @@ def _add_merge(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     add_report_option(command)
     _add_exit_policy(command)
     add_detail(command)
-    command.set_defaults(handler=_merge)
+    command.set_defaults(handler=Handler("commands", "merge"))
 
 
 def _add_publish(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -231,7 +229,7 @@ def _add_publish(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="add a commit status or a check run to the head commit (default: %(default)s)",
     )
     _add_exit_policy(command, what="fail the status on")
-    command.set_defaults(handler=_publish)
+    command.set_defaults(handler=Handler("commands", "publish"))
 
 
 def _add_schema(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -276,36 +274,6 @@ def _add_measuring_options(command: argparse.ArgumentParser) -> None:
         help="samples per second while memory does not change; up to four times as many while it changes (default:"
         " %(default)s)",
     )
-
-
-def _check(options: argparse.Namespace) -> ExitCode:
-    from membudget.cli.commands import check
-
-    return check(options)
-
-
-def _measure(options: argparse.Namespace) -> ExitCode:
-    from membudget.cli.measure import measure
-
-    return measure(options)
-
-
-def _plan(options: argparse.Namespace) -> ExitCode:
-    from membudget.cli.plan import plan
-
-    return plan(options)
-
-
-def _merge(options: argparse.Namespace) -> ExitCode:
-    from membudget.cli.commands import merge
-
-    return merge(options)
-
-
-def _publish(options: argparse.Namespace) -> ExitCode:
-    from membudget.cli.commands import publish
-
-    return publish(options)
 
 
 def _schema(options: argparse.Namespace) -> ExitCode:

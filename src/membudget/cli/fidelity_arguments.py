@@ -3,9 +3,9 @@
 import argparse
 
 from membudget.cli.argument_values import duration, number_up_to, numbers
+from membudget.cli.handler import Handler
 from membudget.cli.production_arguments import add_production
 from membudget.cli.setup_arguments import AddMeasuringOptions
-from membudget.core.errors import ExitCode
 
 MOST_CPUS = 1024
 MOST_CONNECTIONS = 1_000_000
@@ -103,10 +103,4 @@ def _add_scaling(
     )
     command.add_argument("-q", "--quiet", action="store_true", help="show no progress")
     add_measuring_options(command)
-    command.set_defaults(handler=_scaling, takes_command=True)
-
-
-def _scaling(options: argparse.Namespace) -> ExitCode:
-    from membudget.cli.fidelity_scaling import scaling
-
-    return scaling(options)
+    command.set_defaults(handler=Handler("fidelity_scaling", "scaling"), takes_command=True)

@@ -4,6 +4,7 @@ import argparse
 
 from membudget.build.history_place import MOST_COMMITS
 from membudget.cli.argument_values import days, duration, jobs, number_up_to
+from membudget.cli.handler import Handler
 from membudget.cli.history_shown_arguments import add_badge, add_page
 from membudget.cli.setup_arguments import AddMeasuringOptions
 from membudget.cli.steps_arguments import add_steps
@@ -48,7 +49,7 @@ def add_history(
         description="Push the lines that only this clone has to the remote `origin`.",
     )
     add_place(push)
-    push.set_defaults(handler=_push)
+    push.set_defaults(handler=Handler("history", "push"))
 
 
 def add_backfill(
@@ -142,7 +143,7 @@ def _add_list(kinds: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     listed.add_argument("--output", metavar="FILE", help="write to this file (default: standard output)")
     listed.add_argument("--no-fetch", action="store_true", help="do not fetch the history first")
     add_place(listed)
-    listed.set_defaults(handler=_list)
+    listed.set_defaults(handler=Handler("history", "show"))
 
 
 def _add_record(kinds: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -160,7 +161,7 @@ def _add_record(kinds: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     )
     _add_push(record)
     add_place(record)
-    record.set_defaults(handler=_record)
+    record.set_defaults(handler=Handler("history", "record"))
 
 
 def _add_import(kinds: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -178,7 +179,7 @@ def _add_import(kinds: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     )
     _add_push(imported)
     add_place(imported)
-    imported.set_defaults(handler=_import)
+    imported.set_defaults(handler=Handler("history", "import_reports"))
 
 
 def _add_push(command: argparse.ArgumentParser) -> None:
@@ -190,27 +191,3 @@ def add_place(command: argparse.ArgumentParser) -> None:
     """Add the option that says where the history is kept. It has the name of the action's input."""
     where = "where the history is kept: notes, notes:NAME, branch:NAME or folder:PATH (default: %(default)s)"
     command.add_argument("--history", dest="place", default="notes", metavar="PLACE", help=where)
-
-
-def _list(options: argparse.Namespace) -> ExitCode:
-    from membudget.cli.history import show
-
-    return show(options)
-
-
-def _record(options: argparse.Namespace) -> ExitCode:
-    from membudget.cli.history import record
-
-    return record(options)
-
-
-def _import(options: argparse.Namespace) -> ExitCode:
-    from membudget.cli.history import import_reports
-
-    return import_reports(options)
-
-
-def _push(options: argparse.Namespace) -> ExitCode:
-    from membudget.cli.history import push
-
-    return push(options)

@@ -4,7 +4,7 @@ import argparse
 
 from membudget.build.history_place import MOST_COMMITS
 from membudget.cli.argument_values import number_up_to
-from membudget.core.errors import ExitCode
+from membudget.cli.handler import Handler
 
 
 def add_badge(kinds: "argparse._SubParsersAction[argparse.ArgumentParser]") -> argparse.ArgumentParser:
@@ -27,7 +27,7 @@ def add_badge(kinds: "argparse._SubParsersAction[argparse.ArgumentParser]") -> a
     command.add_argument("--label", metavar="TEXT", help="text on the left (default: the metric's name)")
     _add_branch(command)
     command.add_argument("--output", metavar="FILE", help="write to this file (default: standard output)")
-    command.set_defaults(handler=_badge)
+    command.set_defaults(handler=Handler("history_badge", "badge"))
     return command
 
 
@@ -60,7 +60,7 @@ def add_page(kinds: "argparse._SubParsersAction[argparse.ArgumentParser]") -> ar
     command.add_argument(
         "--output", default="trend.html", metavar="FILE", help="file to write, or - to print it (default: %(default)s)"
     )
-    command.set_defaults(handler=_page)
+    command.set_defaults(handler=Handler("history_page", "page"))
     return command
 
 
@@ -69,15 +69,3 @@ def _add_branch(command: argparse.ArgumentParser) -> None:
         "--revision", default="HEAD", metavar="REV", help="newest commit of the branch (default: %(default)s)"
     )
     command.add_argument("--no-fetch", action="store_true", help="do not fetch the history first")
-
-
-def _badge(options: argparse.Namespace) -> ExitCode:
-    from membudget.cli.history_badge import badge
-
-    return badge(options)
-
-
-def _page(options: argparse.Namespace) -> ExitCode:
-    from membudget.cli.history_page import page
-
-    return page(options)

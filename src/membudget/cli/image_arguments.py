@@ -2,7 +2,7 @@
 
 import argparse
 
-from membudget.core.errors import ExitCode
+from membudget.cli.handler import Handler
 
 _IMAGE_HELP = (
     "name of an image in the engine, path of an archive (docker save) or path of an OCI layout; to be explicit, write"
@@ -21,7 +21,7 @@ def add_inspect(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     command.add_argument("image", metavar="IMAGE", help=_IMAGE_HELP)
     _add_image_options(command)
     add_base_variants(command)
-    command.set_defaults(handler=_inspect)
+    command.set_defaults(handler=Handler("images", "inspect"))
 
 
 def add_diff(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -34,7 +34,7 @@ def add_diff(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     command.add_argument("base", metavar="BASE", help=_IMAGE_HELP)
     command.add_argument("head", metavar="HEAD", help="second image, named in the same way as BASE")
     _add_image_options(command)
-    command.set_defaults(handler=_diff)
+    command.set_defaults(handler=Handler("images", "diff"))
 
 
 def _add_image_options(command: argparse.ArgumentParser) -> None:
@@ -63,15 +63,3 @@ def add_base_variants(command: argparse.ArgumentParser) -> None:
         help="look in the registry for smaller variants of the base image and suggest them (the first run downloads the"
         " layers of each variant)",
     )
-
-
-def _inspect(options: argparse.Namespace) -> ExitCode:
-    from membudget.cli.images import inspect
-
-    return inspect(options)
-
-
-def _diff(options: argparse.Namespace) -> ExitCode:
-    from membudget.cli.images import diff
-
-    return diff(options)

@@ -3,7 +3,7 @@
 import argparse
 import os
 
-from membudget.core.errors import ExitCode
+from membudget.cli.handler import Handler
 
 HELPER_IMAGE_HELP = (
     "image for helper containers, which read the cgroup files if membudget itself cannot"
@@ -46,10 +46,4 @@ def add_init(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         default=os.environ.get("MEMBUDGET_HELPER_IMAGE"),
         help=HELPER_IMAGE_HELP,
     )
-    command.set_defaults(handler=_init)
-
-
-def _init(options: argparse.Namespace) -> ExitCode:
-    from membudget.cli.init import init
-
-    return init(options)
+    command.set_defaults(handler=Handler("init", "init"))

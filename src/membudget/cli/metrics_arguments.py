@@ -2,8 +2,8 @@
 
 import argparse
 
+from membudget.cli.handler import Handler
 from membudget.cli.report_arguments import add_written_report
-from membudget.core.errors import ExitCode
 
 _EXAMPLES = """\
 examples:
@@ -49,10 +49,4 @@ def add_metrics(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         " Gitea)",
     )
     push.add_argument("--token-file", metavar="FILE", help="file with the token, or with USER:PASSWORD, for the server")
-    push.set_defaults(handler=_push)
-
-
-def _push(options: argparse.Namespace) -> ExitCode:
-    from membudget.cli.metrics import push
-
-    return push(options)
+    push.set_defaults(handler=Handler("metrics", "push"))

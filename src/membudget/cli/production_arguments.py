@@ -3,8 +3,8 @@
 import argparse
 
 from membudget.cli.argument_values import number_up_to
+from membudget.cli.handler import Handler
 from membudget.cli.history_arguments import add_place
-from membudget.core.errors import ExitCode
 from membudget.core.files import DEFAULT_REPORT
 
 _EXAMPLES = """\
@@ -68,10 +68,4 @@ def add_production(kinds: "argparse._SubParsersAction[argparse.ArgumentParser]")
         help="budgets file with the selectors and scales; not needed (default: %(default)s)",
     )
     command.add_argument("--format", choices=("text", "json", "markdown"), default="text", help="default: %(default)s")
-    command.set_defaults(handler=_production)
-
-
-def _production(options: argparse.Namespace) -> ExitCode:
-    from membudget.cli.fidelity_production import production
-
-    return production(options)
+    command.set_defaults(handler=Handler("fidelity_production", "production"))

@@ -2,7 +2,7 @@
 
 import argparse
 
-from membudget.core.errors import ExitCode
+from membudget.cli.handler import Handler
 from membudget.core.files import DEFAULT_REPORT
 
 
@@ -26,13 +26,7 @@ def add_report(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     command.add_argument("--output", metavar="FILE", help="write to this file (default: standard output)")
     add_detail(command)
-    command.set_defaults(handler=_report)
-
-
-def _report(options: argparse.Namespace) -> ExitCode:
-    from membudget.cli.report import show
-
-    return show(options)
+    command.set_defaults(handler=Handler("report", "show"))
 
 
 def add_report_option(command: argparse.ArgumentParser) -> None:

@@ -3,7 +3,8 @@
 import argparse
 from collections.abc import Callable
 
-from membudget.core.errors import DoctorCheck, ExitCode
+from membudget.cli.handler import Handler
+from membudget.core.errors import DoctorCheck
 
 AddMeasuringOptions = Callable[[argparse.ArgumentParser], None]
 
@@ -32,13 +33,7 @@ def add_doctor(
     )
     command.add_argument("--base", metavar="REV", help="compare with the merge base of HEAD and REV")
     add_measuring_options(command)
-    command.set_defaults(handler=_doctor)
-
-
-def _doctor(options: argparse.Namespace) -> ExitCode:
-    from membudget.cli.doctor import doctor
-
-    return doctor(options)
+    command.set_defaults(handler=Handler("doctor", "doctor"))
 
 
 _VALIDATE_EXAMPLES = """\
@@ -68,13 +63,7 @@ def add_validate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         " membudget)",
     )
     command.add_argument("--json", action="store_true", help="print JSON")
-    command.set_defaults(handler=_validate)
-
-
-def _validate(options: argparse.Namespace) -> ExitCode:
-    from membudget.cli.validate import validate
-
-    return validate(options)
+    command.set_defaults(handler=Handler("validate", "validate"))
 
 
 _COMPLETION_EXAMPLES = """\
@@ -94,10 +83,4 @@ def add_completion(commands: "argparse._SubParsersAction[argparse.ArgumentParser
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     command.add_argument("shell", choices=("bash", "zsh", "tcsh"), metavar="SHELL", help="bash, zsh or tcsh")
-    command.set_defaults(handler=_completion)
-
-
-def _completion(options: argparse.Namespace) -> ExitCode:
-    from membudget.cli.completion import completion
-
-    return completion(options)
+    command.set_defaults(handler=Handler("completion", "completion"))

@@ -4,8 +4,8 @@ import argparse
 
 from membudget.build.history_place import MOST_COMMITS
 from membudget.cli.argument_values import duration, number_up_to
+from membudget.cli.handler import Handler
 from membudget.cli.setup_arguments import AddMeasuringOptions
-from membudget.core.errors import ExitCode
 
 _EXAMPLES = """\
 examples:
@@ -67,10 +67,4 @@ def add_steps(
     where = "where the history is kept: notes, notes:NAME, branch:NAME or folder:PATH (default: %(default)s)"
     command.add_argument("--history", dest="place", default="notes", metavar="PLACE", help=where)
     add_measuring_options(command)
-    command.set_defaults(handler=_steps)
-
-
-def _steps(options: argparse.Namespace) -> ExitCode:
-    from membudget.cli.history_steps import steps
-
-    return steps(options)
+    command.set_defaults(handler=Handler("history_steps", "steps"))
