@@ -78,6 +78,10 @@ SERVICES = {
     "ruby": Service(RuntimeKind.RUBY, "/usr/bin/ruby3.1", "Search#add_titles", {"KIND": "strings"}),
     "jvm": Service(RuntimeKind.JVM, "", "Shop.buildArrays", {"INDEX_KIND": "arrays"}),
     "node": Service(RuntimeKind.NODE, "/usr/bin/node", "addEntries", {"KIND": "objects"}),
+    "node-strings": Service(RuntimeKind.NODE, "/usr/bin/node", "addTitles", {"KIND": "strings"}),
+    "node-arrays": Service(RuntimeKind.NODE, "/usr/bin/node", "addPrices", {"KIND": "arrays"}),
+    "node-buffers": Service(RuntimeKind.NODE, "/usr/bin/node", "addPictures", {"KIND": "buffers"}),
+    "go": Service(RuntimeKind.GO, "/shop", "main.buildIndex"),
 }
 
 
@@ -115,7 +119,7 @@ def main(arguments: Sequence[str]) -> int:
 def pairs(engine: Engine, name: str, count: int) -> list[Pair]:
     """Run `count` comparisons of a service, after one ordinary trial that warms up."""
     service = SERVICES[name]
-    image = build().pretender if name == "python" else build_profiled(name)
+    image = build().pretender if name == "python" else build_profiled(name.partition("-")[0])
     image_id = inspect(engine, image).image_id
     found = []
     with trials(engine) as running:

@@ -38,11 +38,14 @@ class Service:
     executable: str | None
     place: Frame
     environment: dict[str, str] = field(default_factory=dict)
+    beside: frozenset[str] = frozenset()
+    """The frames of memory that no code of the service holds."""
 
 
 def in_node(kind: str, function: str, line: int) -> Service:
     place = Frame(function, "/app/catalog/search.js", line)
-    return Service("node", RuntimeKind.NODE, "/usr/bin/node", place, {"KIND": kind})
+    beside = frozenset({"V8 heap, not live", "Node.js, native memory"})
+    return Service("node", RuntimeKind.NODE, "/usr/bin/node", place, {"KIND": kind}, beside)
 
 
 def in_ruby(kind: str, method: str, line: int, **environment: str) -> Service:
@@ -103,6 +106,7 @@ def test_the_place_that_grew_is_first(from_host: Trials, service: Service) -> No
     place, growth = grown(before, head.profile)
     workers = int(service.environment.get("WORKERS", "1"))
     assert replace(place, line=service.place.line) == service.place
+    assert service.beside <= {frame.name for frame in head.profile.frames}
     assert head.processes == (workers + 1 if workers > 1 else 1)
     assert any(
         growth == pytest.approx(answered * GROWTH_MIB * MIB, rel=0.3)

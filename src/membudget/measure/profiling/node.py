@@ -6,7 +6,8 @@ the Chrome DevTools protocol, and Node's own domain NodeWorker for worker thread
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -16,7 +17,7 @@ from membudget.measure.live_heap.node import Debugger, Event, debugger
 from membudget.measure.live_heap.runtimes import RunningRuntime
 from membudget.measure.profiling.heap_profile import Frame, HeapProfile, ProfiledBy
 from membudget.measure.profiling.profiler import IN_CONTAINER, Profiler, Seen, preloaded
-from membudget.measure.profiling.summary import LONGEST_SUMMARY_BYTES, profile_of
+from membudget.measure.profiling.summary import LONGEST_SUMMARY_BYTES, profile_of, summary_of
 from membudget.measure.runtimes.runtime import RuntimeKind
 from membudget.measure.trial import TrialInputs
 
@@ -25,8 +26,32 @@ _MODULE = f"{IN_CONTAINER}/profile.cjs"
 _LONGEST_MESSAGE_BYTES = 3 << 20
 """A summary has 1 MiB at most. JSON writes up to twice that, and the message to a worker thread writes it twice."""
 _MOST_WORKERS = 32
-_ASK = "[process.pid, globalThis[Symbol.for('membudget.profile')]?.()]"
+_ASK = "[process.pid, ...(globalThis[Symbol.for('membudget.profile')]?.() ?? [])]"
 _ASK_WORKER = json.dumps({"id": 1, "method": "Runtime.evaluate", "params": {"expression": _ASK, "returnByValue": True}})
+
+_MOST_TEXT_BYTES = LONGEST_SUMMARY_BYTES - 1024
+"""The rest is for the two frames below."""
+_NOT_LIVE = Frame("V8 heap, not live")
+"""What V8 held beside live objects: garbage, and memory that it keeps for new objects."""
+_NATIVE = Frame("Node.js, native memory")
+"""What the process held outside of V8's heaps and buffers: its garbage collector's, libraries', and add-ons' memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What the module says of one heap of V8: that of a process's main thread, or of a worker thread.
+
+    V8 collects garbage before it gives the samples. The first two figures are from before.
+    """
+
+    text: bytes
+    """The summary: live objects, and buffers."""
+    resident_bytes: int
+    """The memory of the whole process, as peak RSS counts it. 0 if unknown."""
+    held_bytes: int
+    """The part of it that is in this heap, or in buffers of its objects."""
+    live_bytes: int
+    """What the live objects and their buffers need."""
 
 
 def prepared(inputs: TrialInputs, seen: Seen) -> TrialInputs:
@@ -40,21 +65,35 @@ def capture(process: RunningRuntime, deadline: float) -> bytes:
     Raises NoAnswer, OSError, and TimeoutError at the deadline.
     """
     with debugger(process, deadline, _LONGEST_MESSAGE_BYTES) as asked:
-        text = said(asked.call("Runtime.evaluate", expression=_ASK, returnByValue=True), process.pid)
-        for worker in _of_workers(asked, process.pid):
-            if len(text) + len(worker) <= LONGEST_SUMMARY_BYTES:
-                text += worker
-    return text
+        own = said(asked.call("Runtime.evaluate", expression=_ASK, returnByValue=True), process.pid)
+        return together(own, list(_of_workers(asked, process.pid)))
 
 
-def said(result: object, pid: int) -> bytes:
-    """Return the summary, from the inspector's result. Raises NoAnswer if it is not of process `pid`."""
+def together(own: Said, workers: Sequence[Said | None]) -> bytes:
+    """Return the summaries of a process's heaps, and of its memory beside live objects. A silent worker is None.
+
+    Such a worker's heap would be taken for memory outside of V8. So that is left out then.
+    """
+    text, is_complete, heard = own.text, True, [own]
+    for worker in workers:
+        if worker is None or len(text) + len(worker.text) > _MOST_TEXT_BYTES:
+            is_complete = False
+        else:
+            text += worker.text
+            heard.append(worker)
+    not_live = sum(max(0, heap.held_bytes - heap.live_bytes) for heap in heard)
+    native = own.resident_bytes - sum(heap.held_bytes for heap in heard) if is_complete else 0
+    return text + summary_of([((_NOT_LIVE,), not_live), ((_NATIVE,), native)])
+
+
+def said(result: object, pid: int) -> Said:
+    """Return what the module said, from the inspector's result. Raises NoAnswer if it is not of process `pid`."""
     match result:
-        case {"result": {"value": [int(own), str(text)]}}:
+        case {"result": {"value": [int(own), str(text), int(resident), int(held), int(live)]}}:
             if own != pid:
                 raise NoAnswer(f"another process, {own}, has its inspector's port")
-            return text.encode(errors="replace")
-        case {"result": {"value": [int(), *_]}}:
+            return Said(text.encode(errors="replace"), resident, held, live)
+        case {"result": {"value": [int()]}}:
             raise NoAnswer(
                 "Node has not loaded the profiler: the service replaces NODE_OPTIONS, or this Node has no inspector"
             )
@@ -63,8 +102,8 @@ def said(result: object, pid: int) -> bytes:
     raise NoAnswer("its inspector did not say what its heap holds")
 
 
-def _of_workers(asked: Debugger, pid: int) -> Iterator[bytes]:
-    """Yield the summaries of worker threads. One that ends meanwhile has none."""
+def _of_workers(asked: Debugger, pid: int) -> Iterator[Said | None]:
+    """Yield what worker threads say. None for one that ends meanwhile, and for those that are too many."""
     try:
         asked.call("NodeWorker.enable", waitForDebuggerOnStart=False)
     except NoAnswer:  # this Node knows no workers
@@ -72,12 +111,11 @@ def _of_workers(asked: Debugger, pid: int) -> Iterator[bytes]:
     sessions = [one for event in asked.events() if (one := _session(event, "NodeWorker.attachedToWorker")) is not None]
     for session in sessions[:_MOST_WORKERS]:
         asked.tell("NodeWorker.sendMessageToWorker", sessionId=session, message=_ASK_WORKER)
-        text = _answer(asked, session, pid)
-        if text is not None:
-            yield text
+        yield _answer(asked, session, pid)
+    yield from (None for _ in sessions[_MOST_WORKERS:])
 
 
-def _answer(asked: Debugger, session: str, pid: int) -> bytes | None:
+def _answer(asked: Debugger, session: str, pid: int) -> Said | None:
     while True:
         event = asked.next_event()
         if _session(event, "NodeWorker.detachedFromWorker") == session:

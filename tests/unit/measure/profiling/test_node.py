@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from membudget.core.quantities import MIB
 from membudget.measure.live_heap.confined import NoAnswer
 from membudget.measure.live_heap.node import Debugger
 from membudget.measure.live_heap.websocket import Connection
 from membudget.measure.profiling import node
 from membudget.measure.profiling.heap_profile import Frame, ProfiledBy
-from membudget.measure.profiling.node import IN_NODE, prepared, read, said
+from membudget.measure.profiling.node import IN_NODE, Said, prepared, read, said, together
 from membudget.measure.profiling.profiler import IN_CONTAINER, Seen
 from membudget.measure.trial import TrialInputs
 
@@ -43,10 +44,20 @@ def received(session: str, message: str) -> object:
 
 
 def result(text: object, pid: int = 7) -> str:
-    return json.dumps({"id": 1, "result": {"result": {"value": [pid, text]}}})
+    return json.dumps({"id": 1, "result": {"result": {"value": [pid, text, 100 * MIB, 12 * MIB, 9 * MIB]}}})
 
 
-def of_workers(*messages: object) -> list[bytes]:
+def heap(held: int, live: int, resident: int = 0, text: str = HEAD) -> Said:
+    return Said(text.encode(), resident * MIB, held * MIB, live * MIB)
+
+
+def beside(own: Said, *workers: Said | None) -> dict[str, int]:
+    """The MiB of each frame beside live objects."""
+    profile = read(together(own, workers))
+    return {profile.frames[one.frames[0]].name: one.held_bytes // MIB for one in profile.stacks}
+
+
+def of_workers(*messages: object) -> list[Said | None]:
     return list(node._of_workers(Debugger(Sent(*messages)), 7))
 
 
@@ -98,9 +109,10 @@ def test_node_loads_our_module_beside_its_own_options(
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
-        ({"result": {"value": [8, HEAD]}}, "another process, 8"),
-        ({"result": {"value": [7, None]}}, "has not loaded the profiler"),
+        ({"result": {"value": [8, HEAD, 3, 2, 1]}}, "another process, 8"),
         ({"result": {"value": [7]}}, "has not loaded the profiler"),
+        ({"result": {"value": [7, HEAD]}}, "did not say"),
+        ({"result": {"value": [7, HEAD, 3, 1e300, 1]}}, "did not say"),
         ({"exceptionDetails": {"text": "\x1b[2J"}}, "the profiler in Node failed"),
         ({"result": {"value": 9}}, "did not say"),
         (None, "did not say"),
@@ -116,19 +128,50 @@ def test_worker_threads_are_asked_as_well() -> None:
         attached("1"), {"id": 1, "result": {}}, {"id": 2, "result": {}}, received("1", '{"method": "other"}'),
         attached("2"), received("1", result(HEAD)),
     )  # fmt: skip
-    assert found == [HEAD.encode()]
+    assert found == [heap(12, 9, 100)]
 
 
 @pytest.mark.parametrize(
     "answer",
     [
-        received("1", result(None)),
+        received("1", json.dumps({"id": 1, "result": {"result": {"value": [7]}}})),
         received("1", result(HEAD, pid=99)),
         {"method": "NodeWorker.detachedFromWorker", "params": {"sessionId": "1"}},
     ],
 )
-def test_a_worker_that_says_nothing_of_use_is_left_out(answer: object) -> None:
-    assert of_workers(attached("1"), {"id": 1, "result": {}}, answer) == []
+def test_a_worker_that_says_nothing_of_use_is_silent(answer: object) -> None:
+    assert of_workers(attached("1"), {"id": 1, "result": {}}, answer) == [None]
+
+
+def test_workers_that_are_too_many_are_silent() -> None:
+    sessions = [str(number) for number in range(34)]
+    answers = [received(one, result(HEAD)) for one in sessions]
+    found = of_workers(*map(attached, sessions), {"id": 1, "result": {}}, *answers)
+    assert (len(found), found[31:]) == (34, [heap(12, 9, 100), None, None])
+
+
+def test_memory_beside_live_objects_has_a_name() -> None:
+    """Of 90 MiB, V8 held 71 when it was asked, of which 56 MiB were live."""
+    own = heap(71, 56, resident=90, text=f"{HEAD}f keep\t/app/a.js\t3\ns {50 * MIB} 0\nr 0\n")
+    assert beside(own) == {"keep": 50, "Node.js, native memory": 19, "V8 heap, not live": 15}
+
+
+def test_heaps_of_worker_threads_are_no_native_memory() -> None:
+    assert beside(heap(20, 15, 90), heap(30, 10, 90), heap(10, 9, 90)) == {
+        "Node.js, native memory": 30,
+        "V8 heap, not live": 26,
+    }
+
+
+@pytest.mark.parametrize("missing", [None, heap(30, 30, text=HEAD + "f a\t\t0\n" * 600_000)])
+def test_native_memory_is_unknown_if_a_workers_heap_is(missing: Said | None) -> None:
+    assert beside(heap(20, 15, 90), missing, heap(10, 9)) == {"V8 heap, not live": 6}
+
+
+@pytest.mark.parametrize("resident", [0, 15])
+def test_what_is_not_resident_is_no_native_memory(resident: int) -> None:
+    """A buffer that nobody has written to is in V8's sum, and in no page."""
+    assert beside(heap(20, 15, resident)) == {"V8 heap, not live": 5}
 
 
 @pytest.mark.parametrize("message", ["[" * 100_000, "7", "{}", '{"id": 1}', result(HEAD)[:-1]])

@@ -3,7 +3,8 @@
 //
 // membudget puts this file first in what Node loads (NODE_OPTIONS=--require) in a trial that is never judged. V8 samples
 // its heap. What lies outside of it, buffers and typed arrays, V8 does not sample: their constructors are wrapped here.
-// The answer is text, as profiling/summary.py reads it.
+// The answer is text, as profiling/summary.py reads it, and three numbers of bytes: what the process held, the part of it
+// that was in this heap of V8 or in buffers of its objects, and what live objects and their buffers need of that.
 
 const STEP_BYTES = 32768; // about how many bytes apart samples are
 const MOST_DEPTH = 40;
@@ -14,6 +15,7 @@ const ON_HEAP_BYTES = 64; // V8 keeps the content of smaller typed arrays in its
 
 function start() {
   const { Session } = require("inspector");
+  const { readFileSync } = require("fs"); // before the service can replace it
   const v8 = require("v8");
   // V8 takes a function that was inlined into another one for that one. Its flags have these names since Node 12 and 22.
   v8.setFlagsFromString("--no-turbo-inlining");
@@ -23,8 +25,29 @@ function start() {
   const outside = watchBuffers();
   session.post("HeapProfiler.startSampling", { samplingInterval: STEP_BYTES });
   Object.defineProperty(globalThis, Symbol.for("membudget.profile"), {
-    value: () => summary(sampled(session).concat(outside(), unused(v8))),
+    value: () => {
+      const resident = residentBytes(readFileSync);
+      const before = v8.getHeapStatistics();
+      const live = sampled(session); // V8 collects garbage first, and gives memory back
+      const after = v8.getHeapStatistics();
+      return [
+        summary(live.concat(outside(after.external_memory))),
+        resident,
+        before.total_physical_size + before.external_memory,
+        after.used_heap_size + after.external_memory,
+      ];
+    },
   });
+}
+
+// The memory that peak RSS counts: without pages that the kernel can read again from files. 0 if it is unknown.
+function residentBytes(readFileSync) {
+  try {
+    const status = readFileSync("/proc/self/status", "latin1");
+    return 1024 * ["RssAnon", "RssShmem"].reduce((sum, key) => sum + Number(status.match(`${key}:\\s*(\\d+) kB`)[1]), 0);
+  } catch {
+    return 0;
+  }
 }
 
 // The stacks of V8's samples, as [frames, bytes].
@@ -50,14 +73,6 @@ function unwound(innermost) {
   const frames = [];
   for (let at = innermost; at !== null && frames.length < MOST_DEPTH; at = at.caller) frames.push(at);
   return frames;
-}
-
-// What V8 holds in each space of its heap beside objects, for objects to come. The young generation grows to 32 MiB and
-// more if much of it is kept.
-function unused(v8) {
-  return v8.getHeapSpaceStatistics().map(({ space_name: name, physical_space_size: held, space_used_size: used }) => {
-    return [[{ name, file: "", line: 0 }], Math.max(0, held - used)];
-  });
 }
 
 // Wraps what makes buffers. Returns a function that returns the stacks of those that still live, as [frames, bytes].
@@ -106,8 +121,7 @@ function watchBuffers() {
     Object.defineProperty(globalThis, name, { value: proxy, writable: true, configurable: true, enumerable: false });
   }
 
-  return () => {
-    const used = process.memoryUsage();
+  return (external) => {
     const stacks = [];
     let sum = 0;
     for (const [key, { frames, bytes }] of sites) {
@@ -116,10 +130,10 @@ function watchBuffers() {
       sum += Math.max(0, bytes);
     }
     // V8 tells of dead buffers only between two turns of the event loop. All others lie in `external`.
-    const share = Math.min(1, used.external / Math.max(1, sum));
+    const share = Math.min(1, external / Math.max(1, sum));
     const known = stacks.map(([frames, bytes]) => [frames, Math.round(bytes * share)]);
     const rest = { name: "ArrayBuffer", file: "", line: 0 };
-    return [...known, [[rest], Math.max(0, used.external - Math.round(sum * share))]];
+    return [...known, [[rest], Math.max(0, external - Math.round(sum * share))]];
   };
 }
 
