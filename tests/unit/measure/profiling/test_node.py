@@ -68,6 +68,8 @@ def test_the_function_that_grew_is_first() -> None:
     assert profile.frames[first.frames[0]] == Frame("addEntries", "/app/catalog/search.js", 4)
     assert first.held_bytes > 40 << 20
     assert [profile.frames[at].name for at in first.frames[:2]] == ["addEntries", "buildIndex"]
+    others = [profile.frames[one.frames[0]].name for one in profile.stacks[1:3]]
+    assert others == ["V8 heap, not live", "Node.js, native memory"]
 
 
 def test_code_of_node_and_of_packages_is_a_librarys() -> None:
