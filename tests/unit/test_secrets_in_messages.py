@@ -26,7 +26,7 @@ from membudget.engine.connection import connect, engine_errors
 from membudget.publish.comment import CommentSettings, Draft, ServerCommenter
 from membudget.publish.commit_state import PENDING
 from membudget.publish.pull_request import NotPosted, Posted, PullRequest
-from membudget.publish.servers.comments import ApiComments
+from membudget.publish.servers.comments import PullRequestComments
 from membudget.publish.servers.commit_states import CheckRun, CommitStatus
 from membudget.publish.servers.github_api import GITHUB, github_names
 from membudget.publish.servers.http_api import HttpApi
@@ -86,7 +86,7 @@ def told(url: str) -> list[Posted | NotPosted]:
     token = SecretStr(SECRET)
     api = HttpApi(url, token, GITHUB, sleep=lambda _: None)
     draft = Draft(CommentSettings(), None, is_worth_creating=True, body=lambda _: CommentSettings().marker(None))
-    commenter = ServerCommenter(partial(ApiComments, api, github_names(token)), lambda: None)
+    commenter = ServerCommenter(partial(PullRequestComments, api, github_names(token)), lambda: None)
     return [
         commenter.post(PullRequest("octo/shop", 7), draft),
         CommitStatus(api, "octo/shop", "b" * 40, "membudget", "https://run.example").tell(PENDING),

@@ -1,5 +1,6 @@
-"""The comments of a pull request, over the part of the API that GitHub, Forgejo and Gitea have in common."""
+"""The comments of a pull request or a commit, over the part of the API that GitHub, Forgejo and Gitea share."""
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,8 @@ from membudget.publish.servers.github_api import Author, OwnNames, OwnWork, gith
 from membudget.publish.servers.http_api import HttpApi
 
 if TYPE_CHECKING:
+    from github.Commit import Commit
+    from github.CommitComment import CommitComment
     from github.Issue import Issue
     from github.IssueComment import IssueComment
 
@@ -32,20 +35,26 @@ class _PullRequest(ApiModel):
 
 
 class ApiComments(CommentServer):
-    """The comments of one pull request."""
+    """The comments on one thing."""
 
-    def __init__(self, api: HttpApi, own_names: OwnNames, pull_request: PullRequest) -> None:
+    def __init__(self, api: HttpApi, own_names: OwnNames) -> None:
         self._api = api
         self._own = OwnWork(api, own_names)
         self._last_page = 1
-        self._repository = pull_request.repository
-        self._number = pull_request.number
+
+    @abstractmethod
+    def _commented(self, exchange: Exchange) -> "Issue | Commit":
+        """Return what has the comments."""
+
+    @abstractmethod
+    def _there(self, exchange: Exchange, comment: Comment) -> "IssueComment | CommitComment":
+        """Return one of the comments."""
 
     def own(self, prefix: str) -> Sequence[Comment]:
         """Make one request for each hundred comments. A second call continues where the first one ended."""
         marked: list[_Comment] = []
         pages = self._api.pages(
-            lambda exchange, page: self._issue(exchange).get_comments().get_page(page - 1),
+            lambda exchange, page: self._commented(exchange).get_comments().get_page(page - 1),
             list[_Comment],
             self._last_page,
         )
@@ -59,7 +68,7 @@ class ApiComments(CommentServer):
     def create(self, body: str) -> Comment:
         """Create a comment. The answer also names the token's user."""
         created = self._api.call(
-            lambda exchange: self._issue(exchange).create_comment(body), _Comment, repeatable=False
+            lambda exchange: self._commented(exchange).create_comment(body), _Comment, repeatable=False
         )
         self._own.learn(created)
         return self._comment(created)
@@ -71,6 +80,18 @@ class ApiComments(CommentServer):
     def delete(self, comment: Comment) -> None:
         """Delete a comment. If it is already gone, do nothing."""
         self._api.delete(lambda exchange: self._there(exchange, comment).delete())
+
+    def _comment(self, found: _Comment) -> Comment:
+        return Comment(found.id, found.body or "", self._api.hide(found.html_url))
+
+
+class PullRequestComments(ApiComments):
+    """The comments of one pull request."""
+
+    def __init__(self, api: HttpApi, own_names: OwnNames, pull_request: PullRequest) -> None:
+        super().__init__(api, own_names)
+        self._repository = pull_request.repository
+        self._number = pull_request.number
 
     def head_sha(self) -> str:
         """Return the pull request's current head."""
@@ -86,12 +107,9 @@ class ApiComments(CommentServer):
             return f"{self._api.dialect.name} does not know this pull request, or does not show it to this token"
         return self._api.why_not(fault, Right.COMMENTS)
 
-    def _issue(self, exchange: Exchange) -> "Issue":
+    def _commented(self, exchange: Exchange) -> "Issue":
         return github(exchange).repository(self._repository).get_issue(self._number)
 
     def _there(self, exchange: Exchange, comment: Comment) -> "IssueComment":
         """Return a comment by its ID: Forgejo and Gitea give no address in the API with a comment."""
-        return self._issue(exchange).get_comment(comment.id)
-
-    def _comment(self, found: _Comment) -> Comment:
-        return Comment(found.id, found.body or "", self._api.hide(found.html_url))
+        return self._commented(exchange).get_comment(comment.id)

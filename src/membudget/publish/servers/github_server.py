@@ -15,7 +15,7 @@ from membudget.publish.pull_request import NotPosted, PullRequest, ServerFault, 
 from membudget.publish.report_archive import LARGEST_ARCHIVE_BYTES, report_in
 from membudget.publish.report_file import parse_report
 from membudget.publish.server import Access, Capabilities, Event, ForeignReport, MeasuringRun, Right
-from membudget.publish.servers.comments import ApiComments
+from membudget.publish.servers.comments import PullRequestComments
 from membudget.publish.servers.commit_comments import CommitComments
 from membudget.publish.servers.commit_states import CheckRun, CommitStatus
 from membudget.publish.servers.exchange import ApiModel, Dialect, Exchange
@@ -86,9 +86,9 @@ class GithubServer(ApiServer):
     def _run_address(self, run: WorkflowRun) -> str:
         return f"{run.id}/attempts/{run.attempt}"
 
-    def comments(self, pull_request: PullRequest) -> ApiComments:
+    def comments(self, pull_request: PullRequest) -> PullRequestComments:
         """Return the comments of a pull request."""
-        return ApiComments(self.api, self._own_names(), pull_request)
+        return PullRequestComments(self.api, self._own_names(), pull_request)
 
     def suggestions(self, pull_request: PullRequest) -> SuggestionServer | None:
         """Return the review comments of a pull request."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from membudget.publish.pull_request import PullRequest, ServerFault
 from membudget.publish.server import Right
-from membudget.publish.servers.comments import ApiComments
+from membudget.publish.servers.comments import PullRequestComments
 from membudget.publish.servers.exchange import ApiModel, Exchange
 from membudget.publish.servers.github_api import Author, OwnNames, github
 from membudget.publish.servers.http_api import HttpApi
@@ -47,7 +47,7 @@ class ReviewComments(SuggestionServer):
         self._own_names = own_names
         self._repository = pull_request.repository
         self._number = pull_request.number
-        self._pull_request = ApiComments(api, own_names, pull_request)
+        self._pull_request = PullRequestComments(api, own_names, pull_request)
 
     def own(self, prefix: str) -> Sequence[ReviewComment]:
         """Make one request for each hundred review comments, and more if one of them may be membudget's."""

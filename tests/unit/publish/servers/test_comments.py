@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from membudget.core.errors import ConfigurationError
 from membudget.publish.comment import ANOTHER_IS_NEWER, CommentMode, CommentSettings, Draft, ServerCommenter
 from membudget.publish.pull_request import NotPosted, Posted, PullRequest, WorkflowRun
-from membudget.publish.servers.comments import ApiComments
+from membudget.publish.servers.comments import PullRequestComments
 from membudget.publish.servers.github_api import GITHUB, github_names
 from membudget.publish.servers.http_api import HttpApi
 from tests.support.github_operations import LONGEST_BODY, Permission
@@ -55,7 +55,7 @@ def shop(github: Github) -> Github:
 def commenter(shop: Github, token: str, waits: list[float] | None = None, url: str | None = None) -> ServerCommenter:
     secret, waited = SecretStr(token), waits if waits is not None else []
     api = HttpApi(url or shop.url, secret, GITHUB, sleep=waited.append)
-    return ServerCommenter(partial(ApiComments, api, github_names(secret)), lambda: None)
+    return ServerCommenter(partial(PullRequestComments, api, github_names(secret)), lambda: None)
 
 
 def post(

@@ -5,7 +5,7 @@ from pydantic import SecretStr
 
 from membudget.publish.comment import CommentMode, CommentSettings, Draft, ServerCommenter
 from membudget.publish.pull_request import NotPosted, PullRequest, ServerFault
-from membudget.publish.servers.comments import ApiComments
+from membudget.publish.servers.comments import PullRequestComments
 from membudget.publish.servers.github_api import GITHUB, WORKFLOW_TOKEN_AUTHOR, github_names
 from membudget.publish.servers.http_api import HttpApi
 from tests.support.github_server import Github
@@ -55,7 +55,7 @@ def test_a_person_whose_name_is_not_told_gets_no_second_comment(shop: Github) ->
     shop.add_comment(SHOP, 7, "ann", f"{settings.marker(None)}\nold")
     secret = SecretStr(shop.add_token("ann"))
     api = HttpApi(shop.url, secret, GITHUB, sleep=lambda _: None)
-    commenter = ServerCommenter(lambda of: ApiComments(api, github_names(secret), of), lambda: None)
+    commenter = ServerCommenter(lambda of: PullRequestComments(api, github_names(secret), of), lambda: None)
     shop.fail_next(403, LIMIT, LATER, path="/user", times=2)
     draft = Draft(settings, None, is_worth_creating=True, body=lambda _: f"{settings.marker(None)}\nnew")
     assert commenter.post(PullRequest(SHOP, 7), draft) == NotPosted("GitHub's rate limit is used up")
