@@ -34,7 +34,7 @@ def render(renderers: Renderers, template: str, values: str = "") -> str:
         ('{{ define "a" }}{{ include "a" . }}{{ end }}{{ include "a" . }}', "Error: "),
         ('x: {{ repeat 2000000000 "0123456789" | len }}', "helm ran out of memory: it gets 1 GiB"),
         ('x: "{{ range until 600000 }}0123456789{{ end }}"', "more than 4 MiB"),
-        ("x: '{{ repeat 10000000 \"0123456789\" }}'", "more than 4 MiB|out of memory|longer than"),
+        ("x: '{{ repeat 500000 \"0123456789\" }}'", "more than 4 MiB"),
         ("{{ if }}", "missing value"),
         ("a: [", "."),
     ],
@@ -45,7 +45,7 @@ def test_a_chart_that_cannot_be_rendered_says_why(template: str, reason: str, re
 
 
 def test_a_chart_that_loops_is_stopped(renderers: Renderers, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("membudget.engine.rendering._MOST_S", 3.0)
+    monkeypatch.setattr("membudget.engine.rendering._MOST_S", 1.0)
     with pytest.raises(ProgramFailed, match="longer than"):
         render(renderers, "{{ range until 1000000 }}{{ range until 1000000 }}{{ end }}{{ end }}")
 

@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Self
 
 from pydantic import (
     AfterValidator,
@@ -244,3 +244,7 @@ class FileModel(BaseModel):
     """A table of `budgets.toml`. It is immutable, and unknown keys are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    def __deepcopy__(self, memo: dict[int, object] | None = None) -> Self:
+        """Return this table. Pydantic copies a default that has a mapping for each table that lacks the key."""
+        return self

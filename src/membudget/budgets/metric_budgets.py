@@ -66,7 +66,7 @@ class _ByMetric(FileModel):
 
     def over(self, defaults: "MetricBudgets") -> "MetricBudgets":
         """Return these budgets, with `defaults` for each key that they do not set."""
-        merged = {metric.value: defaults.of(metric).model_copy(update=set_keys(self.of(metric))) for metric in Metric}
+        merged = {metric.value: _over(self.of(metric), defaults.of(metric)) for metric in Metric}
         return MetricBudgets.model_construct(None, **merged)
 
 
@@ -115,6 +115,11 @@ class PhaseBudgets(FileModel):
 
 
 NO_OOM_KILLS = MetricBudgets.model_validate({Metric.OOM_KILLS.value: CountBudget(max=0)})
+
+
+def _over(budget: Budget, default: Budget) -> Budget:
+    """Return `budget`, with the keys of `default` that it does not set."""
+    return default.model_copy(update=set_keys(budget)) if budget.model_fields_set else default
 
 
 def set_keys(table: FileModel) -> dict[str, object]:
