@@ -1,7 +1,9 @@
-"""A process that publishes, fails in one way, and shows as much of that as a process can: tracebacks with local
-variables, every log, the repr of whatever it holds. The test that starts it looks for the token in all of it.
+"""Processes that publish, fail in one way each, and show as much of that as a process can: tracebacks with local
+variables, every log, the repr of whatever they hold. The test that starts them looks for the token in all of it.
 
-    python -m tests.support.failing_publisher FAILURE
+    python -m tests.support.failing_publisher FOLDER
+
+Each is a clone of this one, which has membudget imported. What it shows is in a file of FOLDER, named like the failure.
 """
 
 import gc
@@ -44,8 +46,22 @@ _OVER = report(image("over", base=side(trial(40)), head=side(trial(60))))
 
 
 def main() -> None:
-    """Fail."""
-    (failure,) = sys.argv[1:]
+    """Fail in every way."""
+    (folder,) = sys.argv[1:]
+    for failure in FAILURES:
+        if os.fork() == 0:
+            shown = os.open(Path(folder, failure), os.O_WRONLY | os.O_CREAT)
+            for stream in (sys.stdout, sys.stderr):
+                os.dup2(shown, stream.fileno())
+            try:
+                _fail(failure)
+            finally:
+                sys.stdout.flush()
+                os._exit(0)
+        os.wait()
+
+
+def _fail(failure: str) -> None:
     logging.basicConfig(level=logging.DEBUG)
     with _answering(failure) as url, _broken(failure):
         try:

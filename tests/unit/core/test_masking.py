@@ -11,7 +11,7 @@ from collections.abc import Callable
 from urllib.parse import quote, quote_plus
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from membudget.core.masking import HIDDEN, Mask, environment_secrets, login_in
@@ -52,6 +52,7 @@ TEXTS = st.text(st.sampled_from(" .,:;%&\\\"'<>/?#=*\nü\N{ZERO WIDTH SPACE}"), 
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("form", FORMS)
+@settings(max_examples=40)  # for each form
 @given(secret=SECRETS, before=TEXTS, after=TEXTS, others=st.lists(SECRETS, max_size=3))
 @example(secret="00\\'\\\\", before="", after="", others=[])
 def test_a_secret_is_hidden_in_every_form(form: str, secret: str, before: str, after: str, others: list[str]) -> None:

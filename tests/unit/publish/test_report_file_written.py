@@ -29,7 +29,7 @@ from tests.support.written_reports import written_reports
 @pytest.mark.timeout(600)
 @settings(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
-    max_examples=50,
+    max_examples=40,
 )
 @given(written_reports())
 def test_every_report_that_the_types_allow_is_read_again(report: Report) -> None:
@@ -39,7 +39,6 @@ def test_every_report_that_the_types_allow_is_read_again(report: Report) -> None
         read = read_report(path)
         write_report(read, path)
         assert read_report(path) == read
-        assert parse_report(path.read_bytes(), "a report") == read
     assert [image.name for image in read.images] == [image.name for image in report.images]
     for before, after in zip(report.images, read.images, strict=True):
         for side, again in zip(before.sides, after.sides, strict=True):
@@ -50,7 +49,7 @@ def test_every_report_that_the_types_allow_is_read_again(report: Report) -> None
 @pytest.mark.timeout(600)
 @settings(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
-    max_examples=30,
+    max_examples=20,
 )
 @given(written_reports())
 def test_whatever_is_left_out_the_verdicts_stay(report: Report) -> None:
@@ -75,10 +74,10 @@ def _read(report: Report) -> Report:
         return read_report(path)
 
 
-def _long(points: int, images: int) -> Report:
+def _long(points: int, images: int, trials: int = 5) -> Report:
     column = [10**9 + number % 7 for number in range(points)]
     long = replace(builders.trial(40), series=Series(list(range(points)), *([column] * 4)))
-    side = builders.side(*[long] * 5)
+    side = builders.side(*[long] * trials)
     return builders.report(*(builders.image(f"image{number}", base=side, head=side) for number in range(images)))
 
 
@@ -94,7 +93,7 @@ def test_a_report_of_many_long_trials_is_read_again(tmp_path: Path) -> None:
 
 @pytest.mark.thorough
 def test_as_many_images_as_there_may_be_are_written_and_read(tmp_path: Path) -> None:
-    made = _long(points=100, images=MOST_IMAGES)
+    made = _long(points=100, images=MOST_IMAGES, trials=2)
     write_report(made, tmp_path / "report.json")
     read = read_report(tmp_path / "report.json")
     assert [image.name for image in read.images] == [image.name for image in made.images]
@@ -102,9 +101,9 @@ def test_as_many_images_as_there_may_be_are_written_and_read(tmp_path: Path) -> 
     assert len((tmp_path / "report.json").read_text().splitlines()) == 1
 
 
-def _profiled(images: int) -> Report:
-    """As many images with profiles as large as they may be."""
-    calls = [tuple(Frame("n" * 200, f"/{stack}/{depth}", 1) for depth in range(MOST_FRAMES)) for stack in range(400)]
+def _profiled(images: int, stacks: int) -> Report:
+    """As many images with profiles of so many stacks, each as large as it may be."""
+    calls = [tuple(Frame("n" * 200, f"/{stack}/{depth}", 1) for depth in range(MOST_FRAMES)) for stack in range(stacks)]
     profile = HeapProfile.of(ProfiledBy.PPROF, [(stack, 1000 - number) for number, stack in enumerate(calls)])
     pair = PairProfile(ProfiledSide(profile), ProfiledSide(profile))
     measured = builders.image(base=builders.side(builders.trial(40)), head=builders.side(builders.trial(40)))
@@ -112,9 +111,9 @@ def _profiled(images: int) -> Report:
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize(("images", "stacks"), [(1, 400), (4, 100), (12, 20), (60, 0)])
-def test_profiles_are_cut_before_a_report_gets_too_large(images: int, stacks: int, tmp_path: Path) -> None:
-    made = _profiled(images)
+@pytest.mark.parametrize(("images", "of", "stacks"), [(2, 400, 400), (3, 400, 100), (9, 400, 20), (41, 101, 0)])
+def test_profiles_are_cut_before_a_report_gets_too_large(images: int, of: int, stacks: int, tmp_path: Path) -> None:
+    made = _profiled(images, of)
     write_report(made, tmp_path / "report.json")
     read = read_report(tmp_path / "report.json")
     assert read.judged().judgement == made.judged().judgement
@@ -136,11 +135,11 @@ def test_a_report_that_cannot_be_made_small_enough_says_so(tmp_path: Path) -> No
 @pytest.mark.thorough
 def test_reports_to_merge_are_no_more_together_than_one_may_be(tmp_path: Path) -> None:
     made = _long(points=500, images=20)
-    for number in range(8):
+    for number in range(3):
         write_report(made, tmp_path / f"{number}.json")
     assert sum(path.stat().st_size for path in tmp_path.iterdir()) > LARGEST_REPORT_BYTES
     read = read_reports([tmp_path])
-    assert len(read) == 8
+    assert len(read) == 3
     assert sum(len(one.model_dump_json(exclude_defaults=True)) for one in read.values()) <= LARGEST_REPORT_BYTES
     assert all(one.judged().judgement == made.judged().judgement for one in read.values())
 
