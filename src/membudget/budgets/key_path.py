@@ -35,9 +35,14 @@ class Guesses:
     def __init__(self) -> None:
         self._left = _MOST_GUESSES
 
+    @property
+    def are_left(self) -> bool:
+        """Whether the next name gets an answer."""
+        return self._left > 0
+
     def similar(self, name: str, known: Callable[[], Iterable[str]]) -> str | None:
         """Return the known name that was probably meant. `known` is only called if there is an answer to look for."""
-        if self._left <= 0:
+        if not self.are_left:
             return None
         self._left -= 1
         return similar(name, known())
@@ -56,11 +61,6 @@ class KeyPath:
 
     def __str__(self) -> str:
         return dotted(self.keys)
-
-    @property
-    def guess(self) -> str | None:
-        """The key of the surrounding table that was probably meant."""
-        return similar(str(self.keys[-1]), self.siblings) if self.keys else None
 
 
 def locate(location: tuple[str | int, ...]) -> KeyPath:

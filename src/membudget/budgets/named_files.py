@@ -1,6 +1,8 @@
 """Finds files and folders that the budgets file names and the repository does not have."""
 
+import os
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 
@@ -94,14 +96,21 @@ def _paths_to(text: str, value: object, above: Keys = ()) -> Iterator[Keys]:
 def existing(checkout: Path, name: str, is_wanted: Callable[[Path], bool]) -> Path | None:
     """Return the path of `name` below the checkout, or None if it is elsewhere or not what is wanted."""
     try:
-        path = (checkout / name).resolve()
-        return path if path.is_relative_to(checkout.resolve()) and is_wanted(path) else None
+        path = Path(os.path.realpath(checkout / name))
+        return path if path.is_relative_to(_top(checkout)) and is_wanted(path) else None
     except (OSError, ValueError, RuntimeError):  # the name is too long or contains NUL, or links form a circle
         return None
 
 
+@lru_cache(maxsize=16)
+def _top(checkout: Path) -> Path:
+    return checkout.resolve()
+
+
 def _guess(checkout: Path, name: str, is_wanted: Callable[[Path], bool], guesses: Guesses) -> str | None:
     """Return a path of the same folder that was probably meant. Of a large folder, a part is looked at."""
+    if not guesses.are_left:
+        return None
     above, slash, last = name.rpartition("/")
     folder = existing(checkout, above or ".", Path.is_dir)
     if folder is None:

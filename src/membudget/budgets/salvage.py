@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 
 from membudget.budgets.entries import BudgetsFile
 from membudget.budgets.faults import Fault
-from membudget.budgets.key_path import KeyPath, locate, similar
+from membudget.budgets.key_path import Guesses, KeyPath, locate
 from membudget.budgets.lines import Keys
 from membudget.budgets.workload import KIND_NAMES
 from membudget.core.metrics import OF_REQUESTS, Metric
@@ -45,7 +45,8 @@ def salvage(raw: Tables) -> Salvaged:
     except ValidationError as error:
         unknown = [detail for detail in error.errors() if detail["type"] == "extra_forbidden"]
         details = _relevant(error)
-    faults = [_fault(detail) for detail in unknown]
+    guesses = Guesses()
+    faults = [_fault(detail, guesses) for detail in unknown]
     meant = {(*fault.keys[:-1], fault.guess) for fault in faults if fault.guess is not None}
     if unknown:  # unknown keys hide other errors of their tables, and taking them out causes none
         raw = _without(raw, [fault.keys for fault in faults])
@@ -53,7 +54,7 @@ def salvage(raw: Tables) -> Salvaged:
             return Salvaged(tuple(faults), BudgetsFile.model_validate(raw), frozenset(meant))
         except ValidationError as error:
             details = _relevant(error)
-    others = [_fault(detail) for detail in details if detail["type"] != "extra_forbidden"]
+    others = [_fault(detail, guesses) for detail in details if detail["type"] != "extra_forbidden"]
     faults += [fault for fault in others if fault.what != _MISSING or fault.keys not in meant]
     lost = meant | {fault.keys for fault in others}
     file, taken_out = _valid_part(raw, [fault.keys for fault in others])
@@ -112,25 +113,25 @@ def _relevant(error: ValidationError) -> list[ErrorDetails]:
 _MISSING = "is missing"
 
 
-def _fault(detail: ErrorDetails) -> Fault:
+def _fault(detail: ErrorDetails, guesses: Guesses) -> Fault:
     """Return one pydantic error in the user's words."""
     path = locate(detail["loc"])
     context = detail.get("ctx", {})
     match detail["type"]:
         case "extra_forbidden":
-            return _unknown(path)
+            return _unknown(path, guesses)
         case "missing":
             return Fault(path.keys, _MISSING, None, path.description)
         case "union_tag_not_found":
             return Fault((*path.keys, "kind"), _MISSING, None, _KINDS)
         case "union_tag_invalid":
             kind = str(context.get("tag"))
-            guess = similar(kind, KIND_NAMES)
+            guess = guesses.similar(kind, lambda: KIND_NAMES)
             return Fault((*path.keys, "kind"), "unknown kind of workload", kind, _KINDS, guess)
         case "literal_error" | "enum":
             choices = str(context["expected"]).replace("'", "").replace(" or ", ", ").split(", ")
             found = detail["input"]
-            guess = similar(found, choices) if isinstance(found, str) else None
+            guess = guesses.similar(found, lambda: choices) if isinstance(found, str) else None
             return Fault(path.keys, "invalid value", _shown(found), ", ".join(choices), guess)
         case _:
             is_of_key = detail["loc"][-1:] == ("[key]",)
@@ -142,14 +143,15 @@ def _fault(detail: ErrorDetails) -> Fault:
             return Fault(path.keys, what, found, allowed, None, is_of_key)
 
 
-def _unknown(path: KeyPath) -> Fault:
+def _unknown(path: KeyPath, guesses: Guesses) -> Fault:
     keys, allowed = path.keys, ", ".join(path.siblings)
     if keys[:1] == ("images",) and keys[2:3] == ("phases",) and len(keys) == 5 and keys[4] in list(Metric):
         allowed += "; budgets of other metrics are for the whole trial: `budgets`"
         if keys[4] in OF_REQUESTS:
             allowed += ". To judge the requests of one phase alone, set `judged = false` for the others"
         return Fault(keys, "is no budget of a single phase", None, allowed, is_of_key=True)
-    return Fault(keys, "unknown key", None, allowed, path.guess, is_of_key=True)
+    guess = guesses.similar(str(keys[-1]), lambda: path.siblings) if keys else None
+    return Fault(keys, "unknown key", None, allowed, guess, is_of_key=True)
 
 
 _ALLOWED = {

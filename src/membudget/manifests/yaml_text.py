@@ -7,11 +7,13 @@ are followed, each mapping once for a question.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 _EXPRESSION = "${{"
+_NULL = "tag:yaml.org,2002:null"
 MOST_ENTRIES = 1000
 """What is looked at of a mapping or a list. With aliases, many values may share a large one."""
 
@@ -94,7 +96,7 @@ def scalar(node: Node | None) -> Text | None:
     """Return the text of a scalar and its place. None for other nodes."""
     if not isinstance(node, ScalarNode):
         return None
-    is_null, is_block = node.tag == "tag:yaml.org,2002:null", node.style in ("|", ">")
+    is_null, is_block = node.tag == _NULL, node.style in ("|", ">")
     return Text(str(node.value), *place(node), is_null=is_null, is_block=is_block)
 
 
@@ -126,14 +128,13 @@ class YamlValue:
     @property
     def text(self) -> str | None:
         """The value as it is written. None if it is a mapping, a list or null."""
-        written = scalar(self.node)
-        return None if written is None or written.is_null else written.text
+        node = self.node
+        return str(node.value) if isinstance(node, yaml.ScalarNode) and node.tag != _NULL else None
 
     @property
     def is_null(self) -> bool:
         """Whether the value is written as nothing."""
-        written = scalar(self.node)
-        return written is not None and written.is_null
+        return isinstance(self.node, yaml.ScalarNode) and self.node.tag == _NULL
 
     @property
     def number(self) -> int | None:
@@ -150,9 +151,9 @@ class YamlValue:
 
     def _child(self, key: str) -> "YamlValue":
         for mapping in _merged(self.node):
-            for name, value in mapping.value[:_MOST_KEYS]:
-                if isinstance(name, yaml.ScalarNode) and name.value == key:
-                    return YamlValue(value)
+            found = _values(mapping).get(key)
+            if found is not None:
+                return YamlValue(found[0])
         return YamlValue()
 
     def items(self) -> Iterator[tuple[str, "YamlValue"]]:
@@ -205,9 +206,18 @@ def _merged(node: yaml.Node | None) -> Iterator[yaml.MappingNode]:
             continue
         seen.add(id(current))
         yield current
-        for name, value in current.value[:_MOST_KEYS]:
-            if isinstance(name, yaml.ScalarNode) and name.value == "<<":
-                waiting += value.value[:_MOST_MERGED] if isinstance(value, yaml.SequenceNode) else [value]
+        for value in _values(current).get("<<", ()):
+            waiting += value.value[:_MOST_MERGED] if isinstance(value, yaml.SequenceNode) else [value]
+
+
+@lru_cache(maxsize=256)
+def _values(mapping: yaml.MappingNode) -> dict[str, list[yaml.Node]]:
+    """Return the values of a mapping by their keys. They are asked for often: many services may share a large one."""
+    found: dict[str, list[yaml.Node]] = {}
+    for name, value in mapping.value[:_MOST_KEYS]:
+        if isinstance(name, yaml.ScalarNode):
+            found.setdefault(name.value, []).append(value)
+    return found
 
 
 def read_values(text: str) -> list[YamlValue]:

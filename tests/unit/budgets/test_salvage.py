@@ -77,3 +77,10 @@ def test_files_with_very_many_faults_end_in_seconds(text: str) -> None:
     began = time.process_time()
     assert problems(text)
     assert time.process_time() - began < 20
+
+
+@pytest.mark.thorough
+def test_the_first_hundred_unknown_keys_get_a_guess() -> None:
+    with pytest.raises(BudgetsFileError) as caught:
+        budgets_file.parse_budgets(IMAGE + "".join(f"limit{number} = 1\n" for number in range(102)), "b")
+    assert [problem.guess for problem in caught.value.problems] == ["limit"] * 100 + [None] * 2
