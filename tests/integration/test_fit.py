@@ -181,17 +181,19 @@ def test_trials_with_services_and_a_load_from_another_image_are_kept_and_shown_u
 version = 1
 [images.app]
 build = {{ context = "app" }}
-limit = "256MiB"
+limit = "64MiB"
 trials = 1
 compose = {{ file = "compose.yaml" }}
 workload = {{ kind = "driver", image = "{images.service}", command = ["python3", "-c", "pass"] }}
 """
+    holds_1_mib = '["1", "0", "60000", "1", "0"]'  # it passes at the smallest limit: few are tried
     compose = (
-        f"services:\n  app: {{image: measured, depends_on: [db, built]}}\n  db: {{image: {images.healthy}}}\n"
-        "  built: {build: built}\n"
+        "services:\n  app: {image: measured, depends_on: [db, built]}\n  built: {build: built}\n"
+        f"  db: {{image: {images.truth}, command: {holds_1_mib}}}\n"
     )
+    dockerfile = f"FROM {images.truth}\nCMD {holds_1_mib}\n"
     files = {
-        "app/Dockerfile": f"FROM {images.service}\n", "built/Dockerfile": f"FROM {images.service}\n",
+        "app/Dockerfile": dockerfile, "built/Dockerfile": dockerfile,
         "compose.yaml": compose, "budgets.toml": budgets,
     }  # fmt: skip
     repository.commit("app", files)
@@ -210,10 +212,13 @@ workload = {{ kind = "driver", image = "{images.service}", command = ["python3",
     assert check.exit_code == 0, check.stdout
     assert "Limits that fit tried:" in check.stdout
     assert "app survives at" in check.stdout
-    repository.commit("db", {"compose.yaml": compose.replace("db: {", "db: {environment: {START_MIB: '9'}, ")})
+    repository.commit("db", {"compose.yaml": compose.replace("db: {", "db: {environment: {A: '1'}, ")})
     changed = membudget_process.run("check", "--no-base", "-v", folder=repository.folder, environ=cache)
     assert "Limits that fit tried" not in changed.stdout
-    assert fitted()[0] == 0
+    repository.commit("bad db", {"compose.yaml": compose.replace(holds_1_mib, "[none]")})
+    anew = run(cache, *quickest, folder=repository.folder)
+    (image,) = anew.json["images"]
+    assert (anew.exit_code, image["reused"], image["stopped"]) == (3, 0, "never passes"), "it starts anew"
 
 
 def test_shards_come_to_one_report_which_is_written(

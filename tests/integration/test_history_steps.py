@@ -21,6 +21,7 @@ BUDGETS = """\
 version = 1
 [defaults]
 limit = "96MiB"
+trials = 1
 [images.api.build]
 context = "api"
 [images.calm.build]
