@@ -22,7 +22,7 @@ import pytest
 
 _SHARED_MEMORY = "/dev/shm"
 _ROOM = 4 << 30
-"""Bytes that tests may have written at a time: a history of 1 GB is among them."""
+"""Bytes that tests may have written at a time: a history of half a gigabyte is among them."""
 _WIDTH = 4
 """Bytes of a turn, which is a module's number. A pipe gives so few at once to one reader only."""
 _NO_TESTS = int(pytest.ExitCode.NO_TESTS_COLLECTED)

@@ -3,6 +3,7 @@
 import ast
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ def functions(tree: ast.AST) -> Iterator[Function]:
     return (node for node in ast.walk(tree) if isinstance(node, Function))
 
 
+@cache
 def calls(function: Function) -> set[str]:
     """The last names of what a function calls: `f` of `f()`, and of `x.y.f()`."""
     called = [node.func for node in ast.walk(function) if isinstance(node, ast.Call)]
@@ -25,6 +27,7 @@ def calls(function: Function) -> set[str]:
     return plain | {one.attr for one in called if isinstance(one, ast.Attribute)}
 
 
+@cache
 def asserts(function: Function) -> bool:
     """Whether there is an assertion, or `pytest.raises` and its like, in a function's own lines."""
     for node in ast.walk(function):

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta, timezone
 from xml.etree import ElementTree as ET
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from membudget.judge.whole import Coverage
@@ -121,6 +121,8 @@ def test_a_group_is_told_with_its_own_words() -> None:
 
 
 @pytest.mark.thorough
+@settings(max_examples=40)
+@example(["::error::x", "\n::error::x", "##[error]x", "]]><failure>", "\x00\x1b[31m"])
 @given(st.lists(st.text(max_size=40), min_size=5, max_size=5))
 def test_whatever_others_say_it_is_xml_that_commands_no_runner(texts: list[str]) -> None:
     made = said_by_others(texts)

@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from membudget.budgets.entries import MOST_IMAGES
@@ -77,7 +77,7 @@ def test_a_usual_report_makes_a_page_of_half_a_megabyte_at_most() -> None:
 
 @pytest.mark.thorough
 def test_what_is_left_out_is_said() -> None:
-    said = [part for parts in data(page(busy_report(images=30, trials=4, samples=900)))["cuts"] for part in parts]
+    said = [part for parts in data(page(busy_report(images=30, trials=2, samples=900)))["cuts"] for part in parts]
     assert "the report has up to 900" in said[0]
     assert re.fullmatch(r"\d+ of 30 images are shown in detail, those in trouble first.", said[1])
     assert said[2].startswith("Folders, packages, layers and files: the ")
@@ -142,6 +142,8 @@ def test_it_names_no_other_place() -> None:
 
 
 @pytest.mark.thorough
+@settings(max_examples=40)
+@example(list(HOSTILE))
 @given(st.lists(st.sampled_from(HOSTILE) | st.text(max_size=40), min_size=5, max_size=5))
 def test_whatever_others_say_the_page_has_the_same_elements(texts: list[str]) -> None:
     text = page(said_by_others(texts))

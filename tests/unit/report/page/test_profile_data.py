@@ -90,6 +90,6 @@ def test_the_largest_profiles_fit_the_page() -> None:
     ]
     large = heap(deep)
     images = [
-        replace(measured(PairProfile(profiled(large), profiled(large))), name=f"image-{number}") for number in range(4)
+        replace(measured(PairProfile(profiled(large), profiled(large))), name=f"image-{number}") for number in range(2)
     ]
     assert len(render(report(*images).judged()).encode()) <= LARGEST_PAGE_BYTES
