@@ -9,6 +9,8 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, cast
@@ -63,10 +65,17 @@ class ExtendedTree:
 
     def checked(self, budgets: str) -> Path:
         """The report of a check against fakes, by a budgets file that both sides have."""
-        (self.folder / "budgets.toml").write_text(budgets)
-        report = self.folder / "report.json"
-        self.program("tests.extension.fake_check", self.folder / "budgets.toml", report)
+        (report,) = self.checked_each({"report": budgets})
         return report
+
+    def checked_each(self, budgets: Mapping[str, str]) -> list[Path]:
+        """The reports of checks by several budgets files, named like those, from one process."""
+        files = []
+        for name, text in budgets.items():
+            files += [self.folder / f"{name}.toml", self.folder / f"{name}.json"]
+            files[-2].write_text(text)
+        self.program("tests.extension.fake_check", *files)
+        return files[1::2]
 
     def renderings(self, report: Path) -> dict[str, str]:
         """The report in every format of `membudget report`, with plain spaces where there are hard ones."""
@@ -142,5 +151,17 @@ def _types_before() -> Path:
 def extended(patch: Path, folder: Path) -> ExtendedTree:
     """A copy of the tree in `folder`, with `patch` applied."""
     extension.copy_tree(folder)
+    _copy_compiled(folder)
     extension.apply(patch, folder)
     return ExtendedTree(folder, tuple(extension.touched(patch)))
+
+
+def _copy_compiled(folder: Path) -> None:
+    """Copy what Python and pytest have compiled: by time and size, they know which modules are as they were."""
+    for part in ("src", "tests", "tools"):
+        for path in (extension.TOP / part).glob("**/__pycache__/*.pyc"):
+            target = folder / path.relative_to(extension.TOP)
+            if target.parent.parent.is_dir():
+                target.parent.mkdir(exist_ok=True)
+                with suppress(FileNotFoundError):  # it is replaced just now
+                    shutil.copy(path, target)

@@ -1,6 +1,7 @@
-"""A check without an engine, in an extended copy of the tree: `python -m tests.extension.fake_check BUDGETS REPORT`.
+"""Checks without an engine, in an extended copy of the tree: `python -m tests.extension.fake_check BUDGETS REPORT ...`.
 
-Both sides have the budgets file BUDGETS. What is built and measured is what tests/fakes and tests/support make up.
+Both sides of a check have the budgets file BUDGETS. What is built and measured is what tests/fakes and tests/support
+make up.
 """
 
 import sys
@@ -32,4 +33,5 @@ def write_checked(budgets: Path, report: Path, trials: Mapping[str, Callable[[],
 
 
 if __name__ == "__main__":
-    write_checked(Path(sys.argv[1]), Path(sys.argv[2]))
+    for _budgets, _report in zip(sys.argv[1::2], sys.argv[2::2], strict=True):
+        write_checked(Path(_budgets), Path(_report))

@@ -21,10 +21,8 @@ class TestServer(Extension):
     @classmethod
     def pipelines(cls, tree: ExtendedTree) -> list[dict[str, Any]]:
         """What three pipelines left: over budget, within budget, and with a token that lacks the scope."""
-        reports = []
-        for name, most in (("over", 16), ("fine", 120), ("refused", 16)):
-            report = tree.checked(BUDGETS.format(most=most))
-            reports.append(report.rename(report.with_stem(name)))
+        limits = {"over": 16, "fine": 120, "refused": 16}
+        reports = tree.checked_each({name: BUDGETS.format(most=most) for name, most in limits.items()})
         told: list[dict[str, Any]] = json.loads(tree.program("tests.extension.gitlab_merge_request", *reports))
         return told
 
