@@ -3,6 +3,8 @@
 membudget puts this file first in PYTHONPATH of a profiled trial's container. It runs in the service's own Python, from
 3.8 on, and imports nothing that Python does not bring along. Each answer is the content of an anonymous file that stays
 open (memfd_create(2)), so nothing has to be writable. Its name has the number of the answer, and its last line is "E".
+
+memray counts if its extension module lies beside this file's folder (membudget_memray.py), otherwise tracemalloc.
 """
 
 import _signal  # type: ignore[import-not-found]
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 
     Place = tuple[str, int]
     """A file, and a line in it."""
+    from membudget_memray import Frames, Held, Memray
+
     Calls = Sequence[Place]
 _FRAMES = 10
 """How many calls are kept of each piece of memory. More take more time, above all during imports."""
@@ -30,6 +34,13 @@ _ALONE_S = 10.0
 long, and allocate meanwhile.
 """
 _own = os.path.abspath(__file__)
+_folder = os.path.dirname(_own)
+_MEMRAY_FOLDER = _folder + "-memray"
+_memray: "Memray | None" = None
+_not_memray = ""
+"""Why memray, which was to count, does not."""
+_said = ""
+"""What memray counted. It cannot be asked again."""
 _number = 0
 _last = -1
 _known: "dict[Place, str]" = {}
@@ -64,7 +75,16 @@ def _answer(*_unused: object) -> None:
 
 
 def _profile() -> str:
-    """Return lines: N frame, S bytes and frames from the innermost outwards, R bytes of all other stacks."""
+    """Return lines: N frame, S bytes and frames from the innermost outwards, R bytes of all other stacks.
+
+    If memray counted, M comes first. S and R are of the moment when this process held the most, L and Q of now.
+    """
+    global _said
+    if _not_memray:
+        raise RuntimeError(_not_memray)
+    if _memray is not None:
+        _said = _said or _of_memray(*_memray.stop())
+        return _said
     import _tracemalloc
 
     pieces: dict[Calls, list[int]] = {}
@@ -83,21 +103,62 @@ def _profile() -> str:
     found = _names(new)
     for place in new:
         _known[place] = found.get(place, "<module>")
+    return "".join((*_stack_lines("S", kept, {}), "R\t%d\n" % rest))
+
+
+def _stack_lines(kind: str, kept: "list[tuple[int, Calls]]", numbers: "dict[Place, int]") -> "Iterator[str]":
+    """Yield the lines of stacks, and those of their frames that have no number yet."""
     library = os.path.dirname(os.__file__)
-    numbers: dict[Place, int] = {}
-    lines = []
     for size, calls in kept:
         calls = [place for at, place in enumerate(calls) if at == 0 or place != calls[at - 1]]
         for place in calls:
             if place not in numbers:
                 numbers[place] = len(numbers)
                 file, line = place
-                lines.append(
-                    "N\t%s\t%s\t%d\t%d\n" % (_text(_known[place]), _text(file), line, _is_library(file, library))
-                )
-        lines.append("S\t%d\t%s\n" % (size, ",".join(str(numbers[place]) for place in calls)))
-    lines.append("R\t%d\n" % rest)
+                yield "N\t%s\t%s\t%d\t%d\n" % (_text(_known[place]), _text(file), line, _is_library(file, library))
+        yield "%s\t%d\t%s\n" % (kind, size, ",".join(str(numbers[place]) for place in calls))
+
+
+def _of_memray(peak: "Held", now: "Held") -> str:
+    """Return the lines of what memray counted."""
+    sums: list[dict[Calls, int]] = [{}, {}]
+    names: dict[Place, str] = {}
+    for held, of_calls in zip((peak, now), sums):
+        for size, frames in held:
+            calls = _calls(frames, names)
+            if calls is not None:
+                of_calls[calls] = of_calls.get(calls, 0) + size
+    _known.update(names)
+    _known.update(_names(set(names)))
+    numbers: dict[Place, int] = {}
+    lines = ["M\n"]
+    for kind, rest_kind, of_calls in zip("SL", "RQ", sums):
+        rest = of_calls.pop((), 0)
+        lines += _stack_lines(kind, [(size, calls) for calls, size in of_calls.items()], numbers)
+        lines.append("%s\t%d\n" % (rest_kind, rest))
     return "".join(lines)
+
+
+def _calls(frames: "Frames", names: "dict[Place, str]") -> "Calls | None":
+    """Return the places of frames, and note the names of their functions. None if the memory is this module's.
+
+    A comprehension counts as the function around it.
+    """
+    calls: list[Place] = []
+    inner = None
+    for at, (name, file, line) in enumerate(frames):
+        if file.startswith((_folder + os.sep, _MEMRAY_FOLDER + os.sep)):
+            if at == 0:
+                return None
+            continue
+        if inner is not None and inner[0] == file:
+            names[inner] = name
+            inner = inner if name in _COMPREHENSIONS else None
+            continue
+        names.setdefault((file, line), name)
+        calls.append((file, line))
+        inner = (file, line) if name in _COMPREHENSIONS else None
+    return tuple(calls)
 
 
 def _names(places: "set[Place]") -> "dict[Place, str]":
@@ -149,8 +210,11 @@ def _before(line: int, candidates: "list[tuple[int, int, CodeType, str]]") -> "l
     return candidates[low : low + _MOST_CANDIDATES]
 
 
+_COMPREHENSIONS = ("<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>")
+
+
 def _outside_of_comprehensions(name: str) -> str:
-    while name.endswith((".<locals>.<listcomp>", ".<locals>.<setcomp>", ".<locals>.<dictcomp>", ".<locals>.<genexpr>")):
+    while name.endswith(_COMPREHENSIONS) and ".<locals>." in name:
         name = name.rpartition(".<locals>.")[0]
     return name
 
@@ -183,6 +247,7 @@ def _run_the_one_that_this_hides() -> None:
     import _frozen_importlib_external
 
     own = os.path.dirname(__file__)
+    sys.modules.pop("membudget_memray", None)
     sys.path[:] = [folder for folder in sys.path if folder != own]
     found = _frozen_importlib_external.PathFinder.find_spec("sitecustomize")
     if found is not None and found.loader is not None:
@@ -191,11 +256,26 @@ def _run_the_one_that_this_hides() -> None:
         found.loader.exec_module(module)
 
 
+def _start() -> None:
+    global _memray, _not_memray
+    if os.path.isdir(_MEMRAY_FOLDER):
+        try:
+            from membudget_memray import Memray
+
+            memray = Memray(_MEMRAY_FOLDER)
+            memray.start()
+            _memray = memray
+        except Exception as error:
+            _not_memray = "memray cannot be loaded: %s" % error
+    else:
+        import _tracemalloc
+
+        _tracemalloc.start(_FRAMES)
+
+
 try:
     _signal.signal(_signal.SIGRTMAX - 1, _answer)
-    import _tracemalloc
-
-    _tracemalloc.start(_FRAMES)
+    _start()
 except Exception:
     pass  # not the main thread: this process cannot be asked
 _run_the_one_that_this_hides()
