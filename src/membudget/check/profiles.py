@@ -1,7 +1,8 @@
 """Profiles base and head of an image whose memory breaks a budget: which code holds it? No verdict depends on it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Protocol
 
 from membudget.budgets.entries import ImageSpec
@@ -15,16 +16,19 @@ from membudget.judge.leak import Trend
 from membudget.judge.measurement import ImageMeasurement, SideMeasurement
 from membudget.judge.metric import Verdict
 from membudget.measure.live_heap.messages import LONGEST_REASON
+from membudget.measure.profiling.cpython import TRACEMALLOC, memray_at
 from membudget.measure.profiling.heap_profile import PairProfile, ProfiledSide
+from membudget.measure.profiling.interpreter import Interpreter, interpreter_of
 from membudget.measure.profiling.order import ProfiledAt, ProfiledTrial, Profiling
 from membudget.measure.profiling.profilers import profiler_of, unprepared
 from membudget.measure.runtimes.recognise import main_program
-from membudget.measure.trial import TrialSpec
+from membudget.measure.trial import PhaseName, Trial, TrialSpec
 
 _OF_PEAK = (Metric.PEAK_RSS, Metric.OOM_KILLS)
 _OF_KEPT = (Metric.SETTLED_RSS, Metric.LIVE_HEAP)
 _BROKEN = (Verdict.FAIL, Verdict.WARN)
 _NOT_MEASURED = "it has no trials, so it was not profiled"
+_UNKNOWN_PYTHON = "the version of Python is not known"
 
 
 class Profiles(Protocol):
@@ -35,6 +39,9 @@ class Profiles(Protocol):
 
         Raises EnvironmentFault if the engine fails.
         """
+
+    def memray(self, interpreter: Interpreter) -> Path | str:
+        """Return the folder with memray for an interpreter, or the reason why there is none, a part of a sentence."""
 
 
 def with_profile(
@@ -54,8 +61,7 @@ def with_profile(
     run, at = next(broken, next(asked, (None, None)))
     if run is None or at is None:
         return found
-    taking = _Taking(run, at, profiles, progress)
-    base, head = taking.of(Side.BASE, found.base), taking.of(Side.HEAD, run.head)
+    base, head = _Taking(run, at, profiles, progress).both(found.base, run.head)
     return replace(found, profile=PairProfile(base, head, is_own=run.is_own))
 
 
@@ -111,12 +117,37 @@ def profile_trials(
     """
     with progress.step(step):
         first = profiles.profile(spec, order)
-    other = unprepared(order.profiler)
+    other = unprepared(order.profiler) if order.memray is None else None
     if first.side.profile is not None or not first.failed_to_start or other is None:
         return first.side
     with progress.step(replace(step, is_extra=True)):
         second = profiles.profile(spec, replace(order, profiler=other))
     return second.side if second.side.profile is not None else first.side
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """A side to profile, with its judged trials."""
+
+    trial: TrialSpec
+    order: Profiling
+    judged: Sequence[Trial]
+
+    @property
+    def by_memray(self) -> bool:
+        """Whether memray is to count."""
+        return self.order.memray is not None
+
+    @property
+    def is_python_service(self) -> bool:
+        """Whether memray may count. It can be read once the workload is over, when a job has ended."""
+        phases = {phase.name for trial in self.judged for phase in trial.phases}
+        return self.order.profiler == TRACEMALLOC and PhaseName.START_UP in phases
+
+    def with_memray(self, folder: Path) -> "_Wanted":
+        """Return the same with memray. It knows the peak afterwards, so it is not asked before the end."""
+        profiler = memray_at(self.order.at)
+        return replace(self, order=replace(self.order, profiler=profiler, memray=folder, trigger_bytes=None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,22 +159,86 @@ class _Taking:
     profiles: Profiles
     progress: Progress
 
-    def of(self, side: Side, measured: SideMeasurement | None) -> ProfiledSide | None:
-        """Return the profile of a side, or the reason why there is none. None if there is no such side.
+    def both(
+        self, base: SideMeasurement | None, head: SideMeasurement
+    ) -> tuple[ProfiledSide | None, ProfiledSide | None]:
+        """Return the profiles of base and head, or the reasons why there are none. None if there is no such side.
 
-        `measured` has the side's judged trials. Those of the base are always of the comparison.
+        `base` has the judged trials of the comparison, `head` those of the run that is profiled.
         """
-        if measured is None:
-            return None
-        subject, image = self.run.subject, self.run.images.get(side)
-        if image is None or not measured.trials:
-            return ProfiledSide(None, _NOT_MEASURED)
-        trial = subject.trial_spec(image, self.run.spec)
+        taken: dict[Side, ProfiledSide] = {}
+        wanted: dict[Side, _Wanted] = {}
+        for side, measured in ((Side.BASE, base), (Side.HEAD, head)):
+            image = self.run.images.get(side)
+            if measured is not None and image is not None and measured.trials:
+                wanted[side] = self._wanted(image, measured)
+            elif measured is not None:
+                taken[side] = ProfiledSide(None, _NOT_MEASURED)
+        taken |= self._by_the_same(wanted)
+        return taken.get(Side.BASE), taken.get(Side.HEAD)
+
+    def _wanted(self, image: BuiltImage, measured: SideMeasurement) -> _Wanted:
+        trial = self.run.subject.trial_spec(image, self.run.spec)
         kind, executable = main_program(measured.trials)
         profiler = profiler_of(kind, has_pod=trial.inputs.pod is not None)
         order = Profiling(profiler, executable, measured.metrics[Metric.PEAK_RSS].value, self.at)
-        step = Step(subject.pair.name, Doing.PROFILE, str(side), left=int(side is Side.BASE))
+        return _Wanted(trial, order, measured.trials)
+
+    def _by_the_same(self, wanted: Mapping[Side, _Wanted]) -> dict[Side, ProfiledSide]:
+        """Return the profiles of these sides. Only profiles of one profiler are compared.
+
+        So if memray cannot count on one side, tracemalloc does on both.
+        """
+        folders, why = self._memray(wanted)
+        if why is not None:
+            return {side: self._taken(side, one, why) for side, one in wanted.items()}
+        first = {side: one.with_memray(folders[side]) if side in folders else one for side, one in wanted.items()}
+        taken: dict[Side, ProfiledSide] = {}
+        for side, one in first.items():
+            taken[side] = self._taken(side, one)
+            if one.by_memray and taken[side].profile is None:
+                return taken | self._without_memray(wanted, taken, side, folders)
+        return taken
+
+    def _without_memray(
+        self,
+        wanted: Mapping[Side, _Wanted],
+        taken: Mapping[Side, ProfiledSide],
+        failed: Side,
+        folders: Mapping[Side, Path],
+    ) -> dict[Side, ProfiledSide]:
+        """Return the profiles by tracemalloc, once memray gave none of side `failed`."""
+        why = taken[failed].reason or "memray gave no profile"
+        found = {failed: self._taken(failed, wanted[failed], why, is_extra=True)}
+        for side, one in wanted.items():
+            is_again = side in taken
+            if side is failed or (is_again and (side not in folders or found[failed].profile is None)):
+                continue
+            side_found = self._taken(side, one, why, is_extra=is_again)
+            if side_found.profile is not None or not is_again:
+                found[side] = side_found
+        return found
+
+    def _memray(self, wanted: Mapping[Side, _Wanted]) -> tuple[dict[Side, Path], str | None]:
+        """Return the folders with memray for these sides, and the reason why tracemalloc counts instead."""
+        folders: dict[Side, Path] = {}
+        for side, one in wanted.items():
+            if not one.is_python_service:
+                continue
+            interpreter = interpreter_of(one.judged)
+            folder = self.profiles.memray(interpreter) if interpreter is not None else _UNKNOWN_PYTHON
+            if isinstance(folder, str):
+                return {}, folder
+            folders[side] = folder
+        return folders, None
+
+    def _taken(self, side: Side, one: _Wanted, why: str | None = None, *, is_extra: bool = False) -> ProfiledSide:
+        """Return the profile of a side. `why` is the reason why not by memray."""
+        is_last = side is Side.HEAD or Side.HEAD not in self.run.images
+        step = Step(self.run.subject.pair.name, Doing.PROFILE, str(side), left=int(not is_last), is_extra=is_extra)
         try:
-            return profile_trials(trial, order, self.profiles, self.progress, step)
+            found = profile_trials(one.trial, one.order, self.profiles, self.progress, step)
         except EnvironmentFault as error:  # a lost engine as well: the figures of the trials are there
-            return ProfiledSide(None, shortened(error.what, LONGEST_REASON))
+            found = ProfiledSide(None, shortened(error.what, LONGEST_REASON))
+        is_second_choice = why is not None and one.order.profiler == TRACEMALLOC
+        return replace(found, not_first_choice=shortened(why, LONGEST_REASON)) if why and is_second_choice else found

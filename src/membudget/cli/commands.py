@@ -45,6 +45,7 @@ from membudget.engine.run_id import own_run_id
 from membudget.judge.whole import ExitPolicy, FailOn
 from membudget.measure.cache import ResultCache, Took, remember_durations
 from membudget.measure.equipment import MeasuringOptions, measuring
+from membudget.measure.profiling.memray_folder import MemrayFolders
 from membudget.publish.approval_label import ApprovalLabel, label_state
 from membudget.publish.comment import CommentMode, CommentSettings
 from membudget.publish.commit_state import StatusMode
@@ -253,6 +254,7 @@ def _run_check(
             cache = layer_cache() if is_trusted else LayerCache(checkouts.scratch)
             bases = BaseVariants(engine, cache, progress.note, asks_registry=wanted.looks_up_bases)
             tools = CheckTools((engine, runner, cache), (checkouts, builder, run), results, bases)
+            tools.memrays = MemrayFolders(cache_folder(), checkouts.scratch, os.environ)
             if wanted.remembers:
                 tools.fits = FitTools(tools, FitFolder(cache_folder(), progress.note), engine, run)
             machine = machine_of(tools.environment)

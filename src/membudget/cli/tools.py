@@ -44,6 +44,8 @@ from membudget.measure.pod.compose_variables import ComposeFile
 from membudget.measure.pod.manifest_plan import manifest_plan
 from membudget.measure.pod_plan import PodPlan
 from membudget.measure.probe.machine import cpu_model
+from membudget.measure.profiling.interpreter import Interpreter
+from membudget.measure.profiling.memray_folder import MemrayFolders
 from membudget.measure.profiling.order import ProfiledTrial, Profiling
 from membudget.measure.runtimes.runtime import Runtime
 from membudget.measure.trial import Trial, TrialInputs, TrialSpec
@@ -74,6 +76,8 @@ class MeasuringTools:
         self._results = results
         self._variants = variants
         self._reading = threading.Lock()
+        self.memrays: MemrayFolders | None = None
+        """None: CPython is profiled by tracemalloc."""
 
     @property
     def environment(self) -> Environment:
@@ -136,6 +140,12 @@ class MeasuringTools:
         """Run a trial with a profiler, and return what came of it. Raises EnvironmentFault."""
         with engine_lost_is_told(self._engine, f"profiling {spec.name}"):
             return self._pool.profile(spec, order)
+
+    def memray(self, interpreter: Interpreter) -> Path | str:
+        """Return the folder with memray for an interpreter, or the reason why there is none."""
+        if self.memrays is None:
+            return "nothing is fetched here"
+        return self.memrays.folder(interpreter, self._engine.info.platform)
 
     def remembered(self, spec: TrialSpec) -> tuple[Trial, ...]:
         """Return earlier trials of exactly this spec on such a machine, or none."""

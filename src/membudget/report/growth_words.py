@@ -13,6 +13,7 @@ from membudget.report.findings import Finding, FindingKind
 from membudget.report.row_words import Parts, joined
 
 PROFILERS = {
+    ProfiledBy.MEMRAY: "memray",
     ProfiledBy.TRACEMALLOC: "tracemalloc",
     ProfiledBy.CLASS_HISTOGRAM: "the JVM's class histogram",
     ProfiledBy.FLIGHT_RECORDER: "the JVM's flight recorder",
@@ -160,6 +161,10 @@ def _cost(begin: str, side: SideMeasurement | None, profiled: ProfiledSide) -> F
         if judged is not None and judged.value is not None:
             more = profiled.peak_rss_bytes - judged.value
             words += f", {format_size(abs(more))} {'more' if more >= 0 else 'less'} than judged"
+    if profiled.not_first_choice is not None:
+        second: Parts = ("; tracemalloc was used, because ", Quoted(profiled.not_first_choice))
+    else:
+        second = ()
     silent = _silent(profiled)
     why: Parts = (f"; {silent} processes gave no profile: ", Quoted(profiled.reason or "unknown")) if silent else ()
-    return Finding((words, *why), FindingKind.PROFILING)
+    return Finding((words, *second, *why), FindingKind.PROFILING)

@@ -1,12 +1,14 @@
-"""Profiles CPython by tracemalloc. `in_python/sitecustomize.py` starts it with the interpreter, and answers a signal.
+"""Profiles CPython by memray or tracemalloc. `in_python/sitecustomize.py` starts it, and answers a signal.
 
-tracemalloc counts what Python's allocators have given out, by the calls that asked for it. It does not see memory that
-native libraries take from malloc or the kernel.
+memray counts all memory that a process takes, by the calls that asked for it. It is a native module, so a wheel has to
+fit the interpreter (memray_folder.py), and it can be read only once, at the end. It then knows what was held at the
+process's own peak. tracemalloc can be read at any time, and counts what Python's allocators have given out.
 """
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from membudget.measure.inputs import with_python_module
@@ -17,6 +19,7 @@ from membudget.measure.live_heap.runtimes import RunningRuntime
 from membudget.measure.live_heap.signalled import ASKED_BY
 from membudget.measure.profiling.heap_profile import MOST_FRAMES, Frame, HeapProfile, ProfiledBy
 from membudget.measure.profiling.messages import MOST_SAID_BYTES
+from membudget.measure.profiling.order import ProfiledAt
 from membudget.measure.profiling.profiler import IN_CONTAINER, Profiler, Seen
 from membudget.measure.runtimes.runtime import RuntimeKind
 from membudget.measure.trial import TrialInputs
@@ -58,31 +61,51 @@ def _answers(folder: int, deadline: float) -> Iterator[tuple[int, int]]:
 
 
 def read(raw: bytes) -> HeapProfile:
-    """Return the profile that a Python process wrote. Raises ValueError."""
+    """Return the profile that a Python process wrote: of its peak by memray, of now by tracemalloc.
+
+    Raises ValueError.
+    """
+    return _profile(raw.decode().split("\n"))
+
+
+def read_settled(raw: bytes) -> HeapProfile:
+    """Return the profile by memray of the moment at which the process was asked. Raises ValueError."""
+    now = {"L": "S", "Q": "R", "S": "L", "R": "Q"}
     lines = raw.decode().split("\n")
+    return _profile([now.get(line[:1], line[:1]) + line[1:] for line in lines])
+
+
+def _profile(lines: Sequence[str]) -> HeapProfile:
     if len(lines) > _MOST_LINES:
         raise ValueError(f"more than {_MOST_LINES:,} lines")
     frames: list[Frame] = []
     held: list[tuple[tuple[Frame, ...], int]] = []
     rest = 0
+    profiled_by = ProfiledBy.TRACEMALLOC
     for line in lines:
         match line.split("\t"):
+            case ["M"]:
+                profiled_by = ProfiledBy.MEMRAY
             case ["N", name, file, number, is_library]:
                 frames.append(Frame(name, file, _number(number) or None, is_library == "1"))
             case ["S", size, calls]:
-                numbers = [_number(call) for call in calls.split(",", MOST_FRAMES)[:MOST_FRAMES]]
-                if max(numbers) >= len(frames):
-                    raise ValueError("a stack names a frame that is not in the profile")
-                held.append((tuple(frames[call] for call in numbers), _number(size)))
+                held.append((_stack(calls, frames), _number(size)))
             case ["R", size]:
                 rest = _number(size)
             case ["X", said]:
                 raise ValueError(said[:300])
-            case ["E"] | [""]:
+            case ["E"] | [""] | ["L", _, _] | ["Q", _]:  # of another moment
                 pass
             case _:
                 raise ValueError("a line that is none of a profile")
-    return HeapProfile.of(ProfiledBy.TRACEMALLOC, held, rest)
+    return HeapProfile.of(profiled_by, held, rest)
+
+
+def _stack(calls: str, frames: Sequence[Frame]) -> tuple[Frame, ...]:
+    numbers = [_number(call) for call in calls.split(",", MOST_FRAMES)[:MOST_FRAMES]]
+    if max(numbers) >= len(frames):
+        raise ValueError("a stack names a frame that is not in the profile")
+    return tuple(frames[call] for call in numbers)
 
 
 def _number(text: str) -> int:
@@ -92,8 +115,11 @@ def _number(text: str) -> int:
 
 
 def prepared(inputs: TrialInputs, seen: Seen) -> TrialInputs:
-    """Return `inputs` with which Python starts tracemalloc. Other programs do not notice."""
-    return with_python_module(inputs, seen.image_variables.get("PYTHONPATH"), IN_CONTAINER, IN_PYTHON)
+    """Return `inputs` with which Python starts memray or tracemalloc. Other programs do not notice."""
+    inputs = with_python_module(inputs, seen.image_variables.get("PYTHONPATH"), IN_CONTAINER, IN_PYTHON)
+    if seen.memray is None:
+        return inputs
+    return replace(inputs, volumes={**inputs.volumes, f"{IN_CONTAINER}-memray": seen.memray})
 
 
 TRACEMALLOC = Profiler(
@@ -104,3 +130,8 @@ TRACEMALLOC = Profiler(
     prepare=prepared,
     is_inside=False,
 )
+
+
+def memray_at(at: ProfiledAt) -> Profiler:
+    """Return the profiler of CPython where memray is mounted."""
+    return replace(TRACEMALLOC, read=read_settled if at is ProfiledAt.SETTLED else read)

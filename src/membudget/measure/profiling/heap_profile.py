@@ -29,6 +29,7 @@ _Processes = Annotated[int, Field(ge=0, le=10_000_000)]
 class ProfiledBy(StrEnum):
     """What a profile was taken with. It decides what a frame is: a line, a class, or a mapping."""
 
+    MEMRAY = "memray"
     TRACEMALLOC = "tracemalloc"
     CLASS_HISTOGRAM = "class_histogram"
     FLIGHT_RECORDER = "flight_recorder"
@@ -153,6 +154,8 @@ class ProfiledSide(Stored):
     """How many processes of the runtime there were when the profile was taken. 0 if unknown, as in older reports."""
     unanswered: _Processes = 0
     """How many of them gave no profile. Their memory is missing in `profile`."""
+    not_first_choice: Annotated[str, Field(max_length=_LONGEST_REASON)] | None = None
+    """Why another profiler than the one of first choice was used: a part of a sentence. None if it was used."""
 
     def __post_init__(self) -> None:
         if self.unanswered > self.processes:

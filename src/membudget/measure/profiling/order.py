@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from membudget.measure.profiling.heap_profile import ProfiledSide
 from membudget.measure.profiling.profiler import Profiler, Seen
@@ -35,6 +35,8 @@ class Profiling:
     trigger_bytes: int | None = None
     """The judged peak of RSS, near which the profile is taken. None if it is unknown."""
     at: ProfiledAt = ProfiledAt.PEAK
+    memray: Path | None = None
+    """The folder on this machine with memray for the service's interpreter. None: memray is not used."""
 
     @property
     def program(self) -> str | None:
@@ -75,6 +77,6 @@ def profiled(spec: TrialSpec, order: Profiling, image: Sequence[str], available_
         limit = max(limit, min(LIMIT_FACTOR * limit, spare))
     if profiler.prepare is not None:
         variables = dict(variable.partition("=")[::2] for variable in image)
-        inputs = profiler.prepare(inputs, Seen(order.executable, variables))
+        inputs = profiler.prepare(inputs, Seen(order.executable, variables, order.memray))
     timeout_ms = spec.timeout_ms * _MORE_TIME
     return replace(spec, limit_bytes=limit, timeout_ms=timeout_ms, inputs=inputs, asks_live_heap=False)

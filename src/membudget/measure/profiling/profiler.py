@@ -20,6 +20,8 @@ class Seen:
     """The path of its main program in the container. Text from outside. None if unknown."""
     image_variables: Mapping[str, str] = field(default_factory=dict)
     """The variables that the image sets. Those of the trial's inputs override them."""
+    memray: Path | None = None
+    """The folder on this machine with memray for its interpreter. None if there is none."""
 
 
 @dataclass(frozen=True, slots=True)

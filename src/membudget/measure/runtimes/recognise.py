@@ -51,12 +51,22 @@ def main_program(trials: Sequence[Trial]) -> tuple[RuntimeKind | None, str | Non
 
     Both are None if that is not known.
     """
+    groups = _programs(trials)
+    return max(groups, key=lambda one: _held(groups[one]), default=(None, None))
+
+
+def main_processes(trials: Sequence[Trial]) -> Sequence[ProcessUse]:
+    """Return the processes of the main program. Empty if it is not known."""
+    return _programs(trials).get(main_program(trials), ())
+
+
+def _programs(trials: Sequence[Trial]) -> dict[tuple[RuntimeKind | None, str | None], list[ProcessUse]]:
     best = max((trial.snapshot for trial in trials if trial.snapshot is not None), key=_worth, default=None)
     groups: dict[tuple[RuntimeKind | None, str | None], list[ProcessUse]] = {}
     for process in best.processes if best is not None else ():
         executable = process.clues.executable if process.clues is not None else None
         groups.setdefault((kind_of(process), executable), []).append(process)
-    return max(groups, key=lambda one: _held(groups[one]), default=(None, None))
+    return groups
 
 
 def _worth(snapshot: Snapshot) -> tuple[bool, int]:

@@ -8,8 +8,8 @@ allocations would grow without end: parsing 3,000 small JSON texts leaves 150 MB
 be read once memray has stopped, so a process answers once.
 """
 
-import _frozen_importlib  # type: ignore[import-not-found]
-import _frozen_importlib_external  # type: ignore[import-not-found]
+import _frozen_importlib
+import _frozen_importlib_external
 import _imp
 import os
 import sys

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     Place = tuple[str, int]
     """A file, and a line in it."""
-    from membudget_memray import Frames, Held, Memray
+    from membudget.measure.profiling.in_python.membudget_memray import Frames, Held, Memray
 
     Calls = Sequence[Place]
 _FRAMES = 10
@@ -59,7 +59,8 @@ def _answer(*_unused: object) -> None:
     import gc
 
     interval, collects = sys.getswitchinterval(), gc.isenabled()
-    sys.setswitchinterval(_ALONE_S)
+    if _memray is None:  # which reads a file, and would wait that long for each other thread
+        sys.setswitchinterval(_ALONE_S)
     gc.disable()  # so many new tuples would set off a collection of everything again and again
     try:
         said = _profile()
@@ -123,7 +124,7 @@ def _of_memray(peak: "Held", now: "Held") -> str:
     """Return the lines of what memray counted."""
     sums: list[dict[Calls, int]] = [{}, {}]
     names: dict[Place, str] = {}
-    for held, of_calls in zip((peak, now), sums):
+    for held, of_calls in ((peak, sums[0]), (now, sums[1])):
         for size, frames in held:
             calls = _calls(frames, names)
             if calls is not None:
@@ -132,7 +133,7 @@ def _of_memray(peak: "Held", now: "Held") -> str:
     _known.update(_names(set(names)))
     numbers: dict[Place, int] = {}
     lines = ["M\n"]
-    for kind, rest_kind, of_calls in zip("SL", "RQ", sums):
+    for kind, rest_kind, of_calls in (("S", "R", sums[0]), ("L", "Q", sums[1])):
         rest = of_calls.pop((), 0)
         lines += _stack_lines(kind, [(size, calls) for calls, size in of_calls.items()], numbers)
         lines.append("%s\t%d\n" % (rest_kind, rest))
@@ -260,9 +261,9 @@ def _start() -> None:
     global _memray, _not_memray
     if os.path.isdir(_MEMRAY_FOLDER):
         try:
-            from membudget_memray import Memray
+            import membudget_memray  # type: ignore[import-not-found]
 
-            memray = Memray(_MEMRAY_FOLDER)
+            memray = membudget_memray.Memray(_MEMRAY_FOLDER)
             memray.start()
             _memray = memray
         except Exception as error:
