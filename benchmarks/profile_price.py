@@ -9,11 +9,14 @@ head's trials.
 
 import argparse
 import os
+import platform
 import statistics
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
+import dev_cache
 from tabulate import tabulate
 
 from benchmarks.truth import bench
@@ -25,6 +28,8 @@ from membudget.engine.connection import Engine
 from membudget.judge.growth import compared
 from membudget.measure.equipment import TrialPool
 from membudget.measure.profiling.heap_profile import ProfiledSide
+from membudget.measure.profiling.interpreter import interpreter_of
+from membudget.measure.profiling.memray_folder import MemrayFolders
 from membudget.measure.profiling.order import Profiling
 from membudget.measure.profiling.profilers import profiler_of
 from membudget.measure.runtimes.runtime import RuntimeKind
@@ -63,6 +68,30 @@ http.server.ThreadingHTTPServer(("127.0.0.1", 8080), Shop).serve_forever()
 """
 
 
+_PYTHON_CACHE = _PYTHON.replace(
+    "kept = build_index",
+    """
+cache = {}
+
+
+def remember(number):
+    cache[number] = [str(number * 1000 + one) for one in range(int(os.environ["GROWTH_MIB"]) * 29)]
+
+
+answer = Shop.do_GET
+
+
+def answer_and_remember(shop):
+    remember(len(cache))
+    answer(shop)
+
+
+Shop.do_GET = answer_and_remember
+kept = build_index""",
+).replace('build_index(int(os.environ["GROWTH_MIB"]))', "build_index(1)")
+"""Keeps small objects of each request, among many that it frees."""
+
+
 @dataclass(frozen=True, slots=True)
 class Service:
     """A service, and the function that keeps more in its head."""
@@ -71,10 +100,15 @@ class Service:
     executable: str
     place: str
     environment: dict[str, str] = field(default_factory=dict)
+    by_memray: bool = False
 
 
+_NAMED = {"NAME": "python3.11"}
 SERVICES = {
-    "python": Service(RuntimeKind.PYTHON, "", "build_index", {"NAME": "python3", "PROGRAM": _PYTHON}),
+    "python": Service(RuntimeKind.PYTHON, "", "build_index", {**_NAMED, "PROGRAM": _PYTHON}, by_memray=True),
+    "python-cache": Service(RuntimeKind.PYTHON, "", "remember", {**_NAMED, "PROGRAM": _PYTHON_CACHE}, by_memray=True),
+    "tracemalloc": Service(RuntimeKind.PYTHON, "", "build_index", {**_NAMED, "PROGRAM": _PYTHON}),
+    "tracemalloc-cache": Service(RuntimeKind.PYTHON, "", "remember", {**_NAMED, "PROGRAM": _PYTHON_CACHE}),
     "ruby": Service(RuntimeKind.RUBY, "/usr/bin/ruby3.1", "Search#add_titles", {"KIND": "strings"}),
     "jvm": Service(RuntimeKind.JVM, "", "Shop.buildArrays", {"INDEX_KIND": "arrays"}),
     "node": Service(RuntimeKind.NODE, "/usr/bin/node", "addEntries", {"KIND": "objects"}),
@@ -119,7 +153,8 @@ def main(arguments: Sequence[str]) -> int:
 def pairs(engine: Engine, name: str, count: int) -> list[Pair]:
     """Run `count` comparisons of a service, after one ordinary trial that warms up."""
     service = SERVICES[name]
-    image = build().pretender if name == "python" else build_profiled(name.partition("-")[0])
+    is_python = service.kind is RuntimeKind.PYTHON
+    image = build().pretender if is_python else build_profiled(name.partition("-")[0])
     image_id = inspect(engine, image).image_id
     found = []
     with trials(engine) as running:
@@ -143,8 +178,24 @@ def _spec(image: str, image_id: str, service: Service, growth_mib: int) -> Trial
 
 
 def _profiled(pool: TrialPool, spec: TrialSpec, service: Service, judged: Trial) -> ProfiledSide:
-    profiler = profiler_of(service.kind, has_pod=False)
-    return pool.profile(spec, Profiling(profiler, service.executable, _peak(judged))).side
+    order = Profiling(profiler_of(service.kind, has_pod=False), service.executable, _peak(judged))
+    if service.by_memray:
+        order = replace(order, memray=memray(judged), trigger_bytes=None)
+    return pool.profile(spec, order).side
+
+
+def memray(judged: Trial) -> Path:
+    """Return the folder with memray for the Python of a trial."""
+    interpreter = interpreter_of([judged])
+    scratch = dev_cache.folder("memray-unpacked")
+    folders = MemrayFolders(dev_cache.folder("memray"), scratch, os.environ)
+    found = folders.folder(interpreter, f"linux/{_MACHINES[platform.machine()]}") if interpreter else "an unknown Python"
+    if isinstance(found, str):
+        raise SystemExit(found)
+    return found
+
+
+_MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
 def _peak(trial: Trial) -> int:

@@ -128,7 +128,7 @@ class Memray:
         found = _frozen_importlib_external.PathFinder.find_spec("greenlet")
         self._greenlet = ("greenlet",) if found is not None else ()
         self._file = -1
-        self._tracker = None
+        self._tracker: _Tracker | None = None
         os.register_at_fork(after_in_child=self._forked)
 
     def start(self) -> None:
@@ -181,6 +181,10 @@ def _largest(records: "Iterable[_Record]") -> "Held":
 
 if TYPE_CHECKING:
     from typing import Protocol
+
+    class _Tracker(Protocol):
+        def __enter__(self) -> object: ...
+        def __exit__(self, *of_an_error: object) -> None: ...
 
     class _Record(Protocol):
         size: int
