@@ -16,9 +16,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import dev_cache
 from tabulate import tabulate
 
+import dev_cache
 from benchmarks.truth import bench
 from membudget.budgets.workload_parts import HttpRequests
 from membudget.build.docker_images import inspect

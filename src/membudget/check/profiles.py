@@ -16,7 +16,7 @@ from membudget.judge.leak import Trend
 from membudget.judge.measurement import ImageMeasurement, SideMeasurement
 from membudget.judge.metric import Verdict
 from membudget.measure.live_heap.messages import LONGEST_REASON
-from membudget.measure.profiling.cpython import TRACEMALLOC, memray_at
+from membudget.measure.profiling.cpython import TRACEMALLOC
 from membudget.measure.profiling.heap_profile import PairProfile, ProfiledSide
 from membudget.measure.profiling.interpreter import Interpreter, interpreter_of
 from membudget.measure.profiling.order import ProfiledAt, ProfiledTrial, Profiling
@@ -146,8 +146,7 @@ class _Wanted:
 
     def with_memray(self, folder: Path) -> "_Wanted":
         """Return the same with memray. It knows the peak afterwards, so it is not asked before the end."""
-        profiler = memray_at(self.order.at)
-        return replace(self, order=replace(self.order, profiler=profiler, memray=folder, trigger_bytes=None))
+        return replace(self, order=replace(self.order, memray=folder, trigger_bytes=None))
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,6 +77,8 @@ def profiled(spec: TrialSpec, order: Profiling, image: Sequence[str], available_
         limit = max(limit, min(LIMIT_FACTOR * limit, spare))
     if profiler.prepare is not None:
         variables = dict(variable.partition("=")[::2] for variable in image)
-        inputs = profiler.prepare(inputs, Seen(order.executable, variables, order.memray))
+        inputs = profiler.prepare(
+            inputs, Seen(order.executable, variables, order.memray, order.at is ProfiledAt.SETTLED)
+        )
     timeout_ms = spec.timeout_ms * _MORE_TIME
     return replace(spec, limit_bytes=limit, timeout_ms=timeout_ms, inputs=inputs, asks_live_heap=False)

@@ -22,6 +22,8 @@ class Seen:
     """The variables that the image sets. Those of the trial's inputs override them."""
     memray: Path | None = None
     """The folder on this machine with memray for its interpreter. None if there is none."""
+    wants_kept: bool = False
+    """Whether what is kept at the end is wanted, not what was held at the peak."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -144,18 +144,17 @@ class Memray:
             tracker.__enter__()
         self._tracker = tracker
 
-    def stop(self) -> "tuple[Held, Held]":
-        """Return what was held when this process held the most, and what it holds now. Raises Failed."""
+    def stop(self, *, is_of_now: bool) -> "Held":
+        """Return what this process holds now, or what it held when it held the most. Raises Failed."""
         tracker, self._tracker = self._tracker, None
         if tracker is None:
             raise Failed("memray does not count in this process")
         tracker.__exit__(None, None, None)
         try:
             with self._memray.FileReader("/proc/self/fd/%d" % self._file) as reader:
-                return (
-                    _largest(reader.get_high_watermark_allocation_records(merge_threads=True)),
-                    _largest(reader.get_leaked_allocation_records(merge_threads=True)),
-                )
+                if is_of_now:
+                    return _largest(reader.get_leaked_allocation_records(merge_threads=True))
+                return _largest(reader.get_high_watermark_allocation_records(merge_threads=True))
         finally:
             os.close(self._file)
 

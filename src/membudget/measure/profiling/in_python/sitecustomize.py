@@ -35,7 +35,9 @@ long, and allocate meanwhile.
 """
 _own = os.path.abspath(__file__)
 _folder = os.path.dirname(_own)
-_MEMRAY_FOLDER = _folder + "-memray"
+_MEMRAY_NOW = _folder + "-memray-now"
+_memray_folder = next((one for one in (_folder + "-memray", _MEMRAY_NOW) if os.path.isdir(one)), "")
+"""Where memray is, if it is to count. The name says whether it is asked for now or for the peak."""
 _memray: "Memray | None" = None
 _not_memray = ""
 """Why memray, which was to count, does not."""
@@ -78,13 +80,13 @@ def _answer(*_unused: object) -> None:
 def _profile() -> str:
     """Return lines: N frame, S bytes and frames from the innermost outwards, R bytes of all other stacks.
 
-    If memray counted, M comes first. S and R are of the moment when this process held the most, L and Q of now.
+    If memray counted, M comes first.
     """
     global _said
     if _not_memray:
         raise RuntimeError(_not_memray)
     if _memray is not None:
-        _said = _said or _of_memray(*_memray.stop())
+        _said = _said or _of_memray(_memray.stop(is_of_now=_memray_folder == _MEMRAY_NOW))
         return _said
     import _tracemalloc
 
@@ -104,11 +106,12 @@ def _profile() -> str:
     found = _names(new)
     for place in new:
         _known[place] = found.get(place, "<module>")
-    return "".join((*_stack_lines("S", kept, {}), "R\t%d\n" % rest))
+    return "".join((*_stack_lines(kept), "R\t%d\n" % rest))
 
 
-def _stack_lines(kind: str, kept: "list[tuple[int, Calls]]", numbers: "dict[Place, int]") -> "Iterator[str]":
-    """Yield the lines of stacks, and those of their frames that have no number yet."""
+def _stack_lines(kept: "list[tuple[int, Calls]]") -> "Iterator[str]":
+    """Yield the lines of stacks and of their frames."""
+    numbers: dict[Place, int] = {}
     library = os.path.dirname(os.__file__)
     for size, calls in kept:
         calls = [place for at, place in enumerate(calls) if at == 0 or place != calls[at - 1]]
@@ -117,27 +120,22 @@ def _stack_lines(kind: str, kept: "list[tuple[int, Calls]]", numbers: "dict[Plac
                 numbers[place] = len(numbers)
                 file, line = place
                 yield "N\t%s\t%s\t%d\t%d\n" % (_text(_known[place]), _text(file), line, _is_library(file, library))
-        yield "%s\t%d\t%s\n" % (kind, size, ",".join(str(numbers[place]) for place in calls))
+        yield "S\t%d\t%s\n" % (size, ",".join(str(numbers[place]) for place in calls))
 
 
-def _of_memray(peak: "Held", now: "Held") -> str:
+def _of_memray(held: "Held") -> str:
     """Return the lines of what memray counted."""
-    sums: list[dict[Calls, int]] = [{}, {}]
+    sums: dict[Calls, int] = {}
     names: dict[Place, str] = {}
-    for held, of_calls in ((peak, sums[0]), (now, sums[1])):
-        for size, frames in held:
-            calls = _calls(frames, names)
-            if calls is not None:
-                of_calls[calls] = of_calls.get(calls, 0) + size
+    for size, frames in held:
+        calls = _calls(frames, names)
+        if calls is not None:
+            sums[calls] = sums.get(calls, 0) + size
+    rest = sums.pop((), 0)
     _known.update(names)
     _known.update(_names(set(names)))
-    numbers: dict[Place, int] = {}
-    lines = ["M\n"]
-    for kind, rest_kind, of_calls in (("S", "R", sums[0]), ("L", "Q", sums[1])):
-        rest = of_calls.pop((), 0)
-        lines += _stack_lines(kind, [(size, calls) for calls, size in of_calls.items()], numbers)
-        lines.append("%s\t%d\n" % (rest_kind, rest))
-    return "".join(lines)
+    stacks = [(size, calls) for calls, size in sums.items()]
+    return "".join(("M\n", *_stack_lines(stacks), "R\t%d\n" % rest))
 
 
 def _calls(frames: "Frames", names: "dict[Place, str]") -> "Calls | None":
@@ -148,7 +146,7 @@ def _calls(frames: "Frames", names: "dict[Place, str]") -> "Calls | None":
     calls: list[Place] = []
     inner = None
     for at, (name, file, line) in enumerate(frames):
-        if file.startswith((_folder + os.sep, _MEMRAY_FOLDER + os.sep)):
+        if file.startswith((_folder + os.sep, _memray_folder + os.sep)):
             if at == 0:
                 return None
             continue
@@ -259,11 +257,11 @@ def _run_the_one_that_this_hides() -> None:
 
 def _start() -> None:
     global _memray, _not_memray
-    if os.path.isdir(_MEMRAY_FOLDER):
+    if _memray_folder:
         try:
             import membudget_memray  # type: ignore[import-not-found]
 
-            memray = membudget_memray.Memray(_MEMRAY_FOLDER)
+            memray = membudget_memray.Memray(_memray_folder)
             memray.start()
             _memray = memray
         except Exception as error:
