@@ -189,7 +189,9 @@ def memray(judged: Trial) -> Path:
     interpreter = interpreter_of([judged])
     scratch = dev_cache.folder("memray-unpacked")
     folders = MemrayFolders(dev_cache.folder("memray"), scratch, os.environ)
-    found = folders.folder(interpreter, f"linux/{_MACHINES[platform.machine()]}") if interpreter else "an unknown Python"
+    if interpreter is None:
+        raise SystemExit("the version of Python is not known")
+    found = folders.folder(interpreter, f"linux/{_MACHINES[platform.machine()]}")
     if isinstance(found, str):
         raise SystemExit(found)
     return found

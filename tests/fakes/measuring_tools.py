@@ -13,6 +13,7 @@ from membudget.core.quantities import MIB
 from membudget.engine.rendering import Renderers
 from membudget.judge.fitted import FittedImage
 from membudget.measure.profiling.heap_profile import ProfiledSide
+from membudget.measure.profiling.interpreter import Interpreter
 from membudget.measure.profiling.order import ProfiledTrial, Profiling
 from membudget.measure.runtimes.runtime import Runtime
 from membudget.measure.trial import Trial, TrialInputs, TrialSpec
@@ -100,6 +101,10 @@ class FakeTools:
         self.orders.append(order)
         side = self.profiles.get(spec.image_id, lambda: ProfiledSide(None, "nobody profiles here"))()
         return ProfiledTrial(side)
+
+    def memray(self, interpreter: Interpreter) -> Path | str:
+        """Nothing is fetched in tests."""
+        return f"nobody fetches memray for Python 3.{interpreter.minor} here"
 
     def contents(self, images: Mapping[Side, BuiltImage], *, wants_download_size: bool) -> PairContents:
         """100 MiB each."""

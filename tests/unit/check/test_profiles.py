@@ -1,6 +1,7 @@
 """When base and head are profiled, and that nothing of it changes a verdict."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -19,10 +20,11 @@ from membudget.judge.metric import Verdict
 from membudget.measure.pod_plan import PodPlan
 from membudget.measure.profiling.cpython import TRACEMALLOC
 from membudget.measure.profiling.heap_profile import Frame, HeapProfile, ProfiledBy, ProfiledSide
+from membudget.measure.profiling.interpreter import Interpreter, Libc
 from membudget.measure.profiling.jvm_profile import FLIGHT_RECORDER
 from membudget.measure.profiling.mappings import SMAPS
 from membudget.measure.profiling.order import ProfiledAt, ProfiledTrial, Profiling
-from membudget.measure.trial import Trial, TrialInputs, TrialSpec
+from membudget.measure.trial import PhaseName, Trial, TrialInputs, TrialSpec
 from tests.support import builders
 from tests.support.runtimes import clues, process
 from tests.support.steps import Steps
@@ -38,6 +40,9 @@ class Profiles:
         self.error = error
         self.starts_only_unprepared = starts_only_unprepared
         self.ran: list[tuple[TrialSpec, Profiling]] = []
+
+    def memray(self, interpreter: Interpreter) -> Path | str:
+        return f"nobody fetches memray for Python 3.{interpreter.minor} here"
 
     def profile(self, spec: TrialSpec, order: Profiling) -> ProfiledTrial:
         self.ran.append((spec, order))
@@ -254,3 +259,119 @@ def test_what_fails_twice_or_after_it_was_ready_has_the_first_reason(*, failed_t
     assert found is not None
     assert found.head == FAILED
     assert len(profiles.ran) == (2 if failed_to_start else 1)
+
+
+MEMRAY = Path("/memray")
+BY_MEMRAY = ProfiledSide(HeapProfile.of(ProfiledBy.MEMRAY, [((Frame("f"),), 5)]))
+SILENT = ProfiledSide(None, "PID 1: memray cannot be loaded: it is for another version of Python")
+
+
+class WithMemray(Profiles):
+    """Profiles by memray, of the images that let it."""
+
+    def __init__(self, *silent: str, tracemalloc: ProfiledSide = PROFILE, folder: Path | str = MEMRAY) -> None:
+        super().__init__()
+        self.silent = silent
+        self.tracemalloc = tracemalloc
+        self.folder = folder
+        self.asked: list[Interpreter] = []
+
+    def memray(self, interpreter: Interpreter) -> Path | str:
+        self.asked.append(interpreter)
+        return self.folder
+
+    def profile(self, spec: TrialSpec, order: Profiling) -> ProfiledTrial:
+        self.ran.append((spec, order))
+        if order.memray is None:
+            return ProfiledTrial(self.tracemalloc)
+        return ProfiledTrial(SILENT if spec.image_id in self.silent else BY_MEMRAY)
+
+    @property
+    def runs(self) -> list[tuple[str, bool]]:
+        """The trials, each with whether memray counted."""
+        return [(spec.image_id, order.memray is not None) for spec, order in self.ran]
+
+
+def service(rss: float, program: str = "/usr/local/bin/python3.11", *libraries: str) -> Trial:
+    one = trial(rss, program, *(libraries or ("/usr/lib/libc.so.6",)))
+    return replace(one, phases=(builders.phase(PhaseName.START_UP, 0, 5, rss), builders.phase("steady", 5, 9, rss)))
+
+
+def of_services(base: Trial, head: Trial) -> ImageMeasurement:
+    allowed = builders.budgets(max_rss=60)
+    return builders.image("api", base=builders.side(*[base] * 3), head=builders.side(*[head] * 3), allowed=allowed)
+
+
+PYTHONS = of_services(service(40), service(90))
+
+
+def sides(found: ImageMeasurement) -> tuple[ProfiledSide, ProfiledSide]:
+    assert found.profile is not None
+    assert found.profile.base is not None
+    assert found.profile.head is not None
+    return found.profile.base, found.profile.head
+
+
+def test_python_services_are_profiled_by_memray_which_is_asked_once_at_the_end() -> None:
+    profiles = WithMemray()
+    assert sides(profiled(PYTHONS, profiles)) == (BY_MEMRAY, BY_MEMRAY)
+    assert profiles.runs == [("base", True), ("head", True)]
+    assert {order.trigger_bytes for _, order in profiles.ran} == {None}
+    assert set(profiles.asked) == {Interpreter(11, Libc.GLIBC)}
+
+
+def test_a_job_that_ends_is_profiled_by_tracemalloc_while_it_runs() -> None:
+    profiles = WithMemray()
+    base, head = sides(profiled(of_services(trial(40), trial(90)), profiles))
+    assert profiles.runs == [("base", False), ("head", False)]
+    assert (base.not_first_choice, head.not_first_choice, profiles.asked) == (None, None, [])
+
+
+def test_both_sides_have_the_same_profiler_if_the_head_has_no_memray() -> None:
+    profiles = WithMemray()
+    base, head = sides(profiled(of_services(service(40), service(90, "/opt/python3")), profiles))
+    assert profiles.runs == [("base", False), ("head", False)]
+    assert base.not_first_choice == head.not_first_choice == "the version of Python is not known"
+
+
+def test_what_prevents_memray_is_told() -> None:
+    profiles = WithMemray(folder="memray could not be fetched: pypi.org answered 503")
+    base, head = sides(profiled(PYTHONS, profiles))
+    assert profiles.runs == [("base", False), ("head", False)]
+    assert base.not_first_choice == head.not_first_choice == "memray could not be fetched: pypi.org answered 503"
+
+
+def test_a_base_without_an_answer_of_memray_makes_tracemalloc_count_on_both_sides() -> None:
+    profiles = WithMemray("base")
+    base, head = sides(profiled(PYTHONS, profiles))
+    assert profiles.runs == [("base", True), ("base", False), ("head", False)]
+    assert base == head == replace(PROFILE, not_first_choice=SILENT.reason)
+
+
+def test_a_head_without_an_answer_of_memray_makes_the_base_run_again() -> None:
+    profiles = WithMemray("head")
+    base, head = sides(profiled(PYTHONS, profiles))
+    assert profiles.runs == [("base", True), ("head", True), ("head", False), ("base", False)]
+    assert base == head == replace(PROFILE, not_first_choice=SILENT.reason)
+
+
+def test_a_head_without_any_profile_does_not_make_the_base_run_again() -> None:
+    profiles = WithMemray("head", tracemalloc=FAILED)
+    base, head = sides(profiled(PYTHONS, profiles))
+    assert profiles.runs == [("base", True), ("head", True), ("head", False)]
+    assert base == BY_MEMRAY
+    assert head == replace(FAILED, not_first_choice=SILENT.reason)
+
+
+def test_an_image_has_at_most_four_profiled_trials() -> None:
+    profiles = WithMemray("base", "head", tracemalloc=FAILED)
+    profiled(PYTHONS, profiles)
+    assert len(profiles.ran) <= 4
+
+
+def test_a_head_that_runs_on_something_else_is_profiled_as_ever() -> None:
+    profiles = WithMemray("base")
+    base, head = sides(profiled(of_services(service(40), service(90, "/usr/sbin/nginx")), profiles))
+    assert profiles.runs == [("base", True), ("base", False), ("head", False)]
+    assert (base.not_first_choice, head.not_first_choice) == (SILENT.reason, None)
+    assert profiles.ran[-1][1].profiler == SMAPS

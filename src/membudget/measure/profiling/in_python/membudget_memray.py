@@ -29,7 +29,7 @@ _MOST_FRAMES = 40
 _MOST_STACKS = 400
 _NEVER_MS = 1 << 31
 """How often memray's own thread notes RSS, which nobody reads."""
-_ERRORS_ONLY = 40
+_SILENT = 60
 
 
 class Failed(Exception):
@@ -123,20 +123,26 @@ class Memray:
             except BaseException:
                 del sys.modules[_NAME]
                 raise
-        self._memray.set_log_level(_ERRORS_ONLY)  # it writes to the service's output
+        self._memray.set_log_level(_SILENT)  # it writes to the service's output
         # memray looks for greenlets at each call, so it is told of them only where the service may have them.
         found = _frozen_importlib_external.PathFinder.find_spec("greenlet")
         self._greenlet = ("greenlet",) if found is not None else ()
-        self._file = -1
+        self._files: list[int] = []
+        """The descriptors of the anonymous file: this module's and memray's."""
+        self._is_of: tuple[int, int] | None = None
+        """Its device and inode."""
         self._tracker: _Tracker | None = None
         os.register_at_fork(after_in_child=self._forked)
 
     def start(self) -> None:
         """Count from here on. The sums go into an anonymous file, so nothing has to be writable."""
-        self._file = os.memfd_create("membudget-memray")
+        file = os.memfd_create("membudget-memray")
+        self._files = [file, os.dup(file)]
+        self._is_of = _identity(file)
+        os.close(self._files[1])  # the number that memray gets next
         with _StandIns(*self._greenlet):
             tracker = self._memray.Tracker(
-                destination=_FileDestination("/proc/self/fd/%d" % self._file),
+                destination=_FileDestination("/proc/self/fd/%d" % file),
                 file_format=self._memray.FileFormat.AGGREGATED_ALLOCATIONS,
                 memory_interval_ms=_NEVER_MS,
                 trace_python_allocators=True,
@@ -149,14 +155,17 @@ class Memray:
         tracker, self._tracker = self._tracker, None
         if tracker is None:
             raise Failed("memray does not count in this process")
+        if not self._has_files():
+            raise Failed("the service has closed files that are not its own")
+        file = self._files[0]
         tracker.__exit__(None, None, None)
         try:
-            with self._memray.FileReader("/proc/self/fd/%d" % self._file) as reader:
+            with self._memray.FileReader("/proc/self/fd/%d" % file) as reader:
                 if is_of_now:
                     return _largest(reader.get_leaked_allocation_records(merge_threads=True))
                 return _largest(reader.get_high_watermark_allocation_records(merge_threads=True))
         finally:
-            os.close(self._file)
+            os.close(file)
 
     def _forked(self) -> None:
         """Begin anew in a child. What it shares with its parent counts in the parent."""
@@ -164,11 +173,26 @@ class Memray:
         if tracker is None:
             return
         try:
-            tracker.__exit__(None, None, None)  # memray has left the parent's sums alone before
-            os.close(self._file)
+            tracker.__exit__(None, None, None)  # it has let go of the parent's sums before, and writes nothing
+            if self._has_files():
+                for file in self._files:
+                    os.close(file)
             self.start()
         except Exception:
             pass  # the service closes all files, or has none left: this process has no profile
+
+
+    def _has_files(self) -> bool:
+        """Return whether the descriptors are still those. memray would write to whatever else they are now."""
+        try:
+            return all(_identity(file) == self._is_of for file in self._files)
+        except OSError:
+            return False
+
+
+def _identity(file: int) -> "tuple[int, int]":
+    status = os.fstat(file)
+    return status.st_dev, status.st_ino
 
 
 def _largest(records: "Iterable[_Record]") -> "Held":
