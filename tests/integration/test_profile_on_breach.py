@@ -18,11 +18,13 @@ from membudget.measure.equipment import TrialPool
 from membudget.measure.profiling import capturing
 from membudget.measure.profiling.cpython import TRACEMALLOC
 from membudget.measure.profiling.heap_profile import ProfiledBy, ProfiledSide
+from membudget.measure.profiling.interpreter import Interpreter, Libc
 from membudget.measure.profiling.order import ProfiledAt, Profiling
 from membudget.measure.trial import TrialInputs, TrialSpec
 from membudget.publish.report_file import read_report
 from tests.support import membudget_process
 from tests.support.awaited import until
+from tests.support.memray import cached_memray
 from tests.support.prepared_images import PreparedImages
 from tests.support.repository import Repository
 from tests.support.trials import Trials, http
@@ -246,8 +248,12 @@ def test_a_check_profiles_both_sides_of_what_breaks_its_budget(
     report = read_report(repository.folder / "report.json")
     (image,) = report.images
     assert image.profile is not None
+    assert [side and side.not_first_choice for side in (image.profile.base, image.profile.head)] == [
+        "memray could not be fetched: PIP_NO_INDEX is set, so nothing is fetched"
+    ] * 2
     grown = growth_of(image.profile)
     assert grown is not None, image.profile
+    assert (grown.profiled_by, grown.is_compared) == (ProfiledBy.TRACEMALLOC, True)
     first = grown.named[0]
     assert (first.frame.name, first.frame.file, first.frame.line) == ("build_index", "/app/search.py", 2)
     assert first.delta_bytes == pytest.approx(40 * MIB, rel=0.05)
@@ -257,6 +263,31 @@ def test_a_check_profiles_both_sides_of_what_breaks_its_budget(
     assert grown.explained_bytes >= 0.8 * (rss[1] - rss[0])
     assert [len(side.trials) for side in (image.base, image.head)] == [1, 1], "the profiled trials do not count"
     assert all("membudget-profile" not in str(trial) for side in (image.base, image.head) for trial in side.trials)
+
+
+def test_a_check_profiles_a_python_service_by_memray(
+    engine: Engine, repository: Repository, clean: None, tmp_path: Path
+) -> None:
+    growing(repository)
+    cached_memray(tmp_path, Interpreter(11, Libc.GLIBC))
+    environ = {"MEMBUDGET_CACHE_DIR": str(tmp_path)}
+    done = membudget_process.run(
+        "check", "--base", "main", "--report", "report.json", folder=repository.folder, environ=environ
+    )
+    assert done.exit_code == 1, done.stdout + done.stderr
+    assert "what grew, by memray: +" in done.stdout
+    (image,) = read_report(repository.folder / "report.json").images
+    assert image.profile is not None
+    grown = growth_of(image.profile)
+    assert grown is not None, image.profile
+    assert (grown.profiled_by, grown.is_compared) == (ProfiledBy.MEMRAY, True)
+    first = grown.named[0]
+    assert (first.frame.name, first.frame.file, first.frame.line) == ("build_index", "/app/search.py", 2)
+    assert first.delta_bytes == pytest.approx(40 * MIB, rel=0.05)
+    assert image.base is not None
+    assert image.head is not None
+    rss = [side.metrics[Metric.PEAK_RSS].value or 0 for side in (image.base, image.head)]
+    assert grown.explained_bytes >= 0.8 * (rss[1] - rss[0])
 
 
 @pytest.mark.parametrize("is_asked", [False, True])

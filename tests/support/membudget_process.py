@@ -35,12 +35,13 @@ def start(
 ) -> subprocess.Popen[str]:
     """Start `membudget ARGUMENTS`, its own process group, away from any workflow this test runs in.
 
-    A check remembers nothing, unless `environ` says where: tests would measure what others left.
+    A check remembers nothing, unless `environ` says where: tests would measure what others left. It fetches nothing
+    from a package index, unless `environ` lets it.
     """
     inherited = {key: value for key, value in os.environ.items() if not key.startswith(_NOT_OURS)}
     if arguments[:1] == ("check",) and "MEMBUDGET_CACHE_DIR" not in (environ or {}):
         arguments += ("--no-cache",)
-    whole = {**inherited, **(environ or {})}
+    whole = {**inherited, "PIP_NO_INDEX": "1", **(environ or {})}
     if forked.is_possible(whole):
         return started(forked.Forked(arguments, folder, whole))
     return start_program(*arguments, folder=folder, environ=whole)

@@ -181,7 +181,6 @@ class Memray:
         except Exception:
             pass  # the service closes all files, or has none left: this process has no profile
 
-
     def _has_files(self) -> bool:
         """Return whether the descriptors are still those. memray would write to whatever else they are now."""
         try:
