@@ -14,6 +14,7 @@ import yaml
 import lint
 import pins
 from documented_workflows import workflows_of
+from membudget.measure.profiling.memray_wheels import MEMRAY_VERSION, WHEELS
 from membudget.version import VERSION
 from tests.support.repository import Repository
 
@@ -202,3 +203,28 @@ def test_the_base_gets_the_digest_that_its_tag_has_now(tmp_path: Path, monkeypat
     said.write_text(index("amd64"))
     with pytest.raises(SystemExit, match="not there for each of amd64, arm64"):
         pins.with_newest_base(dockerfile.format("0" * 64))
+
+
+def test_the_table_of_memrays_wheels_is_made_of_what_the_index_lists() -> None:
+    def listed(name: str, **more: object) -> dict[str, Any]:
+        return {"filename": name, "size": 9_000_000, "hashes": {"sha256": "a" * 64}, **more}
+
+    fitting = ["memray-1.2.0-cp39-cp39-musllinux_1_2_x86_64.whl"]
+    fitting += ["memray-1.2.0-cp311-cp311-manylinux2014_x86_64.manylinux_2_17_x86_64.whl"]
+    others = ["memray-1.1.0-cp311-cp311-musllinux_1_2_x86_64.whl", "memray-1.2.0-cp314-cp314t-musllinux_1_2_x86_64.whl"]
+    others += ["memray-1.2.0.tar.gz", "memray-1.2.0-cp311-cp311-macosx_11_0_arm64.whl"]
+    others += ["memray-1.2.0-cp311-cp311-manylinux_2_26_x86_64.manylinux_2_28_x86_64.whl"]
+    yanked = listed("memray-1.2.0-cp312-cp312-musllinux_1_2_x86_64.whl", yanked="broken")
+    module = "W = (\n    # made by tools/pins.py\n    old\n    # end\n)\n"
+    made = pins.with_wheels(module, "1.2.0", [*map(listed, [*fitting[::-1], *others]), yanked])
+    assert re.findall(r"memray-[^\"]+", made) == fitting
+    assert made.count("9000000,") == made.count("a" * 64) == 2
+    assert "old" not in made
+    assert made.startswith("W = (\n    # made by tools/pins.py\n    Wheel(\n")
+    assert made.endswith("    ),\n    # end\n)\n")
+
+
+def test_memrays_wheels_are_those_of_the_tools_form() -> None:
+    module = (TOP / pins._WHEELS).read_text()
+    files = [{"filename": wheel.file, "size": wheel.size_bytes, "hashes": {"sha256": wheel.sha256}} for wheel in WHEELS]
+    assert pins.with_wheels(module, MEMRAY_VERSION, files) == module

@@ -31,7 +31,7 @@ _NOT_MEASURED = "it has no trials, so it was not profiled"
 _UNKNOWN_PYTHON = "the version of Python is not known"
 
 
-class Profiles(Protocol):
+class ProfiledTrials(Protocol):
     """Runs trials that are profiled and never judged."""
 
     def profile(self, spec: TrialSpec, order: Profiling) -> ProfiledTrial:
@@ -39,6 +39,10 @@ class Profiles(Protocol):
 
         Raises EnvironmentFault if the engine fails.
         """
+
+
+class Profiles(ProfiledTrials, Protocol):
+    """Also provides what profilers need."""
 
     def memray(self, interpreter: Interpreter) -> Path | str:
         """Return the folder with memray for an interpreter, or the reason why there is none, a part of a sentence."""
@@ -109,7 +113,7 @@ def _with_own(subject: Subject, own: OwnRun) -> dict[Side, BuiltImage]:
 
 
 def profile_trials(
-    spec: TrialSpec, order: Profiling, profiles: Profiles, progress: Progress, step: Step
+    spec: TrialSpec, order: Profiling, profiles: ProfiledTrials, progress: Progress, step: Step
 ) -> ProfiledSide:
     """Run a profiled trial. If it does not start, run another one without what the profiler prepares.
 

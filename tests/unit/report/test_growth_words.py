@@ -162,6 +162,16 @@ def test_the_cost_of_profiling_is_told_for_each_side() -> None:
     ]
 
 
+def test_it_is_told_why_not_memray_was_used() -> None:
+    why = "memray could not be fetched: pypi.org answered 503\x1b[2J"
+    pair = PairProfile(None, replace(profiled(shop(1)), not_first_choice=why, processes=3, unanswered=1, reason="slow"))
+    (finding,) = profiling_findings(measured(pair))
+    told = "; tracemalloc was used, because memray could not be fetched: pypi.org answered 503"
+    assert told in finding.as_text()
+    assert "\x1b" not in finding.as_text()
+    assert finding.as_text().endswith("; 1 of 3 processes gave no profile: slow")
+
+
 def test_profiles_with_the_heads_own_settings_say_so() -> None:
     own = OwnMeasurement(side(*[trial(110)] * 5), counts=True, workload="more requests")
     made = replace(measured(replace(grown_shop(), is_own=True)), own=own)

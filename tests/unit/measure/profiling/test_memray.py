@@ -160,6 +160,15 @@ for _ in range(3):
     assert held_by(found, "Index.build") == pytest.approx(2_000 * 4_033, rel=0.02)
 
 
+def test_a_comprehension_counts_as_the_function_around_it(modules: str) -> None:
+    frames = [("<listcomp>", "a.py", 0), ("<genexpr>", "a.py", 5), ("inner", "a.py", 6), ("outer", "b.py", 7)]
+    done = ran(f"import sitecustomize\nnames = {{}}\nprint(sitecustomize._calls({frames}, names), names)", modules)
+    assert (
+        done.stdout
+        == "(('a.py', 5), ('b.py', 7)) {('a.py', 0): '<listcomp>', ('a.py', 5): 'inner', ('b.py', 7): 'outer'}\n"
+    )
+
+
 def test_it_can_be_asked_again_and_says_the_same(modules: str) -> None:
     with python(SEARCH + READY, path=modules) as process:
         first = read(capture(process, time.monotonic() + 60))

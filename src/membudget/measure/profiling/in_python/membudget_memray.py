@@ -30,6 +30,8 @@ _MOST_STACKS = 400
 _NEVER_MS = 1 << 31
 """How often memray's own thread notes RSS, which nobody reads."""
 _SILENT = 60
+_LARGE = 512
+"""From this size on, rounding does not matter."""
 
 
 class Failed(Exception):
@@ -196,9 +198,19 @@ def _identity(file: int) -> "tuple[int, int]":
 
 def _largest(records: "Iterable[_Record]") -> "Held":
     """Return the largest records. The last of them has no calls, and the bytes of all others."""
-    ordered = sorted(records, key=lambda one: one.size, reverse=True)
-    held = [(one.size, one.stack_trace(max_stacks=_MOST_FRAMES)) for one in ordered[:_MOST_STACKS]]
-    return [*held, (sum(one.size for one in ordered[_MOST_STACKS:]), [])]
+    sizes = [(_taken(one.size, one.n_allocations), number, one) for number, one in enumerate(records)]
+    sizes.sort(reverse=True)
+    held = [(size, one.stack_trace(max_stacks=_MOST_FRAMES)) for size, _, one in sizes[:_MOST_STACKS]]
+    return [*held, (sum(size for size, _, _ in sizes[_MOST_STACKS:]), [])]
+
+
+def _taken(size: int, count: int) -> int:
+    """Return how much memory objects take that asked for `size` bytes in total.
+
+    Python rounds small ones up to 16 bytes (Objects/obmalloc.c, ALIGNMENT), and so does malloc.
+    """
+    each = -(-size // count) if count else _LARGE
+    return size if each >= _LARGE else max(size, count * -(-each // 16) * 16)
 
 
 if TYPE_CHECKING:
@@ -210,5 +222,6 @@ if TYPE_CHECKING:
 
     class _Record(Protocol):
         size: int
+        n_allocations: int
 
         def stack_trace(self, max_stacks: int) -> Frames: ...

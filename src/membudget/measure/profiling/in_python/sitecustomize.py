@@ -151,6 +151,8 @@ def _calls(frames: "Frames", names: "dict[Place, str]") -> "Calls | None":
                 return None
             continue
         if inner is not None and inner[0] == file:
+            if not inner[1]:  # memray does not know the line in Python 3.9
+                calls[-1] = inner = (file, line)
             names[inner] = name
             inner = inner if name in _COMPREHENSIONS else None
             continue
