@@ -6,6 +6,7 @@ unpacked is mounted into the profiled container and runs only there.
 
 import hashlib
 import re
+import tempfile
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -58,7 +59,8 @@ class MemrayFolders:
     def _unpacked(self, wheel: Wheel) -> Path:
         """Raises EnvironmentFault and OSError."""
         folder = self._scratch / f"memray-{wheel.sha256[:16]}"
-        unpack(self._content(wheel), folder)
+        if not folder.is_dir():
+            unpack(self._content(wheel), folder)
         return folder
 
     def _content(self, wheel: Wheel) -> bytes:
@@ -76,7 +78,7 @@ class MemrayFolders:
 
 
 def unpack(wheel: bytes, folder: Path) -> None:
-    """Write the extension module and its libraries below a folder, for all users to read.
+    """Make a folder with the extension module and its libraries, for all users to read. It appears as a whole.
 
     Raises EnvironmentFault if the file is no such wheel, and OSError.
     """
@@ -88,11 +90,13 @@ def unpack(wheel: bytes, folder: Path) -> None:
             contents = {entry.filename: archive.read(entry) for entry in wanted}
     except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError, RuntimeError):
         raise EnvironmentFault("it is not a wheel as memray's are") from None
-    folder.mkdir(parents=True, exist_ok=True)
-    folder.chmod(0o755)
-    for name, content in contents.items():
-        path = folder / name
-        path.parent.mkdir(exist_ok=True)
-        path.parent.chmod(0o755)
-        path.write_bytes(content)
-        path.chmod(0o755)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
+        made = Path(scratch, "memray")
+        for name, content in contents.items():
+            path = made / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        for path in (made, *made.rglob("*")):
+            path.chmod(0o755)
+        made.rename(folder)

@@ -103,7 +103,7 @@ def test_a_cache_that_cannot_be_written_does_not_matter(tmp_path: Path) -> None:
 def test_a_disk_that_cannot_be_written_is_a_reason(tmp_path: Path) -> None:
     tried = folders(tmp_path, Index())
     (tmp_path / "run" / f"memray-{WHEEL.sha256[:16]}").write_text("no folder")
-    assert tried.folder(PYTHON, "linux/amd64") == "memray could not be unpacked: File exists"
+    assert tried.folder(PYTHON, "linux/amd64") == "memray could not be unpacked: Not a directory"
 
 
 def test_a_python_without_a_wheel_is_a_reason(tmp_path: Path) -> None:
