@@ -1,6 +1,7 @@
 """membudget soaked: checks, and whatever may happen to them, at random moments from a seed.
 
-`make test` runs one round of each kind; `make soak` runs as many as SOAK_ROUNDS says, and prints what it saw.
+`make test` runs one round of each kind, beginning with the undisturbed one; `make soak` runs as many as SOAK_ROUNDS
+says, and prints what it saw.
 """
 
 import os
@@ -53,7 +54,7 @@ def test_checks_at_once_on_one_engine_give_the_figures_that_each_gives_alone(wor
 @pytest.mark.timeout(60 * (10 + ROUND_COUNT))
 def test_a_soak_leaves_nothing_grows_nothing_and_tells_no_wrong_figure(world: World) -> None:
     chance = random.Random(SEED)
-    plan = [chance.choice(ROUNDS) for _ in range(ROUND_COUNT)] or chance.sample(ROUNDS, len(ROUNDS))
+    plan = [chance.choice(ROUNDS) for _ in range(ROUND_COUNT)] or chance.sample(ROUNDS[1:], len(ROUNDS) - 1)
     began = time.monotonic()
     assert list(ROUNDS[0](world, chance, 0)) == []
     usual_s = time.monotonic() - began

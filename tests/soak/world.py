@@ -27,6 +27,9 @@ LONGEST_S = 240
 MOST_BYTES = 150 * MIB
 """Of a process of ours, at its peak."""
 
+_BETWEEN_LOOKS_S = 0.1
+"""At what processes took so far: the kernel keeps their peaks."""
+
 _ENGINE_DISK, _USER_DISK = "512m", "32m"
 _CGROUPS = Path("/sys/fs/cgroup")
 
@@ -58,9 +61,9 @@ class Running:
     def goes_on_for(self, seconds: float) -> bool:
         """Let it work for a time; whether it still does after it."""
         deadline = time.monotonic() + seconds
-        while self.process.poll() is None and time.monotonic() < deadline:
+        while self.process.poll() is None and (left_s := deadline - time.monotonic()) > 0:
             self._watch()
-            time.sleep(0.02)
+            time.sleep(min(_BETWEEN_LOOKS_S, left_s))
         return self.process.poll() is None
 
     def ended(self) -> Ended:
