@@ -105,7 +105,7 @@ def copy(*references: str) -> None:
     if _FIRST not in os.environ:
         return
     there = builder_environ()
-    wanted = [one for one in references if image_id(one, there) != image_id(one)]
+    wanted = [one for one in references if not _is_here(one, image_id(one, there))]
     if not wanted:
         return
     with subprocess.Popen(["docker", "save", *wanted], env=there, stdout=subprocess.PIPE) as saving:
@@ -118,3 +118,10 @@ def image_id(reference: str, environ: dict[str, str] | None = None) -> str:
     """The id of an image in an engine; nothing where it is not there."""
     asked = ["docker", "image", "inspect", "--format", "{{.Id}}", reference]
     return subprocess.run(asked, env=environ, capture_output=True, text=True, check=False).stdout.strip()
+
+
+def _is_here(reference: str, wanted: str) -> bool:
+    """Whether the engine at hand has this image by this name. One that it has by another name gets this one too."""
+    if wanted and image_id(reference) != wanted and image_id(wanted) == wanted:
+        subprocess.run(["docker", "tag", wanted, reference], check=True)
+    return image_id(reference) == wanted

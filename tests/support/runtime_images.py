@@ -24,12 +24,16 @@ class RuntimeImages:
     prefix: str = "runtime"
     """The beginning of names: modules of tests may run at the same time."""
     variants: list[str] = field(default_factory=list)
+    _built: dict[str, str] = field(default_factory=dict)
 
     def built(self, name: str) -> str:
-        """Return the reference of a benchmark's service."""
+        """Return the reference of a benchmark's service, which is built once."""
+        if name in self._built:
+            return self._built[name]
         reference = f"membudget-test/{self.prefix}-{name}"  # apart from the images of other tests
         _build(reference, str(_BENCHMARKS / _CONTEXTS[name]), environ=second_engine.builder_environ())
         second_engine.copy(reference)
+        self._built[name] = reference
         return reference
 
     def variant(self, name: str, *lines: str) -> str:
