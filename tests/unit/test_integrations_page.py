@@ -49,6 +49,7 @@ def test_versions_on_the_page_are_this_one() -> None:
     assert set(re.findall(r"membudget:(\S+)", PAGE)) == {VERSION}
 
 
+@pytest.mark.thorough
 def test_every_command_on_the_page_can_be_parsed() -> None:
     """In blocks without a language and in GitLab's scripts. What a shell expands is left out."""
     lines = [line.strip().removeprefix("- ") for _, text in BLOCKS for line in text.splitlines()]

@@ -55,6 +55,7 @@ def test_what_is_no_selector_is_refused_with_what_is_allowed(text: str, hint: st
         parse_selector(text)
 
 
+@pytest.mark.thorough
 @given(st.lists(_MATCHERS, min_size=1, max_size=10))
 def test_a_written_selector_means_the_same(matchers: list[Matcher]) -> None:
     selector = Selector(tuple(matchers))

@@ -73,6 +73,7 @@ budgets = st.dictionaries(
 sizes = st.lists(st.integers(0, 2**42), min_size=1, max_size=CHART_STEPS).map(tuple)
 
 
+@pytest.mark.thorough
 @given(sizes, st.just(()) | sizes, st.integers(1, 10**11), budgets, st.integers(1, 2**45))
 def test_a_chart_is_short_and_has_as_many_points_in_every_curve(
     head: tuple[int, ...], base: tuple[int, ...], duration_us: int, bounds: tuple[Bound, ...], limit: int

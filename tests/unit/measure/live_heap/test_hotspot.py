@@ -83,6 +83,7 @@ def test_the_smallest_of_three_totals_counts(tmp_path: Path) -> None:
             path.unlink()
 
 
+@pytest.mark.thorough
 def test_only_the_end_of_a_long_histogram_is_kept(tmp_path: Path) -> None:
     lines = b"".join(b"%5d: 1 16 a.Class%d\n" % (number, number) for number in range(100_000))
     with jvm(tmp_path, sending(b"0\n", lines, b"Total 100000 1600000\n")) as path:

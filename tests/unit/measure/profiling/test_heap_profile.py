@@ -45,6 +45,7 @@ def test_a_stack_of_unknown_frames_is_refused() -> None:
         HeapProfile(ProfiledBy.SMAPS, (), (Stack((0,), 1),))
 
 
+@pytest.mark.thorough
 @given(_HELD, st.integers(0, 5))
 def test_a_smaller_profile_has_as_much_memory(held: list[tuple[tuple[Frame, ...], int]], most: int) -> None:
     whole = HeapProfile.of(ProfiledBy.TRACEMALLOC, held)

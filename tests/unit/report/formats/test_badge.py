@@ -73,6 +73,7 @@ def test_what_the_svg_looks_like() -> None:
     assert_golden("badge.svg", render_svg(NEAR, "peak RSS"))
 
 
+@pytest.mark.thorough
 @given(st.text(max_size=200))
 def test_any_label_is_text(label: str) -> None:
     root = ET.fromstring(render_svg(NEAR, label))
