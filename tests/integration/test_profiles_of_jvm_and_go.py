@@ -105,6 +105,12 @@ def of_jvm(trials: Trials, image: str, index: str, mib: int, trigger_bytes: int 
     )
 
 
+@pytest.fixture(scope="module")
+def small_jvm(from_host: Trials, jvm: str) -> ProfiledSide:
+    """A profile without growth, of whichever kind."""
+    return of_jvm(from_host, jvm, "arrays", 0)
+
+
 def of_go(trials: Trials, image: str, mib: int) -> ProfiledSide:
     variables = {"GROWTH_MIB": str(mib)}
     return profiled(trials, image, RuntimeKind.GO, executable="/shop", workload=LOAD, variables=variables)
@@ -118,9 +124,10 @@ def of_go(trials: Trials, image: str, mib: int) -> ProfiledSide:
         ("buffers", Frame("JVM Other", is_library=True)),
     ],
 )
-def test_growth_of_a_jvm_is_found_where_it_was_allocated(from_host: Trials, jvm: str, index: str, place: Frame) -> None:
-    base, head = of_jvm(from_host, jvm, index, 0), of_jvm(from_host, jvm, index, 40)
-    more = growth(base, head)
+def test_growth_of_a_jvm_is_found_where_it_was_allocated(
+    from_host: Trials, jvm: str, small_jvm: ProfiledSide, index: str, place: Frame
+) -> None:
+    more = growth(small_jvm, of_jvm(from_host, jvm, index, 40))
     assert more.profiled_by is ProfiledBy.FLIGHT_RECORDER
     assert more.named[0].frame == place
     assert more.named[0].delta_bytes == pytest.approx(GROWTH, rel=0.25)

@@ -1,5 +1,6 @@
 """The images of tests/support/images in the engine."""
 
+import functools
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,11 +49,13 @@ def build_light_helper(own_image: str) -> str:
     return built
 
 
+@functools.cache
 def build_catalog(runtime: str) -> str:
     """A service that keeps 400 times KEPT_BYTES, in one of the runtimes of benchmarks/catalogs."""
     return _built_folder(f"membudget-test/catalog-{runtime}", _CATALOGS / runtime)
 
 
+@functools.cache
 def build_profiled(service: str) -> str:
     """A service that keeps GROWTH_MIB more in one function, one of tests/support/images/profiled."""
     return _built_folder(f"membudget-test/profile-{service}", PROFILED / service)
