@@ -5,7 +5,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from membudget.measure.profiling.flight_recording import NotARecording, chunks
@@ -54,6 +54,7 @@ def test_a_damaged_recording_is_refused(damaged: bytes) -> None:
 
 
 @pytest.mark.thorough
+@settings(max_examples=50)  # of a whole recording each
 @given(st.lists(st.tuples(st.integers(0, len(RECORDING) - 1), st.integers(0, 255)), min_size=1, max_size=20))
 def test_no_recording_is_an_error_of_ours(changes: list[tuple[int, int]]) -> None:
     damaged = bytearray(RECORDING)
