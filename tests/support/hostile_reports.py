@@ -3,6 +3,7 @@
 import json
 import random
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from pydantic import ValidationError
@@ -67,30 +68,34 @@ Document = dict[str, Any]
 Path = tuple[str | int, ...]
 
 
-def hostile_reports(valid: bytes, seed: int = 7) -> Iterator[tuple[str, bytes]]:
-    """A hundred of them, each with what it is. `valid` is the report they are made of."""
+def hostile_reports(valid: bytes, seed: int = 7) -> Iterator[tuple[str, Callable[[], bytes]]]:
+    """What makes each of them, with what it is. `valid` is the report they are made of."""
     chance = random.Random(seed)
     document = json.loads(valid)
     texts, all_values = _free_texts(document), list(_paths(document))
+
+    def with_value(paths: list[Path], value: Any, old: bytes = b"", new: bytes = b"") -> Callable[[], bytes]:
+        """The report with a value at some paths, which `new` stands for where it is no JSON."""
+        return lambda: _dumped(_changed(document, paths, value)).replace(old, new, 1)
+
     for kind, payloads in (("markdown", MARKDOWN), ("links", LINKS), ("commands", COMMANDS), ("marks", MARKS)):
         for number, payload in enumerate(payloads):
-            yield f"{kind} {number}", _dumped(_changed(document, texts, payload.replace("{}", SENTINEL)))
+            yield f"{kind} {number}", with_value(texts, payload.replace("{}", SENTINEL))
     for number in range(10):
-        yield f"long {number}", _dumped(_changed(document, [chance.choice(texts)], (SENTINEL + " @all ") * 350_000))
+        yield f"long {number}", with_value([chance.choice(texts)], (SENTINEL + " @all ") * 350_000)
     for number in range(10):
-        yield f"wrong type {number}", _dumped(_changed(document, [chance.choice(all_values)], _WRONG[number]))
+        yield f"wrong type {number}", with_value([chance.choice(all_values)], _WRONG[number])
     for number in range(10):
         path = chance.choice([one for one in all_values if isinstance(_at(document, one), int | float)])
-        yield f"number {number}", _dumped(_changed(document, [path], None)).replace(b"null", _NUMBERS[number], 1)
+        yield f"number {number}", with_value([path], None, b"null", _NUMBERS[number])
     for number in range(10):
         tables = [one for one in all_values if isinstance(_at(document, one), dict)]
-        yield f"unknown key {number}", _dumped(_changed(document, [(*chance.choice(tables), SENTINEL)], number))
+        yield f"unknown key {number}", with_value([(*chance.choice(tables), SENTINEL)], number)
     for number in range(10):
         where = chance.choice(all_values)
-        deep = _dumped(_changed(document, [where], SENTINEL)).replace(f'"{SENTINEL}"'.encode(), _deep(number))
-        yield f"deep {number}", deep
+        yield f"deep {number}", with_value([where], SENTINEL, f'"{SENTINEL}"'.encode(), _deep(number))
     for number, make in enumerate(_BROKEN):
-        yield f"broken {number}", make(valid)
+        yield f"broken {number}", partial(make, valid)
 
 
 _WRONG: tuple[Any, ...] = (None, [], {}, "1", 1, True, 1.5, [SENTINEL], {SENTINEL: 1}, SENTINEL)
