@@ -83,6 +83,12 @@ def test_no_folder_of_temporary_files_is_shared_with_other_runs(tmp_path: Path) 
     assert not seen.exists(), "it was left behind"
 
 
+@pytest.fixture
+def no_folder_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TMPDIR", raising=False)
+
+
+@pytest.mark.usefixtures("no_folder_named")
 @pytest.mark.parametrize(
     ("free_blocks", "available_kib", "flags", "usable"),
     [
@@ -109,6 +115,12 @@ def test_files_lie_in_memory_where_there_is_room(
     found = in_turns.in_memory(str(tmp_path), memory, lambda _: os.statvfs_result(fields))
 
     assert found == (str(tmp_path) if usable else None)
+
+
+def test_a_folder_that_somebody_names_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+
+    assert in_turns.in_memory() is None
 
 
 def test_no_shared_memory_is_the_usual_folder(tmp_path: Path) -> None:
