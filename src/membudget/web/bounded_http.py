@@ -100,14 +100,16 @@ class TooLarge(LimitExceeded):
 class Limits:
     """How long a server may take, and how much it may send."""
 
-    def __init__(self, deadline: Deadline, body_bytes: int, idle_s: float) -> None:
+    def __init__(self, deadline: Deadline, body_bytes: int, idle_s: float, connect_s: float | None = None) -> None:
         """`body_bytes`: the most bytes of a body as it is sent, chunk headers included. Can change between requests.
 
-        `idle_s`: the most seconds between two pieces of an answer.
+        `idle_s`: the most seconds between two pieces of an answer. `connect_s`: the most seconds for connecting to one
+        address of a server, by default as many. urllib3 tries all addresses of a name without a look at the deadline.
         """
         self.deadline = deadline
         self.body_bytes = body_bytes
         self.idle_s = idle_s
+        self.connect_s = idle_s if connect_s is None else connect_s
 
     def patience(self) -> float:
         """Return the seconds that the next read may take. Raises TooSlow if the deadline has passed."""
@@ -115,6 +117,11 @@ class Limits:
         if left <= 0:
             raise TooSlow
         return max(_LEAST_S, min(self.idle_s, left))
+
+    def timeouts(self) -> tuple[float, float]:
+        """Return the seconds for connecting to an address, and for the first read. Raises TooSlow."""
+        patience = self.patience()
+        return min(self.connect_s, patience), patience
 
 
 class _Session(requests.Session):
@@ -160,7 +167,7 @@ def ask(  # noqa: PLR0913 - a request has so many parts
             data=content,
             headers=sent,
             auth=login or no_login,
-            timeout=limits.patience(),
+            timeout=limits.timeouts(),
             stream=True,
             allow_redirects=False,
         )
