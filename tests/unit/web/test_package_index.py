@@ -2,13 +2,19 @@
 
 import hashlib
 import http.server
+import io
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
+import requests
+import urllib3
 
 from membudget.core.errors import EnvironmentFault
+from membudget.web import package_index
+from membudget.web.bounded_http import Limits, ask
 from membudget.web.package_index import PackageIndex
 from tests.support.serving import serving
 
@@ -75,6 +81,128 @@ def test_the_login_of_the_address_is_sent_and_not_told() -> None:
 
 
 @pytest.mark.parametrize(
+    "link",
+    [
+        "http://localhost:{port}/x/{file}",
+        "http://evil.example\\@127.0.0.1:{port}/x/{file}",
+        "https://127.0.0.1:{port}/x/{file}",
+    ],
+    ids=["another host", "another host before a backslash", "another scheme"],
+)
+def test_the_login_is_not_sent_to_another_server_of_a_link(link: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, bool]] = []
+
+    def noting(session: requests.Session, limits: Limits, method: str, url: str, **more: Any) -> requests.Response:
+        asked.append((url, more.get("login") is not None))
+        if len(asked) == 2:
+            raise requests.ConnectionError
+        return ask(session, limits, method, url, **more)
+
+    monkeypatch.setattr(package_index, "ask", noting)
+    with index() as server:
+        port = server.address.partition(":")[2].partition("/")[0]
+        server.answers["/simple/memray/"] = (
+            200,
+            "text/html",
+            f"<a href='{link.format(port=port, file=FILE)}'>".encode(),
+        )
+        with pytest.raises(EnvironmentFault, match=r"^127.0.0.1 cannot be reached: ConnectionError$"):
+            fetched(f"http://me:pw@{server.address}")
+    assert [has_login for _, has_login in asked] == [True, False]
+
+
+def test_the_login_is_not_sent_over_plain_http_if_the_index_has_https(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[bool] = []
+
+    def answering(session: requests.Session, limits: Limits, method: str, url: str, **more: Any) -> requests.Response:
+        asked.append(more.get("login") is not None)
+        if len(asked) == 2:
+            raise requests.ConnectionError
+        answer = requests.Response()
+        answer.status_code, answer.url = 200, url
+        answer.raw = urllib3.HTTPResponse(
+            io.BytesIO(f"<a href='http://idx.example/{FILE}'>".encode()), preload_content=False
+        )
+        return answer
+
+    monkeypatch.setattr(package_index, "ask", answering)
+    with pytest.raises(EnvironmentFault, match=r"^idx.example cannot be reached: ConnectionError$"):
+        fetched("https://me:pw@idx.example/simple")
+    assert asked == [True, False]
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://me:pa[ss@host/simple",
+        "https://[bad/simple",
+        "https://me:secret@ho\u2100st/simple",  # NFKC makes a slash of it
+        "https://me:secret@host:port/simple",
+        "https://me:secret@host:99999/simple",
+        "https://me:sec/ret@host/simple",
+        "https://me:secret@*.host/simple",
+        "https://me:secret@/simple",
+        "me:secret@host/simple",
+        "host/simple",
+        "file:///simple",
+        "http:",
+        "\x00",
+    ],
+)
+def test_an_address_that_is_none_is_a_reason_without_its_text(address: str) -> None:
+    found = PackageIndex({"PIP_INDEX_URL": address})
+    with pytest.raises(EnvironmentFault, match=r"^PIP_INDEX_URL is no address of http or https$"):
+        found.fetch("memray", FILE, len(CONTENT), SHA256)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("REQUESTS_CA_BUNDLE", "/nonexistent.pem"), ("HTTPS_PROXY", "http://me:secret@[bad"), ("HTTPS_PROXY", "http://")],
+)
+def test_settings_of_requests_that_are_wrong_are_a_reason(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for either in ("NO_PROXY", "HTTPS_PROXY", "REQUESTS_CA_BUNDLE"):
+        monkeypatch.delenv(either, raising=False)
+        monkeypatch.delenv(either.lower(), raising=False)
+    monkeypatch.setenv(name, value)
+    with pytest.raises(EnvironmentFault, match=r"^idx.example cannot be reached: \w+$"):
+        fetched("https://me:secret@idx.example/simple")
+
+
+def test_an_index_that_cannot_be_reached_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    timeouts: list[float] = []
+
+    def unreachable(_: object, timeout: float, *__: object, **___: object) -> None:
+        timeouts.append(timeout)
+        raise TimeoutError
+
+    monkeypatch.setattr(urllib3.util.connection, "create_connection", unreachable)
+    found = PackageIndex({"PIP_INDEX_URL": "http://127.0.0.1:9/simple"})
+    for file in (FILE, "another.whl"):
+        with pytest.raises(EnvironmentFault, match=r"^127.0.0.1 cannot be reached: ConnectTimeout$"):
+            found.fetch("memray", file, len(CONTENT), SHA256)
+    assert timeouts == [5]
+
+
+def test_an_index_that_is_too_slow_is_asked_once() -> None:
+    with index() as server:
+        found = PackageIndex({"PIP_INDEX_URL": f"http://{server.address}"}, allowed_s=0)
+        for file in (FILE, "another.whl"):
+            with pytest.raises(EnvironmentFault, match=r"^127.0.0.1 took too long to answer$"):
+                found.fetch("memray", file, len(CONTENT), SHA256)
+
+
+def test_an_index_that_answers_is_asked_again() -> None:
+    with index(status=404) as server:
+        found = PackageIndex({"PIP_INDEX_URL": f"http://{server.address}"})
+        for _ in range(2):
+            with pytest.raises(EnvironmentFault, match="answered 404"):
+                found.fetch("memray", FILE, len(CONTENT), SHA256)
+    assert len(server.asked) == 2
+
+
+@pytest.mark.parametrize(
     ("page", "kind", "content", "status", "reason"),
     [
         (LISTED, JSON, b"a whale", 200, "sent another file than the one that membudget knows"),
@@ -87,6 +215,10 @@ def test_the_login_of_the_address_is_sent_and_not_told() -> None:
         ('{"files": 1}', JSON, CONTENT, 200, f"does not have {FILE}"),
         ('{"files": [1, {"url": 1}, {"url": "http://["}]}', JSON, CONTENT, 200, "no package index"),
         ('<a href="http://[">', "text/html", CONTENT, 200, "no package index"),
+        ("<![foo[x", "text/html", CONTENT, 200, "no package index"),
+        (f'<a href="http://*.x/{FILE}">', "text/html", CONTENT, 200, "no package index"),
+        (f'<a href="http://x:port/{FILE}">', "text/html", CONTENT, 200, "no package index"),
+        (f'<a href="ftp://x/{FILE}">', "text/html", CONTENT, 200, "no package index"),
         ("<a><a href>", "text/html", CONTENT, 200, f"does not have {FILE}"),
     ],
 )
