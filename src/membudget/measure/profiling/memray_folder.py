@@ -48,13 +48,18 @@ class MemrayFolders:
             return f"memray has no wheel for Python 3.{interpreter.minor} with {interpreter.libc} on {platform}"
         with self._lock:
             if wheel.sha256 not in self._known:
-                try:
-                    self._known[wheel.sha256] = self._unpacked(wheel)
-                except EnvironmentFault as error:
-                    self._known[wheel.sha256] = f"memray could not be fetched: {error.what}"
-                except OSError as error:
-                    self._known[wheel.sha256] = f"memray could not be unpacked: {error.strerror}"
+                self._known[wheel.sha256] = self._provided(wheel)
             return self._known[wheel.sha256]
+
+    def _provided(self, wheel: Wheel) -> Path | str:
+        try:
+            return self._unpacked(wheel)
+        except EnvironmentFault as error:
+            return f"memray could not be fetched: {error.what}"
+        except OSError as error:
+            return f"memray could not be unpacked: {error.strerror or type(error).__name__}"
+        except Exception as error:  # noqa: BLE001 - an index and a proxy answer anything, and no profile is worth a check
+            return f"memray could not be provided: {type(error).__name__}"  # its text may hold the index's login
 
     def _unpacked(self, wheel: Wheel) -> Path:
         """Raises EnvironmentFault and OSError."""

@@ -33,7 +33,7 @@ WHEEL = Wheel("memray.whl", len(CONTENT), hashlib.sha256(CONTENT).hexdigest())
 class Index:
     """An index that has the wheel, or does not answer."""
 
-    def __init__(self, fault: str | None = None) -> None:
+    def __init__(self, fault: Exception | None = None) -> None:
         self.fault = fault
         self.asked = 0
 
@@ -41,7 +41,7 @@ class Index:
         assert (project, file, size_bytes, sha256) == ("memray", WHEEL.file, WHEEL.size_bytes, WHEEL.sha256)
         self.asked += 1
         if self.fault is not None:
-            raise EnvironmentFault(self.fault)
+            raise self.fault
         return CONTENT
 
 
@@ -88,11 +88,33 @@ def test_a_wheel_in_the_cache_that_is_another_one_is_fetched_again(tmp_path: Pat
 
 
 def test_what_cannot_be_fetched_is_a_reason_and_is_not_tried_again(tmp_path: Path) -> None:
-    index = Index("pypi.org cannot be reached: ConnectionError")
+    index = Index(EnvironmentFault("pypi.org cannot be reached: ConnectionError"))
     tried = folders(tmp_path, index)
     reasons = {tried.folder(PYTHON, "linux/amd64") for _ in range(3)}
     assert reasons == {"memray could not be fetched: pypi.org cannot be reached: ConnectionError"}
     assert index.asked == 1
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        (OSError("invalid path: /secret"), "memray could not be unpacked: OSError"),
+        (OSError(28, "No space left on device", "/secret"), "memray could not be unpacked: No space left on device"),
+        (AssertionError("secret"), "memray could not be provided: AssertionError"),
+        (ValueError("netloc 'me:secret@host' contains invalid characters"), "memray could not be provided: ValueError"),
+    ],
+)
+def test_an_unexpected_error_ends_no_check(tmp_path: Path, fault: Exception, reason: str) -> None:
+    index = Index(fault)
+    tried = folders(tmp_path, index)
+    assert {tried.folder(PYTHON, "linux/amd64") for _ in range(2)} == {reason}
+    assert index.asked == 1
+
+
+def test_an_address_of_the_index_that_is_none_is_a_reason(tmp_path: Path) -> None:
+    tried = MemrayFolders(tmp_path / "cache", tmp_path, {"PIP_INDEX_URL": "https://me:pa[ss@host/simple"})
+    reason = tried.folder(PYTHON, "linux/amd64")
+    assert reason == "memray could not be fetched: PIP_INDEX_URL is no address of http or https"
 
 
 def test_a_cache_that_cannot_be_written_does_not_matter(tmp_path: Path) -> None:
