@@ -1,5 +1,6 @@
 """memray for a Python of the tests: fetched once for all runs on this machine."""
 
+import os
 import platform
 import shutil
 from pathlib import Path
@@ -16,7 +17,7 @@ PLATFORM = f"linux/{_MACHINES[platform.machine()]}"
 def memray_folder(interpreter: Interpreter) -> Path:
     """The folder to mount. The first call needs the package index."""
     with dev_cache.locked("memray"):
-        folders = MemrayFolders(dev_cache.folder("memray"), dev_cache.folder("memray-unpacked"), {})
+        folders = MemrayFolders(dev_cache.folder("memray"), dev_cache.folder("memray-unpacked"), os.environ)
         found = folders.folder(interpreter, PLATFORM)
     assert isinstance(found, Path), found
     return found
