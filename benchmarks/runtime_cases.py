@@ -237,6 +237,35 @@ def _children_of_php(number: int, breaks: bool) -> Case:
     return Case(rule, breaks, f"php:{DEBIANS[number % 2]}", limit, environment, smoke=smoke, load=load)
 
 
+_NOTES = " UNION ALL ".join(["SELECT note FROM orders"] * 7)
+_SORTED = (
+    f"BEGIN; DECLARE sorted CURSOR FOR SELECT note FROM (SELECT note FROM ({_NOTES}) every"
+    " LIMIT (SELECT pg_size_bytes(current_setting('work_mem')) / 100)) notes ORDER BY note;"
+    " FETCH 1 FROM sorted; SELECT pg_sleep(3); COMMIT;"
+)
+"""Sorts as many notes as fit into work_mem, about 100 bytes each, and keeps them until all others have done so."""
+
+
+def _connections_of_postgres(number: int, breaks: bool) -> Case:
+    rule, limit, most = RuntimeRule.CEILING_ABOVE_LIMIT, 192 + 16 * (number % 8), 16 + 2 * (number % 6)
+    shared = 16 + 2 * (number % 5)
+    each = (limit - shared) / most
+    work = (1.1 + 0.03 * number) * each if breaks else (0.5 + 0.008 * number) * each - 2  # 2 MiB: an idle connection
+    settings = (
+        "listen_addresses=127.0.0.1", "fsync=off", "jit=off", "max_parallel_workers_per_gather=0",
+        f"shared_buffers={shared}MB", f"max_connections={most}", f"work_mem={round(1024 * work)}kB",
+    )  # fmt: skip
+    command = ("postgres", *(word for setting in settings for word in ("-c", setting)))
+    script = 'echo "{}" >/tmp/q.sql && pgbench -h 127.0.0.1 -U postgres -n -c {} -t 2 -f /tmp/q.sql shop'
+    smoke, load = (
+        DriverWorkload(
+            kind="driver", image="postgres", ready=Readiness(tcp=5432), command=("sh", "-c", script.format(*of)),
+        )
+        for of in (("SELECT sum(price) FROM orders", 3), (_SORTED, most - 1))
+    )  # fmt: skip
+    return Case(rule, breaks, "postgres", limit, command=command, smoke=smoke, load=load)
+
+
 _MAKERS: Mapping[str, Callable[[int, bool], Case]] = {
     RuntimeRule.HEAP_ABOVE_LIMIT: _heap_above_limit,
     RuntimeRule.CEILING_ABOVE_LIMIT: _ceiling_above_limit,
@@ -250,6 +279,7 @@ _MAKERS: Mapping[str, Callable[[int, bool], Case]] = {
     RuntimeRule.FREED_MEMORY_KEPT: _freed_memory_kept,
     RuntimeRule.BUFFERS_ABOVE_LIMIT: _buffers_above_limit,
     "children_of_php": _children_of_php,
+    "connections_of_postgres": _connections_of_postgres,
 }
 GROUPS = tuple(map(str, _MAKERS))
 """The rules, and other runtimes that a rule is about."""

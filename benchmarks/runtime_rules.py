@@ -152,7 +152,8 @@ class _Images:
     def _built(self, image: str, command: tuple[str, ...] | None) -> str:
         name, _, debian = image.partition(":")
         reference = f"membudget-test/ceilings-{name}{f'-{debian}' if debian else ''}"
-        folder = FOLDER / ("ceilings" if debian else "noise") / name
+        kinds = ("ceilings",) if debian else ("noise", "services")
+        folder = next(found for kind in kinds if (found := FOLDER / kind / name).is_dir())
         versions = [f"--build-arg=DEBIAN={debian}", f"--build-arg=JDK={17 if debian == 'bookworm' else 21}"]
         _build(reference, *(versions if debian else ()), str(folder))
         if command is not None:

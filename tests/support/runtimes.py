@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+from collections.abc import Sequence
 from dataclasses import replace
 
 from membudget.budgets.runtimes import RuntimeRule
@@ -68,13 +69,14 @@ def redis(maxmemory: float | None = None) -> Runtime:
     return Runtime(RuntimeKind.REDIS, "/usr/bin/redis-server", 30 * MIB, 0, has_map=True, answer=answer)
 
 
-def postgres(shared: float, work: float, connections: int) -> Runtime:
-    """A PostgreSQL with its settings in MiB."""
+def postgres(shared: float, work: float, connections: int, idle: Sequence[float] = (), held: float = 30) -> Runtime:
+    """A PostgreSQL with its settings in MiB, `idle` connections and a container that holds `held` MiB."""
     of = Connections(round(shared * MIB), round(work * MIB), connections)
     answer = Answer(ceiling_bytes=of.shared_bytes + of.most * of.each_bytes, connections=of)
     return Runtime(
-        RuntimeKind.POSTGRES, "/usr/lib/postgresql/15/bin/postgres", 30 * MIB, 0, has_map=True, answer=answer
-    )
+        RuntimeKind.POSTGRES, "/usr/lib/postgresql/15/bin/postgres", 30 * MIB, 0, has_map=True, answer=answer,
+        workers=tuple(round(size * MIB) for size in idle), container_bytes=round(held * MIB),
+    )  # fmt: skip
 
 
 def workers(*sizes: float, rest: float = 20, server: Server = Server.GUNICORN, exact: bool = True) -> Runtime:

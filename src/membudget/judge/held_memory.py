@@ -1,4 +1,4 @@
-"""Which rules for memory outside of a heap a runtime breaks: freed memory, buffers, children."""
+"""Which rules for memory outside of a heap a runtime breaks: freed memory, buffers, children, connections."""
 
 from collections.abc import Iterator
 
@@ -12,6 +12,14 @@ KEPT_SHARE = 0.1
 """Less freed memory than this part of the limit is not worth a word."""
 MAX_CHILDREN = "pm.max_children"
 """PHP-FPM's setting for the number of children."""
+WORK_MEM = "work_mem"
+"""PostgreSQL's setting for the memory of each connection."""
+SORT_FACTOR = 1.5
+"""What a sort that fits into work_mem was measured to take, as a multiple of it, beside what an idle connection holds:
+PostgreSQL does not count what its allocator keeps. It was 1.3 for 9 MiB, and 1.45 for 4 MiB.
+"""
+_LEAST_WORK_BYTES = 1 << 20
+"""With less for each connection, a database reads and writes files instead: it needs fewer connections."""
 
 
 def held_memory_findings(image: ImageMeasurement, runtime: Runtime) -> Iterator[RuntimeFinding]:
@@ -21,6 +29,8 @@ def held_memory_findings(image: ImageMeasurement, runtime: Runtime) -> Iterator[
         yield from _of_buffers(image, runtime)
     elif runtime.kind is RuntimeKind.PHP_FPM:
         yield from _of_children(image, runtime)
+    elif runtime.kind is RuntimeKind.POSTGRES:
+        yield from _of_connections(image, runtime)
 
 
 def _of_freed(image: ImageMeasurement, runtime: Runtime) -> Iterator[RuntimeFinding]:
@@ -73,4 +83,34 @@ def _of_children(image: ImageMeasurement, runtime: Runtime) -> Iterator[RuntimeF
     yield RuntimeFinding(
         RuntimeRule.CEILING_ABOVE_LIMIT, image.name, runtime, ceiling, rest, limit, held_bytes=each,
         fitting=f"{MAX_CHILDREN} = {fits}" if fits > 0 else None, fitting_limit_bytes=needed,
+    )  # fmt: skip
+
+
+def _of_connections(image: ImageMeasurement, runtime: Runtime) -> Iterator[RuntimeFinding]:
+    """Yield whether PostgreSQL may take more for its connections than the limit.
+
+    A connection also needs what an idle one holds, of which some are measured. The server's own processes are beside
+    them. They may share the buffers, so what they hold of these is not added.
+    """
+    connections, limit = runtime.answer.connections if runtime.answer is not None else None, image.limit_bytes
+    if connections is None:
+        return
+    idle, most, shared = min(runtime.workers, default=0), connections.most, connections.shared_bytes
+    each = connections.each_bytes + idle
+    ceiling = shared + most * each
+    if ceiling <= limit:
+        return
+    whole = runtime.container_bytes if runtime.container_bytes is not None and runtime.workers else 0
+    rest = max(0, whole - sum(runtime.workers) - shared)
+    room = int((1 - MARGIN) * limit) - shared - rest
+    work = int((room / max(1, most) - idle) / SORT_FACTOR)
+    each_loaded = int(SORT_FACTOR * connections.each_bytes) + idle
+    fitting = None
+    if work >= _LEAST_WORK_BYTES:
+        fitting = f"{WORK_MEM}={work // 1024}kB"
+    elif each_loaded and room >= each_loaded:
+        fitting = f"max_connections={room // each_loaded}"
+    yield RuntimeFinding(
+        RuntimeRule.CEILING_ABOVE_LIMIT, image.name, runtime, ceiling, rest, limit, held_bytes=idle, fitting=fitting,
+        fitting_limit_bytes=-int(-(shared + most * each_loaded + rest) / (1 - MARGIN) // MIB) * MIB,
     )  # fmt: skip

@@ -16,7 +16,6 @@ from membudget.judge.measurement import ImageMeasurement, Presence, SideMeasurem
 from membudget.judge.runtime_finding import MARGIN, RuntimeFinding
 from membudget.measure.runtimes.runtime import (
     Answer,
-    Connections,
     Malloc,
     Runtime,
     RuntimeKind,
@@ -41,8 +40,6 @@ REDIS_SHARE = 0.75
 ARENA_SHARE = 0.1
 _LEAST_ARENAS = 5
 """Fewer arenas than that, or arenas with less than that part of the limit, are not worth a word."""
-_LEAST_WORK_BYTES = 1 << 20
-"""With less for each connection, a database reads and writes files instead: it needs fewer connections."""
 _WORKERS = {
     Server.GUNICORN: "--workers={}",
     Server.UVICORN: "--workers={}",
@@ -53,8 +50,6 @@ _WORKERS = {
 }
 """How servers write the number of their workers."""
 _GO_SIZE = re.compile(r"(\d{1,15})(B|KiB|MiB|GiB|TiB)?")
-WORK_MEM = "work_mem"
-"""PostgreSQL's setting for the memory of each connection."""
 _GO_UNITS = {"": 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
 
 
@@ -74,10 +69,8 @@ def _of_image(image: ImageMeasurement) -> Iterator[RuntimeFinding]:
         yield from held_memory_findings(image, runtime)
         if runtime.kind is RuntimeKind.GO:
             yield from known.of_go()
-        elif runtime.kind is RuntimeKind.PHP_FPM:
+        elif runtime.kind in (RuntimeKind.PHP_FPM, RuntimeKind.POSTGRES):
             continue
-        elif runtime.answer is not None and runtime.answer.connections is not None:
-            yield from known.of_connections(runtime.answer.connections)
         elif runtime.kind is RuntimeKind.REDIS:
             yield from known.of_redis()
         elif runtime.answer is not None and runtime.answer.ceiling_bytes is not None:
@@ -169,23 +162,6 @@ class _Known:
                                  held_bytes=self._held, fitting=fitting)  # fmt: skip
         elif ceiling > self._limit:
             yield self._finding(RuntimeRule.HEAP_ABOVE_LIMIT, ceiling, None, "maxmemory", fitting)
-
-    def of_connections(self, connections: Connections) -> Iterator[RuntimeFinding]:
-        """Yield whether a database may take more for its connections than the limit."""
-        ceiling = connections.shared_bytes + connections.most * connections.each_bytes
-        if ceiling <= self._limit:
-            return
-        room = int((1 - MARGIN) * self._limit) - connections.shared_bytes
-        each = room // max(1, connections.most)
-        fitting = None
-        if each >= _LEAST_WORK_BYTES:
-            fitting = f"{WORK_MEM}={each // 1024}kB"
-        elif connections.each_bytes and room >= connections.each_bytes:
-            fitting = f"max_connections={room // connections.each_bytes}"
-        yield RuntimeFinding(
-            RuntimeRule.CEILING_ABOVE_LIMIT, self.image.name, self.runtime, ceiling, None, self._limit, fitting=fitting,
-            fitting_limit_bytes=-int(-ceiling / (1 - MARGIN) // MIB) * MIB,
-        )  # fmt: skip
 
     def of_go(self) -> Iterator[RuntimeFinding]:
         """Yield the rules that a Go program breaks."""

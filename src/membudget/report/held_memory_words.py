@@ -1,9 +1,10 @@
-"""Rules for memory outside of a heap in words: freed memory, direct buffers, children of PHP-FPM."""
+"""Rules for memory outside of a heap in words: freed memory, direct buffers, children, connections."""
 
 from membudget.core.quantities import format_size
 from membudget.core.untrusted_text import Quoted
+from membudget.judge.held_memory import SORT_FACTOR, WORK_MEM
 from membudget.judge.runtime_finding import RuntimeFinding
-from membudget.measure.runtimes.runtime import Malloc
+from membudget.measure.runtimes.runtime import Connections, Malloc
 from membudget.report.row_words import Parts
 
 MALLOCS = {
@@ -59,3 +60,25 @@ def sum_of_children(finding: RuntimeFinding) -> str:
     """Return how the value that fits is computed."""
     limit, rest = format_size(finding.limit_bytes), format_size(finding.beside_bytes or 0)
     return f", which is ({limit} − 5% − {rest}) ÷ {format_size(finding.held_bytes or 0)}"
+
+
+def of_connections(finding: RuntimeFinding, connections: Connections) -> str:
+    """Return what a database may take for its connections."""
+    shared, each = format_size(connections.shared_bytes), format_size(connections.each_bytes)
+    idle = f" and the {format_size(finding.held_bytes)} that an idle one holds" if finding.held_bytes else ""
+    return (
+        f"{shared} of shared_buffers and {connections.most} connections, each with {each} of work_mem{idle}, may take"
+        f" {format_size(finding.ceiling_bytes or 0)}, above the limit of {format_size(finding.limit_bytes)}: under"
+        " enough load the kernel kills it"
+    )
+
+
+def sum_of_connections(finding: RuntimeFinding, connections: Connections) -> str:
+    """Return how the value that fits is computed."""
+    beside = f" − {format_size(finding.beside_bytes)}" if finding.beside_bytes else ""
+    room = f"({format_size(finding.limit_bytes)} − 5% − {format_size(connections.shared_bytes)}{beside})"
+    idle, work = finding.held_bytes, format_size(connections.each_bytes)
+    if finding.fitting_name == WORK_MEM:
+        each = f"({room} ÷ {connections.most} − {format_size(idle)})" if idle else f"{room} ÷ {connections.most}"
+        return f", which is {each} ÷ {SORT_FACTOR}"
+    return f", which is {room} ÷ ({SORT_FACTOR} × {work}{f' + {format_size(idle)}' if idle else ''})"

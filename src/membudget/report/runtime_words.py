@@ -8,16 +8,18 @@ from membudget.core.untrusted_text import Quoted
 from membudget.judge.measurement import ImageMeasurement
 from membudget.judge.metric import Verdict
 from membudget.judge.runtime_finding import RuntimeFinding
-from membudget.judge.runtimes import FAR_BELOW, NODE_YOUNG_MIB, REDIS_SHARE, WORK_MEM
+from membudget.judge.runtimes import FAR_BELOW, NODE_YOUNG_MIB, REDIS_SHARE
 from membudget.measure.runtimes.runtime import Connections, Runtime, RuntimeKind
 from membudget.report.findings import Finding
 from membudget.report.held_memory_words import (
     MALLOCS,
     of_buffers,
     of_children,
+    of_connections,
     of_freed,
     sum_of_buffers,
     sum_of_children,
+    sum_of_connections,
 )
 from membudget.report.row_words import Parts
 from membudget.report.story_parts import Item, Problem
@@ -115,12 +117,7 @@ def _connections(finding: RuntimeFinding) -> Connections | None:
 def _of_connections(finding: RuntimeFinding, connections: Connections) -> str:
     if finding.runtime.kind is RuntimeKind.PHP_FPM:
         return of_children(finding)
-    shared, each = format_size(connections.shared_bytes), format_size(connections.each_bytes)
-    return (
-        f"{shared} of shared_buffers and {connections.most} connections with {each} of work_mem may take"
-        f" {_size(finding.ceiling_bytes)}, above the limit of {format_size(finding.limit_bytes)}: under enough load the"
-        " kernel kills it"
-    )
+    return of_connections(finding, connections)
 
 
 def _of_workers(finding: RuntimeFinding) -> str:
@@ -166,7 +163,7 @@ def _instead(finding: RuntimeFinding) -> Parts:
 
 def _sum_of_fitting(finding: RuntimeFinding) -> Parts:  # noqa: PLR0911 - one for each kind of sum
     """Return how the value that fits is computed, where it is a sum."""
-    if finding.rule in _WITHOUT_SUM or (finding.beside_bytes is None and finding.runtime.kind not in _SUMS_OF_ANSWERS):
+    if finding.rule in _WITHOUT_SUM or (finding.beside_bytes is None and finding.runtime.kind is not RuntimeKind.REDIS):
         return ()
     connections, limit = _connections(finding), format_size(finding.limit_bytes)
     if finding.rule is RuntimeRule.BUFFERS_ABOVE_LIMIT:
@@ -174,9 +171,7 @@ def _sum_of_fitting(finding: RuntimeFinding) -> Parts:  # noqa: PLR0911 - one fo
     if finding.runtime.kind is RuntimeKind.PHP_FPM and connections is not None:
         return (sum_of_children(finding),)
     if connections is not None:
-        shared = f"({limit} − 5% − {format_size(connections.shared_bytes)})"
-        is_of_each = finding.fitting_name == WORK_MEM
-        return (f", which is {shared} ÷ {connections.most if is_of_each else format_size(connections.each_bytes)}",)
+        return (sum_of_connections(finding, connections),)
     if finding.runtime.kind is RuntimeKind.REDIS:
         return (f", which is {format_percent(100 * REDIS_SHARE)} of {limit}",)
     if finding.rule is RuntimeRule.WORKERS_ABOVE_LIMIT:
@@ -189,8 +184,6 @@ def _sum_of_fitting(finding: RuntimeFinding) -> Parts:  # noqa: PLR0911 - one fo
     return (f", which is {total}",)
 
 
-_SUMS_OF_ANSWERS = (RuntimeKind.POSTGRES, RuntimeKind.REDIS)
-"""The kinds whose values that fit do not depend on what was measured."""
 _WITHOUT_SUM = (
     RuntimeRule.HEAP_RESERVED_UNUSED,
     RuntimeRule.NO_CONTAINER_SUPPORT,

@@ -135,14 +135,26 @@ def test_redis() -> None:
 def test_connections_of_a_database() -> None:
     (finding,) = found(postgres(64, 16, 100))
     assert (finding.rule, finding.ceiling_bytes) == (RuntimeRule.CEILING_ABOVE_LIMIT, 1664 * MIB)
-    assert finding.fitting == "work_mem=1835kB"
-    assert found(postgres(64, 1835 / 1024, 100)) == ()
+    assert finding.fitting == "work_mem=1223kB"
+    assert found(postgres(64, 1223 / 1024, 100)) == ()
     (finding,) = found(postgres(200, 4, 100))
-    assert finding.fitting == "max_connections=10", "with less than 1 MiB each, there are too many"
+    assert finding.fitting == "max_connections=7", "with less than 1 MiB each, there are too many"
     assert found(postgres(200, 4, 10)) == ()
     (finding,) = found(postgres(300, 4, 100))
     assert finding.fitting is None
-    assert finding.fitting_limit_bytes == 737 * MIB
+    assert finding.fitting_limit_bytes == 948 * MIB
+
+
+def test_a_connection_needs_what_an_idle_one_holds_and_the_server_what_it_holds_beside_its_buffers() -> None:
+    assert found(postgres(16, 2, 100, idle=(0.3,))) == ()
+    (finding,) = found(postgres(16, 2, 100, idle=(5, 1.5, 1.5), held=60))
+    assert (finding.ceiling_bytes, finding.held_bytes) == ((16 + 350) * MIB, 1.5 * MIB)
+    assert finding.beside_bytes == (60 - 8 - 16) * MIB
+    assert finding.fitting == f"max_connections={int((0.95 * 256 - 16 - 36) / (1.5 * 2 + 1.5))}"
+    (finding,) = found(postgres(16, 8, 50, idle=(1.5,), held=30))
+    each = ((0.95 * 256 - 16 - 12.5) / 50 - 1.5) / 1.5
+    assert finding.fitting == f"work_mem={int(1024 * each)}kB"
+    assert found(postgres(16, each, 50, idle=(1.5,), held=30)) == ()
 
 
 def test_workers_and_one_more() -> None:

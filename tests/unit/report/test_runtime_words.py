@@ -51,6 +51,8 @@ BROKEN = (
     redis(300),
     postgres(64, 16, 100),
     postgres(200, 4, 100),
+    postgres(64, 16, 50, idle=(9, 1.5), held=82),
+    postgres(64, 4, 100, idle=(1.5,), held=82),
     workers(80, 70, 60),
     workers(50, 40, 40, 30),
     threaded(16, 40),

@@ -30,6 +30,10 @@ _RETURNING = (Malloc.JEMALLOC, Malloc.TCMALLOC)
 """The allocators that can be told to return freed memory."""
 _CONFIGURED = re.compile(r"php-fpm: master process \((/[\w./+-]{1,200})\)\s*")
 """The title of PHP-FPM's first process names its configuration (sapi/fpm/fpm/fpm_env.c)."""
+_CONNECTED = re.compile(r"postgres: .{1,200} (\[local\]|\S{1,50}\(\d{1,5}\))( |$)")
+"""The title of a process of PostgreSQL that serves a connection names the client (src/backend/utils/init/miscinit.c,
+src/backend/tcop/backend_startup.c).
+"""
 _SERVERS = {
     RuntimeKind.PYTHON: (Server.GUNICORN, Server.UVICORN),
     RuntimeKind.RUBY: (Server.PUMA, Server.UNICORN),
@@ -107,8 +111,9 @@ def _runtime(
     told = next((one.clues for one in processes if one.clues is not None and one.clues.settings), clues)
     known = clues.map
     server = _server(kind, processes)
-    workers = _workers(processes) if server is not None else None
-    titles = (_CONFIGURED.fullmatch(" ".join(one.arguments)) for one in processes if kind is RuntimeKind.PHP_FPM)
+    has_workers = server is not None or kind is RuntimeKind.POSTGRES
+    workers = _workers(processes, _CONNECTED if kind is RuntimeKind.POSTGRES else None) if has_workers else None
+    titles = (_CONFIGURED.fullmatch(_title(one)) for one in processes if kind is RuntimeKind.PHP_FPM)
     configured = next((f"{FPM_CONFIG}={title[1]}" for title in titles if title is not None), None)
     return Runtime(
         kind=kind,
@@ -168,13 +173,18 @@ def _program_word(word: str) -> str:
     return PurePosixPath(re.split(r"[:\s]", word, maxsplit=1)[0]).name
 
 
-def _workers(processes: Sequence[ProcessUse]) -> tuple[int, ...] | None:
+def _title(process: ProcessUse) -> str:
+    return " ".join(process.arguments)
+
+
+def _workers(processes: Sequence[ProcessUse], title: re.Pattern[str] | None = None) -> tuple[int, ...] | None:
     """Return what each worker holds: each process whose parent runs the same program and has no parent like that.
 
-    None if that is not known of all of them.
+    With `title`, only those that have such a title. None if that is not known of all of them.
     """
     known = {process.pid: process for process in processes}
-    forked = [(one, known.get(one.clues.parent)) for one in processes if one.clues is not None and one.clues.parent]
+    meant = [one for one in processes if title is None or title.match(_title(one))]
+    forked = [(one, known.get(one.clues.parent)) for one in meant if one.clues is not None and one.clues.parent]
     sizes = _sizes([(one, parent) for one, parent in forked if parent is not None])
     return tuple(sorted(sizes, reverse=True))[:MOST_WORKERS] if sizes is not None else None
 
