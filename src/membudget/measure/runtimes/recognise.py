@@ -111,8 +111,7 @@ def _runtime(
     told = next((one.clues for one in processes if one.clues is not None and one.clues.settings), clues)
     known = clues.map
     server = _server(kind, processes)
-    has_workers = server is not None or kind is RuntimeKind.POSTGRES
-    workers = _workers(processes, _CONNECTED if kind is RuntimeKind.POSTGRES else None) if has_workers else None
+    workers = _workers(processes) if server is not None else None
     titles = (_CONFIGURED.fullmatch(_title(one)) for one in processes if kind is RuntimeKind.PHP_FPM)
     configured = next((f"{FPM_CONFIG}={title[1]}" for title in titles if title is not None), None)
     return Runtime(
@@ -130,7 +129,7 @@ def _runtime(
         arenas=known.arenas if known is not None else 0,
         arena_bytes=known.arena_bytes if known is not None else 0,
         threads=clues.threads,
-        workers=workers or (),
+        workers=_connections(processes) if kind is RuntimeKind.POSTGRES else workers or (),
         counts_pages_once=workers is not None,
     )
 
@@ -177,14 +176,19 @@ def _title(process: ProcessUse) -> str:
     return " ".join(process.arguments)
 
 
-def _workers(processes: Sequence[ProcessUse], title: re.Pattern[str] | None = None) -> tuple[int, ...] | None:
+def _connections(processes: Sequence[ProcessUse]) -> tuple[int, ...]:
+    """Return what each connection of PostgreSQL holds. The buffers, which all share, are not in it."""
+    sizes = (one.anonymous_bytes for one in processes if _CONNECTED.match(_title(one)))
+    return tuple(sorted(sizes, reverse=True))[:MOST_WORKERS]
+
+
+def _workers(processes: Sequence[ProcessUse]) -> tuple[int, ...] | None:
     """Return what each worker holds: each process whose parent runs the same program and has no parent like that.
 
-    With `title`, only those that have such a title. None if that is not known of all of them.
+    None if that is not known of all of them.
     """
     known = {process.pid: process for process in processes}
-    meant = [one for one in processes if title is None or title.match(_title(one))]
-    forked = [(one, known.get(one.clues.parent)) for one in meant if one.clues is not None and one.clues.parent]
+    forked = [(one, known.get(one.clues.parent)) for one in processes if one.clues is not None and one.clues.parent]
     sizes = _sizes([(one, parent) for one, parent in forked if parent is not None])
     return tuple(sorted(sizes, reverse=True))[:MOST_WORKERS] if sizes is not None else None
 

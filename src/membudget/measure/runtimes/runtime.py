@@ -147,7 +147,9 @@ class Runtime(Stored):
     arena_bytes: _Bytes = 0
     threads: _Count | None = None
     workers: Annotated[tuple[_Bytes, ...], Field(max_length=MOST_WORKERS)] = ()
-    """The anonymous and shared memory of each worker that a server forked."""
+    """The anonymous and shared memory of each worker that a server forked. Of PostgreSQL: the anonymous memory of each
+    connection.
+    """
     counts_pages_once: bool = False
     """Whether a page that several workers share counts once in `workers`. Otherwise, it counts in each of them."""
     returned: Returned | None = None
