@@ -200,7 +200,7 @@ def test_postgres(from_host: Trials, runtime_images: RuntimeImages) -> None:
     assert postgres.answer is not None
     assert postgres.answer.connections == Connections(24 * MIB, 16 * MIB, 100)
     assert finding.rule is RuntimeRule.CEILING_ABOVE_LIMIT
-    assert len(postgres.workers) <= 2, "its own processes are no connections"
+    assert len(postgres.workers) in (1, 2), "its own processes are no connections"
     words = ["postgres", "-c", "listen_addresses=127.0.0.1", "-c", "shared_buffers=24MB", "-c", finding.fitting]
     _, again = seen(from_host, runtime_images.variant("postgres", f"CMD {json.dumps(words)}"), 512, load)
     assert again == ()

@@ -69,13 +69,13 @@ def redis(maxmemory: float | None = None) -> Runtime:
     return Runtime(RuntimeKind.REDIS, "/usr/bin/redis-server", 30 * MIB, 0, has_map=True, answer=answer)
 
 
-def postgres(shared: float, work: float, connections: int, idle: Sequence[float] = (), held: float = 30) -> Runtime:
-    """A PostgreSQL with its settings in MiB, `idle` connections and a container that holds `held` MiB."""
+def postgres(shared: float, work: float, connections: int, idle: Sequence[float] = ()) -> Runtime:
+    """A PostgreSQL with its settings and idle connections in MiB."""
     of = Connections(round(shared * MIB), round(work * MIB), connections)
     answer = Answer(ceiling_bytes=of.shared_bytes + of.most * of.each_bytes, connections=of)
     return Runtime(
         RuntimeKind.POSTGRES, "/usr/lib/postgresql/15/bin/postgres", 30 * MIB, 0, has_map=True, answer=answer,
-        workers=tuple(round(size * MIB) for size in idle), container_bytes=round(held * MIB),
+        workers=tuple(round(size * MIB) for size in idle),
     )  # fmt: skip
 
 

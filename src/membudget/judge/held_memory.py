@@ -87,30 +87,27 @@ def _of_children(image: ImageMeasurement, runtime: Runtime) -> Iterator[RuntimeF
 
 
 def _of_connections(image: ImageMeasurement, runtime: Runtime) -> Iterator[RuntimeFinding]:
-    """Yield whether PostgreSQL may take more for its connections than the limit.
+    """Yield whether PostgreSQL may take more for its connections than the limit, by its settings.
 
-    A connection also needs what an idle one holds, of which some are measured. The server's own processes are beside
-    them. They may share the buffers, so what they hold of these is not added.
+    The value that fits also leaves room for what a connection was measured to hold, and for what a sort takes more.
     """
     connections, limit = runtime.answer.connections if runtime.answer is not None else None, image.limit_bytes
     if connections is None:
         return
-    idle, most, shared = min(runtime.workers, default=0), connections.most, connections.shared_bytes
-    each = connections.each_bytes + idle
-    ceiling = shared + most * each
+    most, shared = connections.most, connections.shared_bytes
+    ceiling = shared + most * connections.each_bytes
     if ceiling <= limit:
         return
-    whole = runtime.container_bytes if runtime.container_bytes is not None and runtime.workers else 0
-    rest = max(0, whole - sum(runtime.workers) - shared)
-    room = int((1 - MARGIN) * limit) - shared - rest
+    idle = min(runtime.workers, default=0)
+    each = int(SORT_FACTOR * connections.each_bytes) + idle
+    room = int((1 - MARGIN) * limit) - shared
     work = int((room / max(1, most) - idle) / SORT_FACTOR)
-    each_loaded = int(SORT_FACTOR * connections.each_bytes) + idle
     fitting = None
     if work >= _LEAST_WORK_BYTES:
         fitting = f"{WORK_MEM}={work // 1024}kB"
-    elif each_loaded and room >= each_loaded:
-        fitting = f"max_connections={room // each_loaded}"
+    elif each and room >= each:
+        fitting = f"max_connections={room // each}"
     yield RuntimeFinding(
-        RuntimeRule.CEILING_ABOVE_LIMIT, image.name, runtime, ceiling, rest, limit, held_bytes=idle, fitting=fitting,
-        fitting_limit_bytes=-int(-(shared + most * each_loaded + rest) / (1 - MARGIN) // MIB) * MIB,
+        RuntimeRule.CEILING_ABOVE_LIMIT, image.name, runtime, ceiling, None, limit, held_bytes=idle, fitting=fitting,
+        fitting_limit_bytes=-int(-(shared + most * each) / (1 - MARGIN) // MIB) * MIB,
     )  # fmt: skip

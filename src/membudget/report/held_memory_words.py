@@ -65,9 +65,8 @@ def sum_of_children(finding: RuntimeFinding) -> str:
 def of_connections(finding: RuntimeFinding, connections: Connections) -> str:
     """Return what a database may take for its connections."""
     shared, each = format_size(connections.shared_bytes), format_size(connections.each_bytes)
-    idle = f" and the {format_size(finding.held_bytes)} that an idle one holds" if finding.held_bytes else ""
     return (
-        f"{shared} of shared_buffers and {connections.most} connections, each with {each} of work_mem{idle}, may take"
+        f"{shared} of shared_buffers and {connections.most} connections, each with {each} of work_mem, may take"
         f" {format_size(finding.ceiling_bytes or 0)}, above the limit of {format_size(finding.limit_bytes)}: under"
         " enough load the kernel kills it"
     )
@@ -75,8 +74,7 @@ def of_connections(finding: RuntimeFinding, connections: Connections) -> str:
 
 def sum_of_connections(finding: RuntimeFinding, connections: Connections) -> str:
     """Return how the value that fits is computed."""
-    beside = f" − {format_size(finding.beside_bytes)}" if finding.beside_bytes else ""
-    room = f"({format_size(finding.limit_bytes)} − 5% − {format_size(connections.shared_bytes)}{beside})"
+    room = f"({format_size(finding.limit_bytes)} − 5% − {format_size(connections.shared_bytes)})"
     idle, work = finding.held_bytes, format_size(connections.each_bytes)
     if finding.fitting_name == WORK_MEM:
         each = f"({room} ÷ {connections.most} − {format_size(idle)})" if idle else f"{room} ÷ {connections.most}"

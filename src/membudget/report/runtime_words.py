@@ -163,7 +163,7 @@ def _instead(finding: RuntimeFinding) -> Parts:
 
 def _sum_of_fitting(finding: RuntimeFinding) -> Parts:  # noqa: PLR0911 - one for each kind of sum
     """Return how the value that fits is computed, where it is a sum."""
-    if finding.rule in _WITHOUT_SUM or (finding.beside_bytes is None and finding.runtime.kind is not RuntimeKind.REDIS):
+    if finding.rule in _WITHOUT_SUM or (finding.beside_bytes is None and finding.runtime.kind not in _SUMS_OF_ANSWERS):
         return ()
     connections, limit = _connections(finding), format_size(finding.limit_bytes)
     if finding.rule is RuntimeRule.BUFFERS_ABOVE_LIMIT:
@@ -184,6 +184,8 @@ def _sum_of_fitting(finding: RuntimeFinding) -> Parts:  # noqa: PLR0911 - one fo
     return (f", which is {total}",)
 
 
+_SUMS_OF_ANSWERS = (RuntimeKind.POSTGRES, RuntimeKind.REDIS)
+"""The kinds whose values that fit do not depend on what was measured beside a heap."""
 _WITHOUT_SUM = (
     RuntimeRule.HEAP_RESERVED_UNUSED,
     RuntimeRule.NO_CONTAINER_SUPPORT,

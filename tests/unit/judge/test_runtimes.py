@@ -145,16 +145,15 @@ def test_connections_of_a_database() -> None:
     assert finding.fitting_limit_bytes == 948 * MIB
 
 
-def test_a_connection_needs_what_an_idle_one_holds_and_the_server_what_it_holds_beside_its_buffers() -> None:
-    assert found(postgres(16, 2, 100, idle=(0.3,))) == ()
-    (finding,) = found(postgres(16, 2, 100, idle=(5, 1.5, 1.5), held=60))
-    assert (finding.ceiling_bytes, finding.held_bytes) == ((16 + 350) * MIB, 1.5 * MIB)
-    assert finding.beside_bytes == (60 - 8 - 16) * MIB
-    assert finding.fitting == f"max_connections={int((0.95 * 256 - 16 - 36) / (1.5 * 2 + 1.5))}"
-    (finding,) = found(postgres(16, 8, 50, idle=(1.5,), held=30))
-    each = ((0.95 * 256 - 16 - 12.5) / 50 - 1.5) / 1.5
+def test_the_value_for_connections_leaves_room_for_what_each_holds_and_a_sort_takes() -> None:
+    assert found(postgres(16, 2, 100, idle=(5, 1.5))) == (), "by its settings, 216 MiB"
+    (finding,) = found(postgres(16, 4, 100, idle=(5, 1.5, 1.5)))
+    assert (finding.ceiling_bytes, finding.held_bytes) == (416 * MIB, 1.5 * MIB)
+    assert finding.fitting == f"max_connections={int((0.95 * 256 - 16) / (1.5 * 4 + 1.5))}"
+    (finding,) = found(postgres(16, 8, 50, idle=(1.5,)))
+    each = ((0.95 * 256 - 16) / 50 - 1.5) / 1.5
     assert finding.fitting == f"work_mem={int(1024 * each)}kB"
-    assert found(postgres(16, each, 50, idle=(1.5,), held=30)) == ()
+    assert found(postgres(16, each, 50, idle=(1.5,))) == ()
 
 
 def test_workers_and_one_more() -> None:

@@ -34,6 +34,8 @@ _CONNECTED = re.compile(r"postgres: .{1,200} (\[local\]|\S{1,50}\(\d{1,5}\))( |$
 """The title of a process of PostgreSQL that serves a connection names the client (src/backend/utils/init/miscinit.c,
 src/backend/tcop/backend_startup.c).
 """
+_MOST_IDLE_BYTES = 4 << 20
+"""What a busy connection holds beyond that may be a sort. Idle ones were measured to hold 1.6 MiB."""
 _SERVERS = {
     RuntimeKind.PYTHON: (Server.GUNICORN, Server.UVICORN),
     RuntimeKind.RUBY: (Server.PUMA, Server.UNICORN),
@@ -177,9 +179,14 @@ def _title(process: ProcessUse) -> str:
 
 
 def _connections(processes: Sequence[ProcessUse]) -> tuple[int, ...]:
-    """Return what each connection of PostgreSQL holds. The buffers, which all share, are not in it."""
-    sizes = (one.anonymous_bytes for one in processes if _CONNECTED.match(_title(one)))
-    return tuple(sorted(sizes, reverse=True))[:MOST_WORKERS]
+    """Return what idle connections of PostgreSQL hold, or what busy ones hold at least without their sorts.
+
+    The buffers, which all share, are not in it.
+    """
+    connected = [one for one in processes if _CONNECTED.match(_title(one))]
+    idle = [one.anonymous_bytes for one in connected if _title(one).rstrip().endswith(" idle")]
+    found = idle or [min(one.anonymous_bytes, _MOST_IDLE_BYTES) for one in connected]
+    return tuple(sorted(found, reverse=True))[-MOST_WORKERS:]
 
 
 def _workers(processes: Sequence[ProcessUse]) -> tuple[int, ...] | None:

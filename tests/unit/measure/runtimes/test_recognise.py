@@ -99,19 +99,25 @@ def test_workers_are_counted_without_their_master() -> None:
     assert found.workers == (38 * MIB, 37 * MIB)
 
 
-def test_the_workers_of_postgres_are_its_connections() -> None:
+@pytest.mark.parametrize(
+    ("titles", "workers"),
+    [
+        (
+            {11: "postgres: reader shop [local] idle", 12: "postgres: 15/main: reader shop 127.0.0.1(40112) idle "},
+            (12, 11),
+        ),
+        ({11: "postgres: reader shop [local] idle", 2: "postgres: reader shop ::1(40113) SELECT"}, (11,)),
+        ({3: "postgres: reader shop ::1(40113) SELECT", 17: "postgres: reader shop ::1(40114) UPDATE"}, (4, 3)),
+        ({7: "postgres: checkpointer ", 8: "postgres: autovacuum worker shop"}, ()),
+    ],
+    ids=["idle", "idle and busy", "busy", "its own processes"],
+)
+def test_the_workers_of_postgres_are_its_connections(titles: dict[int, str], workers: tuple[int, ...]) -> None:
     program = "/usr/lib/postgresql/15/bin/postgres"
     first = process(clues(program, parent=0), rss=30, pid=1, arguments=("postgres", "-c", "work_mem=16MB"))
-    titles = {
-        7: "postgres: checkpointer ",
-        8: "postgres: autovacuum worker shop",
-        11: "postgres: reader shop [local] idle",
-        12: "postgres: 15/main: reader shop 127.0.0.1(40112) SELECT",
-        13: "postgres: reader shop ::1(40113)",
-    }
     forked = [process(clues(program, parent=1), rss=pid, pid=pid, arguments=(said,)) for pid, said in titles.items()]
     (found,) = seen(first, *forked, rss=95)
-    assert found.workers == (13 * MIB, 12 * MIB, 11 * MIB)
+    assert found.workers == tuple(size * MIB for size in workers)
     assert found.server is None
 
 
