@@ -161,7 +161,8 @@ def _cost(begin: str, side: SideMeasurement | None, profiled: ProfiledSide) -> F
         if judged is not None and judged.value is not None:
             more = profiled.peak_rss_bytes - judged.value
             words += f", {format_size(abs(more))} {'more' if more >= 0 else 'less'} than judged"
-    if profiled.not_first_choice is not None:
+    used = profiled.profile.profiled_by if profiled.profile is not None else None
+    if profiled.not_first_choice is not None and used is ProfiledBy.TRACEMALLOC:
         second: Parts = ("; tracemalloc was used, because ", Quoted(profiled.not_first_choice))
     else:
         second = ()

@@ -172,6 +172,16 @@ def test_it_is_told_why_not_memray_was_used() -> None:
     assert finding.as_text().endswith("; 1 of 3 processes gave no profile: slow")
 
 
+def test_tracemalloc_is_told_only_where_it_was_used() -> None:
+    """Older reports have the reason also where there is no profile."""
+    why = "memray could not be fetched"
+    nothing = PairProfile(None, replace(profiled(None), not_first_choice=why))
+    mappings = profiled(replace(shop(1), profiled_by=ProfiledBy.SMAPS))
+    for pair in (nothing, PairProfile(None, replace(mappings, not_first_choice=why))):
+        (finding,) = profiling_findings(measured(pair))
+        assert "used" not in finding.as_text()
+
+
 def test_profiles_with_the_heads_own_settings_say_so() -> None:
     own = OwnMeasurement(side(*[trial(110)] * 5), counts=True, workload="more requests")
     made = replace(measured(replace(grown_shop(), is_own=True)), own=own)

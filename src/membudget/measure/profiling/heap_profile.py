@@ -155,7 +155,10 @@ class ProfiledSide(Stored):
     unanswered: _Processes = 0
     """How many of them gave no profile. Their memory is missing in `profile`."""
     not_first_choice: Annotated[str, Field(max_length=_LONGEST_REASON)] | None = None
-    """Why another profiler than the one of first choice was used: a part of a sentence. None if it was used."""
+    """Why another profiler than the one of first choice was used: a part of a sentence.
+
+    None if that was used, and if there is no profile.
+    """
 
     def __post_init__(self) -> None:
         if self.unanswered > self.processes:
