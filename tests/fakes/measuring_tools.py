@@ -102,7 +102,7 @@ class FakeTools:
         side = self.profiles.get(spec.image_id, lambda: ProfiledSide(None, "nobody profiles here"))()
         return ProfiledTrial(side)
 
-    def memray(self, interpreter: Interpreter) -> Path | str:
+    def memray(self, interpreter: Interpreter, image_id: str) -> Path | str:
         """Nothing is fetched in tests."""
         return f"nobody fetches memray for Python 3.{interpreter.minor} here"
 

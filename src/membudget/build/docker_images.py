@@ -36,6 +36,8 @@ class ImageFacts:
     """A digest of everything that defines the image, except membudget's label. Two builds of one image have the same.
     """
     labels: Mapping[str, str] = field(default_factory=dict)
+    platform: str | None = None
+    """What it is built for, as "linux/arm64". None if the image does not say."""
 
 
 def inspect(engine: Engine, reference: str) -> ImageFacts:
@@ -51,10 +53,12 @@ def inspect(engine: Engine, reference: str) -> ImageFacts:
     image_id = str(attributes["Id"])
     diff_ids = tuple(map(str, attributes["RootFS"].get("Layers") or ()))
     config = attributes.get("Config")
+    system, architecture = attributes.get("Os"), attributes.get("Architecture")
+    platform = f"{system}/{architecture}" if system and architecture else None
     if not config:
-        return ImageFacts(image_id, diff_ids, image_id)
+        return ImageFacts(image_id, diff_ids, image_id, platform=platform)
     labels = {str(key): str(value) for key, value in (config.get("Labels") or {}).items()}
-    return ImageFacts(image_id, diff_ids, _identity(attributes, labels, history), labels)
+    return ImageFacts(image_id, diff_ids, _identity(attributes, labels, history), labels, platform)
 
 
 def _identity(attributes: Mapping[str, Any], labels: Mapping[str, str], history: Sequence[Mapping[str, Any]]) -> str:

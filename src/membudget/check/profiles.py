@@ -17,7 +17,7 @@ from membudget.judge.measurement import ImageMeasurement, SideMeasurement
 from membudget.judge.metric import Verdict
 from membudget.measure.live_heap.messages import LONGEST_REASON
 from membudget.measure.profiling.cpython import TRACEMALLOC
-from membudget.measure.profiling.heap_profile import PairProfile, ProfiledSide
+from membudget.measure.profiling.heap_profile import PairProfile, ProfiledBy, ProfiledSide
 from membudget.measure.profiling.interpreter import Interpreter, interpreter_of
 from membudget.measure.profiling.order import ProfiledAt, ProfiledTrial, Profiling
 from membudget.measure.profiling.profilers import profiler_of, unprepared
@@ -44,8 +44,11 @@ class ProfiledTrials(Protocol):
 class Profiles(ProfiledTrials, Protocol):
     """Also provides what profilers need."""
 
-    def memray(self, interpreter: Interpreter) -> Path | str:
-        """Return the folder with memray for an interpreter, or the reason why there is none, a part of a sentence."""
+    def memray(self, interpreter: Interpreter, image_id: str) -> Path | str:
+        """Return the folder with memray for an image's interpreter, or the reason why there is none.
+
+        The reason is a part of a sentence. Raises EnvironmentFault if the engine fails.
+        """
 
 
 def with_profile(
@@ -117,11 +120,12 @@ def profile_trials(
 ) -> ProfiledSide:
     """Run a profiled trial. If it does not start, run another one without what the profiler prepares.
 
-    That happens to a JVM that was built without jdk.jfr. Raises EnvironmentFault.
+    That happens to a JVM that was built without jdk.jfr. What is the second try of a side already has no other one.
+    Raises EnvironmentFault.
     """
     with progress.step(step):
         first = profiles.profile(spec, order)
-    other = unprepared(order.profiler) if order.memray is None else None
+    other = unprepared(order.profiler) if order.memray is None and not step.is_extra else None
     if first.side.profile is not None or not first.failed_to_start or other is None:
         return first.side
     with progress.step(replace(step, is_extra=True)):
@@ -215,7 +219,7 @@ class _Taking:
         found = {failed: self._taken(failed, wanted[failed], why, is_extra=True)}
         for side, one in wanted.items():
             is_again = side in taken
-            if side is failed or (is_again and (side not in folders or found[failed].profile is None)):
+            if side is failed or (is_again and (side not in folders or not _is_by_tracemalloc(found[failed]))):
                 continue
             side_found = self._taken(side, one, why, is_extra=is_again)
             if side_found.profile is not None or not is_again:
@@ -229,11 +233,17 @@ class _Taking:
             if not one.is_python_service:
                 continue
             interpreter = interpreter_of(one.judged)
-            folder = self.profiles.memray(interpreter) if interpreter is not None else _UNKNOWN_PYTHON
+            folder = self._memray_for(interpreter, one) if interpreter is not None else _UNKNOWN_PYTHON
             if isinstance(folder, str):
                 return {}, folder
             folders[side] = folder
         return folders, None
+
+    def _memray_for(self, interpreter: Interpreter, one: _Wanted) -> Path | str:
+        try:
+            return self.profiles.memray(interpreter, one.trial.image_id)
+        except EnvironmentFault as error:
+            return error.what
 
     def _taken(self, side: Side, one: _Wanted, why: str | None = None, *, is_extra: bool = False) -> ProfiledSide:
         """Return the profile of a side. `why` is the reason why not by memray."""
@@ -243,5 +253,10 @@ class _Taking:
             found = profile_trials(one.trial, one.order, self.profiles, self.progress, step)
         except EnvironmentFault as error:  # a lost engine as well: the figures of the trials are there
             found = ProfiledSide(None, shortened(error.what, LONGEST_REASON))
-        is_second_choice = why is not None and one.order.profiler == TRACEMALLOC
-        return replace(found, not_first_choice=shortened(why, LONGEST_REASON)) if why and is_second_choice else found
+        if why is None or not _is_by_tracemalloc(found):
+            return found
+        return replace(found, not_first_choice=shortened(why, LONGEST_REASON))
+
+
+def _is_by_tracemalloc(side: ProfiledSide) -> bool:
+    return side.profile is not None and side.profile.profiled_by is ProfiledBy.TRACEMALLOC

@@ -16,7 +16,7 @@ from membudget.advise.subjects import peak_headroom
 from membudget.budgets.deployed_pod import DeployedPod, pod_of
 from membudget.budgets.entries import Build, ImageSpec, measurement_paths
 from membudget.build.docker_build import Builder
-from membudget.build.docker_images import read_images
+from membudget.build.docker_images import inspect_own, read_images
 from membudget.build.file_tree import content_names
 from membudget.build.git_workspace import Workspace, check_build, check_given
 from membudget.build.revision import BuiltImage, Commit, Recipe, Side
@@ -141,11 +141,16 @@ class MeasuringTools:
         with engine_lost_is_told(self._engine, f"profiling {spec.name}"):
             return self._pool.profile(spec, order)
 
-    def memray(self, interpreter: Interpreter) -> Path | str:
-        """Return the folder with memray for an interpreter, or the reason why there is none."""
+    def memray(self, interpreter: Interpreter, image_id: str) -> Path | str:
+        """Return the folder with memray for an image's interpreter, or the reason why there is none.
+
+        An engine can run images of another platform than its own. Raises EnvironmentFault.
+        """
         if self.memrays is None:
             return "nothing is fetched here"
-        return self.memrays.folder(interpreter, self._engine.info.platform)
+        with engine_lost_is_told(self._engine, f"inspecting the image {image_id}"):
+            platform = inspect_own(self._engine, image_id).platform or self._engine.info.platform
+        return self.memrays.folder(interpreter, platform)
 
     def remembered(self, spec: TrialSpec) -> tuple[Trial, ...]:
         """Return earlier trials of exactly this spec on such a machine, or none."""

@@ -1,5 +1,6 @@
 """When base and head are profiled, and that nothing of it changes a verdict."""
 
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
@@ -41,7 +42,7 @@ class Profiles:
         self.starts_only_unprepared = starts_only_unprepared
         self.ran: list[tuple[TrialSpec, Profiling]] = []
 
-    def memray(self, interpreter: Interpreter) -> Path | str:
+    def memray(self, interpreter: Interpreter, image_id: str) -> Path | str:
         return f"nobody fetches memray for Python 3.{interpreter.minor} here"
 
     def profile(self, spec: TrialSpec, order: Profiling) -> ProfiledTrial:
@@ -263,25 +264,38 @@ def test_what_fails_twice_or_after_it_was_ready_has_the_first_reason(*, failed_t
 
 MEMRAY = Path("/memray")
 BY_MEMRAY = ProfiledSide(HeapProfile.of(ProfiledBy.MEMRAY, [((Frame("f"),), 5)]))
-SILENT = ProfiledSide(None, "PID 1: memray cannot be loaded: it is for another version of Python")
+BY_MAPPINGS = ProfiledSide(HeapProfile.of(ProfiledBy.SMAPS, [((Frame("[heap]"),), 5)]))
+SILENT = ProfiledSide(None, "PID 1: memray cannot be loaded: it is for another version of Python or architecture")
 
 
 class WithMemray(Profiles):
     """Profiles by memray, of the images that let it."""
 
-    def __init__(self, *silent: str, tracemalloc: ProfiledSide = PROFILE, folder: Path | str = MEMRAY) -> None:
+    def __init__(
+        self,
+        *silent: str,
+        tracemalloc: ProfiledSide = PROFILE,
+        folder: Path | str = MEMRAY,
+        stopped: Collection[str] = (),
+    ) -> None:
+        """`stopped` are the images that do not start with what is put into a Python."""
         super().__init__()
         self.silent = silent
+        self.stopped = stopped
         self.tracemalloc = tracemalloc
         self.folder = folder
-        self.asked: list[Interpreter] = []
+        self.asked: list[tuple[Interpreter, str]] = []
 
-    def memray(self, interpreter: Interpreter) -> Path | str:
-        self.asked.append(interpreter)
+    def memray(self, interpreter: Interpreter, image_id: str) -> Path | str:
+        self.asked.append((interpreter, image_id))
         return self.folder
 
     def profile(self, spec: TrialSpec, order: Profiling) -> ProfiledTrial:
         self.ran.append((spec, order))
+        if order.profiler.prepare is None:
+            return ProfiledTrial(BY_MAPPINGS)
+        if spec.image_id in self.stopped:
+            return ProfiledTrial(FAILED, failed_to_start=True)
         if order.memray is None:
             return ProfiledTrial(self.tracemalloc)
         return ProfiledTrial(SILENT if spec.image_id in self.silent else BY_MEMRAY)
@@ -317,7 +331,16 @@ def test_python_services_are_profiled_by_memray_which_is_asked_once_at_the_end()
     assert sides(profiled(PYTHONS, profiles)) == (BY_MEMRAY, BY_MEMRAY)
     assert profiles.runs == [("base", True), ("head", True)]
     assert {order.trigger_bytes for _, order in profiles.ran} == {None}
-    assert set(profiles.asked) == {Interpreter(11, Libc.GLIBC)}
+    assert profiles.asked == [(Interpreter(11, Libc.GLIBC), "base"), (Interpreter(11, Libc.GLIBC), "head")]
+
+
+def test_an_engine_that_is_lost_before_memray_is_a_reason() -> None:
+    class Lost(WithMemray):
+        def memray(self, interpreter: Interpreter, image_id: str) -> Path | str:
+            raise EngineLost("the engine stopped")
+
+    base, head = sides(profiled(PYTHONS, Lost()))
+    assert base.not_first_choice == head.not_first_choice == "the engine stopped"
 
 
 def test_a_job_that_ends_is_profiled_by_tracemalloc_while_it_runs() -> None:
@@ -360,13 +383,39 @@ def test_a_head_without_any_profile_does_not_make_the_base_run_again() -> None:
     base, head = sides(profiled(PYTHONS, profiles))
     assert profiles.runs == [("base", True), ("head", True), ("head", False)]
     assert base == BY_MEMRAY
-    assert head == replace(FAILED, not_first_choice=SILENT.reason)
+    assert head == FAILED, "tracemalloc was not used either"
 
 
-def test_an_image_has_at_most_four_profiled_trials() -> None:
-    profiles = WithMemray("base", "head", tracemalloc=FAILED)
-    profiled(PYTHONS, profiles)
+@pytest.mark.parametrize("silent", [("base", "head"), ("base",), ("head",)])
+@pytest.mark.parametrize("stopped", [(), ("base",), ("head",), ("base", "head")])
+@pytest.mark.parametrize("folder", [MEMRAY, "memray could not be fetched"])
+@pytest.mark.parametrize("tracemalloc", [PROFILE, FAILED])
+def test_an_image_has_at_most_four_profiled_trials(
+    silent: tuple[str, ...], stopped: tuple[str, ...], folder: Path | str, tracemalloc: ProfiledSide
+) -> None:
+    profiles = WithMemray(*silent, tracemalloc=tracemalloc, stopped=stopped, folder=folder)
+    for side in sides(profiled(PYTHONS, profiles)):
+        assert side.not_first_choice is None or side.profile == PROFILE.profile
     assert len(profiles.ran) <= 4
+
+
+def test_a_head_that_starts_with_no_module_does_not_cost_the_base_its_profile() -> None:
+    profiles = WithMemray(stopped=["head"])
+    assert sides(profiled(PYTHONS, profiles)) == (BY_MEMRAY, FAILED)
+    assert profiles.runs == [("base", True), ("head", True), ("head", False)]
+
+
+def test_a_base_that_starts_with_no_module_gives_no_profile_by_mappings_beside_the_heads() -> None:
+    profiles = WithMemray(stopped=["base"])
+    base, head = sides(profiled(PYTHONS, profiles))
+    assert (base, head) == (FAILED, replace(PROFILE, not_first_choice=FAILED.reason))
+    assert profiles.runs == [("base", True), ("base", False), ("head", False)]
+
+
+def test_mappings_are_not_told_as_tracemalloc() -> None:
+    profiles = WithMemray(folder="memray could not be fetched", stopped=["head"])
+    base, head = sides(profiled(PYTHONS, profiles))
+    assert (base.not_first_choice, head) == ("memray could not be fetched", BY_MAPPINGS)
 
 
 def test_a_head_that_runs_on_something_else_is_profiled_as_ever() -> None:

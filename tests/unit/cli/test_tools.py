@@ -1,6 +1,7 @@
 """What fails because the engine has died is told as that, whatever noticed it first."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,6 +13,8 @@ from membudget.cli.tools import MeasuringTools
 from membudget.contents.stores.layer_cache import LayerCache
 from membudget.core.errors import EngineLost, EnvironmentFault
 from membudget.engine.helper import HelperFailed
+from membudget.measure.profiling.interpreter import Interpreter, Libc
+from membudget.measure.profiling.memray_folder import MemrayFolders
 from membudget.measure.trial import TrialSpec
 
 SPEC = TrialSpec("api", "sha256:1", limit_bytes=None, timeout_ms=1000, workload=CommandWorkload())
@@ -63,3 +66,34 @@ def test_reading_images_as_the_engine_dies_lost_the_engine(tmp_path: Path) -> No
         tools(tmp_path, EnvironmentFault("its export is damaged"), is_gone=True).contents(
             images, wants_download_size=False
         )
+
+
+class Memrays(MemrayFolders):
+    """Knows a folder for each platform, and fetches none."""
+
+    def __init__(self) -> None:
+        pass
+
+    def folder(self, interpreter: Interpreter, platform: str) -> Path | str:
+        return Path(platform)
+
+
+@pytest.mark.parametrize(
+    ("of_image", "platform"),
+    [
+        ({"Os": "linux", "Architecture": "arm64", "Variant": "v8"}, "linux/arm64"),
+        ({"Os": "linux", "Architecture": "386"}, "linux/386"),
+        ({"Os": "linux", "Architecture": ""}, "linux/amd64"),
+        ({}, "linux/amd64"),
+    ],
+)
+def test_memray_is_for_the_images_platform(tmp_path: Path, of_image: dict[str, str], platform: str) -> None:
+    """The engine's counts only for images that name none."""
+    attrs = {"Id": "sha256:1", "RootFS": {}, "Config": {"Labels": None}, **of_image}
+    images = SimpleNamespace(get=lambda _: SimpleNamespace(attrs=attrs, history=list))
+    engine: Any = SimpleNamespace(
+        client=SimpleNamespace(images=images), info=SimpleNamespace(platform="linux/amd64"), ping=lambda: True
+    )
+    made = MeasuringTools(engine, engine, LayerCache(tmp_path))
+    made.memrays = Memrays()
+    assert made.memray(Interpreter(11, Libc.GLIBC), "sha256:1") == Path(platform)

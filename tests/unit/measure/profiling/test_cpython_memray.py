@@ -236,7 +236,9 @@ def test_a_module_that_cannot_be_loaded_is_a_reason(tmp_path: Path, broken: byte
 def test_a_module_for_another_python_is_a_reason(tmp_path: Path) -> None:
     shutil.copytree(IN_PYTHON, tmp_path / "own")
     (tmp_path / "own-memray").mkdir()
-    with pytest.raises(ValueError, match="memray cannot be loaded: it is for another version of Python"):
+    with pytest.raises(
+        ValueError, match="memray cannot be loaded: it is for another version of Python or architecture"
+    ):
         profile(READY, str(tmp_path / "own"))
 
 

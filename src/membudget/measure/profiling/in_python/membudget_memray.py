@@ -115,7 +115,7 @@ class Memray:
         paths = (os.path.join(folder, "memray", "_memray" + suffix) for suffix in _imp.extension_suffixes())
         path = next((one for one in paths if os.path.exists(one)), None)
         if path is None:
-            raise ImportError("it is for another version of Python")
+            raise ImportError("it is for another version of Python or architecture")
         loader = _frozen_importlib_external.ExtensionFileLoader(_NAME, path)
         with _StandIns():
             spec = _frozen_importlib.ModuleSpec(_NAME, loader, origin=path)
