@@ -53,9 +53,10 @@ def profile(program: Path | str, path: str) -> HeapProfile:
         return read(capture(process, time.monotonic() + 60))
 
 
-def ran(program: str, path: str) -> subprocess.CompletedProcess[str]:
+def ran(program: str, path: str, *arguments: str, most_files: int = 1024) -> subprocess.CompletedProcess[str]:
     environ = {**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
-    return subprocess.run([sys.executable, "-c", program], env=environ, capture_output=True, text=True, check=False)
+    limited = ["sh", "-c", f'ulimit -S -n {most_files}; exec "$@"', "sh", sys.executable, "-c", program, *arguments]
+    return subprocess.run(limited, env=environ, capture_output=True, text=True, check=False)
 
 
 def held_by(found: HeapProfile, name: str) -> int:
@@ -188,12 +189,16 @@ allocate(10_000)
 before = rss()
 allocate(1_000_000)
 print(rss() - before < 4_000)
+def written():
+    linked = {file: os.path.realpath("/proc/self/fd/" + file) for file in os.listdir("/proc/self/fd")}
+    ours = {os.stat("/proc/self/fd/" + file) for file in linked if "membudget" in linked[file]}
+    return sum({one.st_ino: one.st_blocks * 512 for one in ours}.values())
+print(written() < 1 << 20)
 os.kill(os.getpid(), signal.SIGRTMAX - 1)
-linked = {file: os.path.realpath("/proc/self/fd/" + file) for file in os.listdir("/proc/self/fd")}
-print(sum(os.stat("/proc/self/fd/" + file).st_size for file in linked if "membudget" in linked[file]) < 1 << 20)
+print(written() < 1 << 20)
 """
     done = ran(program, modules)
-    assert (done.stdout, done.stderr, done.returncode) == ("True\nTrue\n", "", 0)
+    assert (done.stdout, done.stderr, done.returncode) == ("True\nTrue\nTrue\n", "", 0)
 
 
 def test_the_service_finds_its_own_modules_and_a_clean_path(tmp_path: Path, modules: str) -> None:
@@ -243,9 +248,58 @@ def test_a_module_for_another_python_is_a_reason(tmp_path: Path) -> None:
 
 
 def test_a_service_that_closes_all_files_gives_no_profile_and_lives(modules: str) -> None:
-    program = "import os\nos.closerange(3, 256)\n"
+    program = "import os\nos.closerange(3, 4096)\n"
     with pytest.raises(ValueError, match="the service has closed files that are not its own"):
         profile(program + READY, modules)
+
+
+def test_a_service_that_closes_the_first_files_has_a_profile(modules: str) -> None:
+    found = profile("import os\nos.closerange(3, 256)\n" + SEARCH + READY, modules)
+    assert held_by(found, "Index.build") == pytest.approx(2_000 * 4_033, rel=0.02)
+
+
+CLOSE = """
+import os, signal, sys
+def after(way):
+    if way == "asked":
+        os.kill(os.getpid(), signal.SIGRTMAX - 1)
+    elif way == "forks" and (child := os.fork()):
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        assert code == 0, code
+"""
+TAKE_OVER = """
+numbers = [int(file) for file in os.listdir("/proc/self/fd") if int(file) > 2]
+os.closerange(3, 4096)
+files = []
+for number in numbers:
+    file = os.open(f"{sys.argv[1]}/{number}", os.O_RDWR | os.O_CREAT)
+    if file != number:
+        os.dup2(file, number)
+        os.close(file)
+    files.append(os.fdopen(number, "w", closefd=False))
+after(sys.argv[2])
+for number, file in zip(numbers, files):
+    file.write(f"mine {number}\\n")
+"""
+
+
+@pytest.mark.parametrize("limit", [200, 902, 1024])
+@pytest.mark.parametrize("way", ["asked", "forks", "just ends"])
+def test_a_service_that_closes_all_files_keeps_the_content_of_its_own(
+    tmp_path: Path, modules: str, way: str, limit: int
+) -> None:
+    """memray writes when the process ends, by the number of its own file, which is another one by then.
+
+    Python writes what is left in the files' buffers when it ends, so they have to be open still.
+    """
+    files = tmp_path / "files"
+    files.mkdir()
+    done = ran(CLOSE + TAKE_OVER, modules, str(files), way, most_files=limit)
+    assert (done.stdout, done.stderr, done.returncode) == ("", "", 0)
+    written = {path.name: path.read_text() for path in files.iterdir()}
+    assert len(written) >= 3
+    lines = 2 if way == "forks" else 1
+    assert written == {number: f"mine {number}\n" * lines for number in written}
 
 
 def test_a_process_that_is_not_asked_ends_as_ever(modules: str) -> None:

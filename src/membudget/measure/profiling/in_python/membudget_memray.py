@@ -11,6 +11,8 @@ be read once memray has stopped, so a process answers once.
 import _frozen_importlib
 import _frozen_importlib_external
 import _imp
+import atexit
+import errno
 import os
 import sys
 
@@ -30,6 +32,10 @@ _MOST_STACKS = 400
 _NEVER_MS = 1 << 31
 """How often memray's own thread notes RSS, which nobody reads."""
 _SILENT = 60
+_FIRST_FILE = 900
+"""memray's descriptors are above this number if the process may have that many. The service's own come below."""
+_ROOM = 16
+_LARGEST_FILE = 1 << 40
 _LARGE = 512
 """From this size on, rounding does not matter."""
 
@@ -107,6 +113,40 @@ class _StandIns:
                 sys.modules[name] = module
 
 
+class _Lent:
+    """Gives memray anonymous files by numbers that the service has taken over, as long as the context lasts."""
+
+    def __init__(self, numbers: "Sequence[int]") -> None:
+        self._numbers = numbers
+        self._kept: list[tuple[int, int, bool]] = []
+        """The service's files: where they are meanwhile, their own number, and whether programs inherit it."""
+
+    def __enter__(self) -> None:
+        try:
+            for number in self._numbers:
+                self._lend(number)
+        except BaseException:
+            self.__exit__()
+            raise
+
+    def _lend(self, number: int) -> None:
+        try:
+            self._kept.append((os.dup(number), number, os.get_inheritable(number)))
+        except OSError as error:
+            if error.errno != errno.EBADF:  # no descriptor is left
+                raise
+        lent = os.memfd_create("membudget-memray")
+        os.ftruncate(lent, _LARGEST_FILE)  # memray maps it, and would be killed behind its end
+        if lent != number:
+            os.dup2(lent, number, inheritable=False)
+            os.close(lent)
+
+    def __exit__(self, *_of_an_error: object) -> None:
+        for kept, number, is_inherited in reversed(self._kept):
+            os.dup2(kept, number, inheritable=is_inherited)
+            os.close(kept)
+
+
 class Memray:
     """memray in this process, and in processes that it forks."""
 
@@ -129,45 +169,62 @@ class Memray:
         # memray looks for greenlets at each call, so it is told of them only where the service may have them.
         found = _frozen_importlib_external.PathFinder.find_spec("greenlet")
         self._greenlet = ("greenlet",) if found is not None else ()
-        self._files: list[int] = []
-        """The descriptors of the anonymous file: this module's and memray's."""
-        self._is_of: tuple[int, int] | None = None
-        """Its device and inode."""
+        self._file = -1
+        """This module's descriptor of the anonymous file."""
+        self._files: dict[int, tuple[int, int] | None] = {}
+        """It and memray's descriptors, each with its device and inode."""
         self._tracker: _Tracker | None = None
         os.register_at_fork(after_in_child=self._forked)
+        # Nothing is registered before, so this runs after all that the service does at its end.
+        atexit.register(self._end)
 
     def start(self) -> None:
         """Count from here on. The sums go into an anonymous file, so nothing has to be writable."""
-        file = os.memfd_create("membudget-memray")
-        self._files = [file, os.dup(file)]
-        self._is_of = _identity(file)
-        os.close(self._files[1])  # the number that memray gets next
-        with _StandIns(*self._greenlet):
-            tracker = self._memray.Tracker(
-                destination=_FileDestination("/proc/self/fd/%d" % file),
-                file_format=self._memray.FileFormat.AGGREGATED_ALLOCATIONS,
-                memory_interval_ms=_NEVER_MS,
-                trace_python_allocators=True,
-            )
-            tracker.__enter__()
-        self._tracker = tracker
+        below = _filled(os.memfd_create("membudget-memray"))
+        try:
+            own, *next_ones = (os.dup(below[0]) for _ in range(3))
+            for file in next_ones:
+                os.close(file)  # memray gets these numbers: of the same file, and of the process's status
+            with _StandIns(*self._greenlet):
+                tracker = self._memray.Tracker(
+                    destination=_FileDestination("/proc/self/fd/%d" % own),
+                    file_format=self._memray.FileFormat.AGGREGATED_ALLOCATIONS,
+                    memory_interval_ms=_NEVER_MS,
+                    trace_python_allocators=True,
+                )
+                tracker.__enter__()
+        finally:
+            for file in below:
+                os.close(file)
+        self._file, self._tracker = own, tracker
+        self._files = {file: _identity(file) for file in (own, *next_ones)}
 
     def stop(self, *, is_of_now: bool) -> "Held":
         """Return what this process holds now, or what it held when it held the most. Raises Failed."""
-        tracker, self._tracker = self._tracker, None
-        if tracker is None:
+        if self._tracker is None:
             raise Failed("memray does not count in this process")
-        if not self._has_files():
+        if self._lost():
             raise Failed("the service has closed files that are not its own")
-        file = self._files[0]
+        tracker, self._tracker = self._tracker, None
         tracker.__exit__(None, None, None)
         try:
-            with self._memray.FileReader("/proc/self/fd/%d" % file) as reader:
+            with self._memray.FileReader("/proc/self/fd/%d" % self._file) as reader:
                 if is_of_now:
                     return _largest(reader.get_leaked_allocation_records(merge_threads=True))
                 return _largest(reader.get_high_watermark_allocation_records(merge_threads=True))
         finally:
-            os.close(file)
+            os.close(self._file)
+
+    def _end(self) -> None:
+        """Stop memray before the process ends. It would write to its files by number, whatever they are by then."""
+        tracker, self._tracker = self._tracker, None
+        if tracker is None:
+            return
+        try:
+            with _Lent([file for file in self._lost() if file != self._file]):
+                tracker.__exit__(None, None, None)
+        except Exception:
+            pass  # no descriptor is left
 
     def _forked(self) -> None:
         """Begin anew in a child. What it shares with its parent counts in the parent."""
@@ -176,23 +233,40 @@ class Memray:
             return
         try:
             tracker.__exit__(None, None, None)  # it has let go of the parent's sums before, and writes nothing
-            if self._has_files():
-                for file in self._files:
-                    os.close(file)
+            for file in self._files.keys() - self._lost():
+                os.close(file)
             self.start()
         except Exception:
             pass  # the service closes all files, or has none left: this process has no profile
 
-    def _has_files(self) -> bool:
-        """Return whether the descriptors are still those. memray would write to whatever else they are now."""
-        try:
-            return all(_identity(file) == self._is_of for file in self._files)
-        except OSError:
-            return False
+    def _lost(self) -> "list[int]":
+        """Return the numbers that are other files now, or none. memray would write to them, and close them."""
+        return [file for file, was in self._files.items() if was is None or _identity(file) != was]
 
 
-def _identity(file: int) -> "tuple[int, int]":
-    status = os.fstat(file)
+def _filled(file: int) -> "list[int]":
+    """Return `file` and copies of it, in all free numbers below `_FIRST_FILE`.
+
+    Without copies if the process may not have `_ROOM` files more than that.
+    """
+    copies: list[int] = []
+    most = _FIRST_FILE
+    try:
+        while max([file, *copies[-1:]]) < _FIRST_FILE + _ROOM:
+            copies.append(os.dup(file))
+    except OSError:
+        most = 0
+    for copy in copies:
+        if copy >= most:
+            os.close(copy)
+    return [file, *(copy for copy in copies if copy < most)]
+
+
+def _identity(file: int) -> "tuple[int, int] | None":
+    try:
+        status = os.fstat(file)
+    except OSError:
+        return None
     return status.st_dev, status.st_ino
 
 
