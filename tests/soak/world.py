@@ -28,7 +28,7 @@ MOST_BYTES = 150 * MIB
 """Of a process of ours, at its peak."""
 
 _BETWEEN_LOOKS_S = 0.1
-"""At what processes took so far: the kernel keeps their peaks."""
+"""Seconds between two looks at the memory of our processes. The kernel keeps the peak of each process until then."""
 
 _ENGINE_DISK, _USER_DISK = "512m", "32m"
 _CGROUPS = Path("/sys/fs/cgroup")
