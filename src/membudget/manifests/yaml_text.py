@@ -7,7 +7,6 @@ are followed, each mapping once for a question.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 
 import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
@@ -210,13 +209,22 @@ def _merged(node: yaml.Node | None) -> Iterator[yaml.MappingNode]:
             waiting += value.value[:_MOST_MERGED] if isinstance(value, yaml.SequenceNode) else [value]
 
 
-@lru_cache(maxsize=256)
-def _values(mapping: yaml.MappingNode) -> dict[str, list[yaml.Node]]:
+class _Index(dict[str, list[yaml.Node]]):
+    """The values of a mapping by their keys."""
+
+
+_INDEX = "_membudget_index"
+
+
+def _values(mapping: yaml.MappingNode) -> _Index:
     """Return the values of a mapping by their keys. They are asked for often: many services may share a large one."""
-    found: dict[str, list[yaml.Node]] = {}
-    for name, value in mapping.value[:_MOST_KEYS]:
-        if isinstance(name, yaml.ScalarNode):
-            found.setdefault(name.value, []).append(value)
+    attributes = vars(mapping)
+    found = attributes.get(_INDEX)
+    if not isinstance(found, _Index):
+        found = attributes[_INDEX] = _Index()  # on the node, because a cache elsewhere would keep whole documents alive
+        for name, value in mapping.value[:_MOST_KEYS]:
+            if isinstance(name, yaml.ScalarNode):
+                found.setdefault(name.value, []).append(value)
     return found
 
 

@@ -1,4 +1,8 @@
+import gc
+import weakref
+
 import pytest
+from yaml import MappingNode
 
 from membudget.manifests.yaml_text import InvalidYaml, YamlValue, read_values
 
@@ -55,6 +59,26 @@ def test_a_bomb_of_merges_costs_nothing() -> None:
 
 def test_a_mapping_that_merges_itself_has_an_end() -> None:
     assert of("a: &a\n  <<: *a\n  b: 1\n").get("a", "c").text is None
+
+
+def test_a_document_that_was_read_is_freed_even_if_it_contains_itself() -> None:
+    document = of("a: &a\n  <<: *a\n  b: 1\n")
+    assert document.get("a", "b").text == "1"
+    assert document.node is not None
+    root = weakref.ref(document.node)
+    del document
+    gc.collect()
+    assert root() is None
+
+
+def test_a_large_mapping_is_searched_once() -> None:
+    """Many services may share one."""
+    document = of("x: &x\n" + "".join(f"  k{n}: {n}\n" for n in range(500)) + "y: {<<: *x}\n")
+    node = document.get("x").node
+    assert isinstance(node, MappingNode)
+    assert document.get("x", "k499").text == "499"
+    node.value = []
+    assert document.get("x", "k7").text == document.get("y", "k7").text == "7"
 
 
 @pytest.mark.thorough
