@@ -97,13 +97,14 @@ def existing(checkout: Path, name: str, is_wanted: Callable[[Path], bool]) -> Pa
     """Return the path of `name` below the checkout, or None if it is elsewhere or not what is wanted."""
     try:
         path = Path(os.path.realpath(checkout / name))
-        return path if path.is_relative_to(_top(checkout)) and is_wanted(path) else None
+        return path if path.is_relative_to(_top(checkout.absolute())) and is_wanted(path) else None
     except (OSError, ValueError, RuntimeError):  # the name is too long or contains NUL, or links form a circle
         return None
 
 
 @lru_cache(maxsize=16)
 def _top(checkout: Path) -> Path:
+    """Return an absolute path without links. A relative one would be wrong after a change of the current folder."""
     return checkout.resolve()
 
 

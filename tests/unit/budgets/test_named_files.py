@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from membudget.budgets import file as budgets_file
+from membudget.budgets.named_files import existing
 from membudget.core.errors import BudgetsFileError
 
 IMAGE = 'version = 1\n[images.api]\nlimit = "64MiB"\n'
@@ -78,3 +79,20 @@ def test_all_missing_files_of_an_image_come_at_once(checkout: Path) -> None:
         'workload = { kind = "command", stdin = "w" }'
     )
     assert [found for _, found, _ in problems(text, checkout)] == ["x", "y", "z", "w"]
+
+
+def test_a_relative_checkout_is_below_the_current_folder_of_each_call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in (tmp_path / "a", tmp_path / "b"):
+        folder.mkdir()
+        (folder / "file").touch()
+        monkeypatch.chdir(folder)
+        assert existing(Path("."), "file", Path.is_file) == (folder / "file").resolve()
+
+
+def test_a_checkout_may_be_above_what_a_link_leads_to(tmp_path: Path) -> None:
+    (tmp_path / "real/below").mkdir(parents=True)
+    (tmp_path / "real/file").touch()
+    (tmp_path / "link").symlink_to("real/below")
+    assert existing(tmp_path / "link/..", "file", Path.is_file) == (tmp_path / "real/file").resolve()
