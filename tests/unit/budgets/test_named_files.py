@@ -88,7 +88,7 @@ def test_a_relative_checkout_is_below_the_current_folder_of_each_call(
         folder.mkdir()
         (folder / "file").touch()
         monkeypatch.chdir(folder)
-        assert existing(Path("."), "file", Path.is_file) == (folder / "file").resolve()
+        assert existing(Path(), "file", Path.is_file) == (folder / "file").resolve()
 
 
 def test_a_checkout_may_be_above_what_a_link_leads_to(tmp_path: Path) -> None:
