@@ -30,7 +30,7 @@ _MOST_GUESSES = 100
 
 
 class Guesses:
-    """Finds what was probably meant by the names of one file, for the first 100 names. Later ones get no answer."""
+    """Finds what was probably meant by wrong names of one kind in a file: the first 100. Later ones get no answer."""
 
     def __init__(self) -> None:
         self._left = _MOST_GUESSES

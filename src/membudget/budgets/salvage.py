@@ -45,8 +45,8 @@ def salvage(raw: Tables) -> Salvaged:
     except ValidationError as error:
         unknown = [detail for detail in error.errors() if detail["type"] == "extra_forbidden"]
         details = _relevant(error)
-    guesses = Guesses()
-    faults = [_fault(detail, guesses) for detail in unknown]
+    of_keys, of_values = Guesses(), Guesses()
+    faults = [_fault(detail, of_keys) for detail in unknown]
     meant = {(*fault.keys[:-1], fault.guess) for fault in faults if fault.guess is not None}
     if unknown:  # unknown keys hide other errors of their tables, and taking them out causes none
         raw = _without(raw, [fault.keys for fault in faults])
@@ -54,7 +54,7 @@ def salvage(raw: Tables) -> Salvaged:
             return Salvaged(tuple(faults), BudgetsFile.model_validate(raw), frozenset(meant))
         except ValidationError as error:
             details = _relevant(error)
-    others = [_fault(detail, guesses) for detail in details if detail["type"] != "extra_forbidden"]
+    others = [_fault(detail, of_values) for detail in details if detail["type"] != "extra_forbidden"]
     faults += [fault for fault in others if fault.what != _MISSING or fault.keys not in meant]
     lost = meant | {fault.keys for fault in others}
     file, taken_out = _valid_part(raw, [fault.keys for fault in others])

@@ -84,3 +84,11 @@ def test_the_first_hundred_unknown_keys_get_a_guess() -> None:
     with pytest.raises(BudgetsFileError) as caught:
         budgets_file.parse_budgets(IMAGE + "".join(f"limit{number} = 1\n" for number in range(102)), "b")
     assert [problem.guess for problem in caught.value.problems] == ["limit"] * 100 + [None] * 2
+
+
+def test_unknown_keys_take_no_guesses_from_wrong_values_and_missing_names() -> None:
+    unknown = "".join(f"limit{number} = 1\n" for number in range(102))
+    text = f"{IMAGE}container.network = 'opne'\n{unknown}[groups.all]\nimages = ['apo']\n"
+    with pytest.raises(BudgetsFileError) as caught:
+        budgets_file.parse_budgets(text, "b")
+    assert {problem.guess for problem in caught.value.problems if problem.found} == {"open", "api"}
