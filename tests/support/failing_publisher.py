@@ -3,9 +3,11 @@ variables, every log, the repr of whatever they hold. The test that starts them 
 
     python -m tests.support.failing_publisher FOLDER
 
-Each is a clone of this one, which has membudget imported. What it shows is in a file of FOLDER, named like the failure.
+Each is a clone of this one, which has membudget imported. What it shows is in a file of FOLDER, named like the failure,
+and ends with a line "all shown". If a clone breaks or hangs before that line, this process ends with what it showed.
 """
 
+import faulthandler
 import gc
 import logging
 import os
@@ -42,6 +44,8 @@ _ANSWERS = {
 }
 _BUGS = ("interrupt", "bug in requests", "bug of ours")
 FAILURES = (*_ANSWERS, *_BUGS, "nobody there", "no address")
+_LONGEST_S = 120
+"""A clone takes seconds. One that takes this long hangs: it ends with the traceback of each thread."""
 _OVER = report(image("over", base=side(trial(40)), head=side(trial(60))))
 
 
@@ -49,16 +53,27 @@ def main() -> None:
     """Fail in every way."""
     (folder,) = sys.argv[1:]
     for failure in FAILURES:
-        if os.fork() == 0:
-            shown = os.open(Path(folder, failure), os.O_WRONLY | os.O_CREAT)
-            for stream in (sys.stdout, sys.stderr):
-                os.dup2(shown, stream.fileno())
-            try:
-                _fail(failure)
-            finally:
-                sys.stdout.flush()
-                os._exit(0)
-        os.wait()
+        path = Path(folder, failure)
+        if (child := os.fork()) == 0:
+            os._exit(_clone(failure, path))
+        _, status = os.waitpid(child, 0)
+        if status != 0:
+            sys.exit(f"the clone for {failure!r} ended with {os.waitstatus_to_exitcode(status)}:\n{path.read_text()}")
+
+
+def _clone(failure: str, path: Path) -> int:
+    """Write what a failure shows into `path`. Return the exit code: 1 if not all could be shown."""
+    shown = os.open(path, os.O_WRONLY | os.O_CREAT)
+    for stream in (sys.stdout, sys.stderr):
+        os.dup2(shown, stream.fileno())
+    faulthandler.dump_traceback_later(_LONGEST_S, exit=True)
+    try:
+        _fail(failure)
+    except BaseException:  # noqa: BLE001 - nothing may leave a clone
+        print(f"not all shown\n{traceback.format_exc()}", flush=True)
+        return 1
+    print("all shown", flush=True)
+    return 0
 
 
 def _fail(failure: str) -> None:
@@ -97,7 +112,7 @@ def _show_traceback(error: BaseException) -> None:
 def _show_everything_held() -> None:
     """Each object of our modules, and its attributes."""
     for held in gc.get_objects():
-        if type(held).__module__.startswith("membudget"):
+        if str(type(held).__module__).startswith("membudget"):  # types in C may have a descriptor there
             print(repr(held)[:100_000])
             with suppress(TypeError):
                 print(repr(vars(held))[:100_000])

@@ -84,6 +84,7 @@ def failed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_no_failure_shows_the_token(failed: Path, failure: str) -> None:
     shown = (failed / failure).read_text()
     assert "what happened: " in shown, shown[-3000:]
+    assert shown.endswith("\nall shown\n"), shown[-3000:]
     assert TOKEN not in shown
     assert TOKEN[4:] not in shown
     if failure in ("interrupt", "bug in requests", "bug of ours"):
@@ -91,3 +92,28 @@ def test_no_failure_shows_the_token(failed: Path, failure: str) -> None:
             assert f"traceback with {drawn}" in shown
         assert "http_api.py" in shown
         assert "repeatable = True" in shown, "local variables are there"
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize(
+    ("broken", "said"),
+    [
+        ("prober._show_everything_held = lambda: 1 / 0", "ZeroDivisionError: division by zero"),
+        ("prober._LONGEST_S = 1; prober._show_everything_held = threading.Event().wait", "Timeout (0:00:01)!"),
+    ],
+)
+def test_the_prober_ends_with_why_it_could_not_show_all(tmp_path: Path, broken: str, said: str) -> None:
+    code = f"import threading, tests.support.failing_publisher as prober; {broken}; prober.main()"
+    outcome = subprocess.run(
+        [sys.executable, "-c", code, tmp_path],
+        cwd=TOP,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": ".", "INPUT_GITHUB-TOKEN": TOKEN},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert outcome.returncode == 1
+    assert outcome.stderr.startswith(f"the clone for {FAILURES[0]!r} ended with 1:\n")
+    assert said in outcome.stderr
+    assert "all shown" not in (tmp_path / FAILURES[0]).read_text().splitlines()

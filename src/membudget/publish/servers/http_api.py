@@ -99,9 +99,6 @@ class HttpApi:
         self._sleep = sleep
         self._allowance = Allowance(allowed_s)
 
-    def __repr__(self) -> str:
-        return f"HttpApi({self._url!r})"
-
     def call(self, action: Action, model: type[Model], *, repeatable: bool = True) -> Model:
         """Return the answer. An action that is not `repeatable` is not repeated if it may have happened.
 
