@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from membudget.budgets.file import parse_budgets
+from membudget.core.errors import ExitCode
 from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB
 from membudget.engine.connection import Engine
@@ -87,7 +88,10 @@ def test_limits_are_written_and_a_check_passes_under_them(
     assert "[images.app] # the app" in text
     assert "# as deployed" in text
     repository.commit("fit")
-    check = membudget_process.run("check", "--no-base", "-v", folder=repository.folder, environ=cache)
+    for _ in range(5):
+        check = membudget_process.run("check", "--no-base", "-v", folder=repository.folder, environ=cache)
+        if check.exit_code != ExitCode.UNMEASURED:  # others were killed meanwhile, and the kernel's log is not clear
+            break
     assert check.exit_code == 0, check.stdout
     assert "match its fit" not in check.stdout
     assert "Limits that fit tried:" in check.stdout

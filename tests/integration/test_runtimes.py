@@ -162,8 +162,10 @@ def test_workers_of_gunicorn(from_host: Trials, runtime_images: RuntimeImages) -
 def test_workers_that_leave_no_room_for_another(from_host: Trials, runtime_images: RuntimeImages) -> None:
     lines = ("USER root", f"RUN printf '{HOLDING}' > app.py", "USER 65534")
     (python,), _ = seen(from_host, runtime_images.variant("prefork", *lines), 512)
-    held, largest = python.held_bytes + python.others_bytes, max(python.workers)
-    tight = (held + largest * 0.9) / MIB
+    largest, whole = max(python.workers), python.container_bytes
+    assert whole is not None
+    rest = max(0, whole - sum(python.workers))  # workers of one look need not be equal
+    tight = (rest + largest * (len(python.workers) + 0.9)) / MIB
     head = replace(builders.side(builders.trial(40)), runtimes=(python,))
     (finding,) = judge_runtimes([builders.image("api", head=head, limit=tight)], ALL)
     assert finding.rule is RuntimeRule.WORKERS_ABOVE_LIMIT

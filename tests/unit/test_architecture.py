@@ -53,6 +53,7 @@ def test_modules_stay_readable_in_one_sitting() -> None:
     assert short == SHORT.keys(), "below 40 lines, ask why: join the module whose question it answers"
 
 
+@pytest.mark.thorough
 def test_unit_tests_lie_beside_the_module_that_they_test() -> None:
     """The tests of `judge/rows` are `judge/test_rows.py` and, where they are many, `judge/test_rows_SUBJECT.py`."""
     tests = sorted((TOP / "tests" / "unit").glob("*/**/test_*.py"))

@@ -135,6 +135,7 @@ def test_who_runs_strangers_code_holds_no_token_that_writes_and_who_holds_one_ch
     assert "permissions" not in report, "a right that the caller does not give makes the call invalid"
 
 
+@pytest.mark.thorough
 def test_nothing_of_an_event_reaches_a_script() -> None:
     for file in OURS.glob("*.yml"):
         for job in yaml.safe_load(file.read_text())["jobs"].values():

@@ -127,6 +127,7 @@ def test_a_lost_engine_ends_the_run(tools: Tools) -> None:
         fits("100").run(tools, Silence())
 
 
+@pytest.mark.thorough
 def test_images_are_fitted_side_by_side(tools: Tools) -> None:
     tools.jobs = 3
     found = fits("50", "100", "200").run(tools, Silence())

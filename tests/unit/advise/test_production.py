@@ -144,6 +144,7 @@ def test_containers_without_kubernetes_are_counted_by_name() -> None:
     assert "count by (namespace,pod)" in figures_query(API, 14)
 
 
+@pytest.mark.thorough
 @given(st.text(st.characters(exclude_categories=["Cc", "Cs", "Cn", "Co", "Cf", "Zl", "Zp"]), max_size=40))
 def test_no_value_leaves_its_quotes_in_a_query(value: str) -> None:
     """What is left of a query without its quoted values is the same for all of them."""

@@ -74,6 +74,7 @@ def test_an_http_workload_waits_for_its_port_unless_told_otherwise() -> None:
     assert api.workload.readiness == Readiness(tcp=3000)
 
 
+@pytest.mark.thorough
 def test_all_problems_of_a_file_come_at_once(tmp_path: Path) -> None:
     (tmp_path / "web").mkdir()
     for name in ("Dockerfile.prod", "settings.env", "compose.yaml"):
@@ -210,6 +211,7 @@ def test_a_folder_is_no_file(tmp_path: Path) -> None:
         budgets_file.read(tmp_path)
 
 
+@pytest.mark.thorough
 def test_the_example_file_shows_every_key_and_is_valid() -> None:
     text = (TOP / "budgets.example.toml").read_text()
     assert budgets_file.parse(text, "budgets.example.toml")

@@ -59,6 +59,7 @@ def test_a_query_of_cgit_or_gitweb_is_kept(address: str) -> None:
     assert checked_prefix(address) == address
 
 
+@pytest.mark.thorough
 @given(
     st.text(max_size=80),
     st.sampled_from(

@@ -190,6 +190,7 @@ def test_a_registry_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> Non
         RegistryImage(RegistryReference("127.0.0.1:9", "a", "b")).manifest()
 
 
+@pytest.mark.thorough
 def test_documents_and_layers_that_are_not_what_their_digests_say(server: Server) -> None:
     config_digest = next(name for name, blob in server.blobs.items() if b"rootfs" in blob)
     whole = server.blobs[config_digest]
@@ -216,6 +217,7 @@ def test_a_foreign_layer_is_kept_elsewhere(server: Server) -> None:
         read(server)
 
 
+@pytest.mark.thorough
 def test_a_document_without_end(server: Server) -> None:
     server.index = b"[" * 9_000_000
     with pytest.raises(UnreadableImage, match="larger than 8,000,000 bytes"):

@@ -34,6 +34,7 @@ def server() -> Server:
     return Server()
 
 
+@pytest.mark.thorough
 def test_a_variant_that_the_registry_has(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "_RETRIES", Policy(tries=1, backoff_s=0))
     base = BaseImage(f"{server.host}/team/api:1.0-jdk", 1)

@@ -129,6 +129,7 @@ def test_a_removed_image_has_to_be_reported_by_some_part() -> None:
     assert_not_measured(without)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("first", "second"), [(40, 70), (70, 40)])
 def test_an_image_twice_is_named_and_no_failure_is_lost(first: float, second: float) -> None:
     fine = merge({"one": part(1, "a", "c"), "two": part(2, "a", "b")})

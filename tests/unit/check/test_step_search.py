@@ -66,6 +66,7 @@ class History:
         return found.outcome, found.since.time_s, found.until.time_s
 
 
+@pytest.mark.thorough
 @given(st.integers(2, 200), st.data())
 def test_the_commit_is_found_in_few_comparisons_wherever_it_is(count: int, data: st.DataObject) -> None:
     place = data.draw(st.integers(1, count - 1))
@@ -74,6 +75,7 @@ def test_the_commit_is_found_in_few_comparisons_wherever_it_is(count: int, data:
     assert len(history.compared) <= 3 + (count - 1).bit_length()
 
 
+@pytest.mark.thorough
 @given(st.lists(st.booleans(), min_size=1, max_size=30), st.data())
 def test_commits_that_do_not_build_are_skipped_and_named(builds: list[bool], data: st.DataObject) -> None:
     place = data.draw(st.integers(1, len(builds) + 1))
@@ -200,6 +202,7 @@ def nights(history: History, a_night: int) -> list[tuple[StepOutcome, int, int]]
     return found
 
 
+@pytest.mark.thorough
 @given(st.integers(1, 5), st.integers(1, 20), st.frozensets(st.integers(1, 19)))
 def test_a_search_with_little_time_ends_where_a_long_one_does(
     a_night: int, culprit: int, broken: frozenset[int]
@@ -210,6 +213,7 @@ def test_a_search_with_little_time_ends_where_a_long_one_does(
     assert len(history.compared) == len(at_once.compared), "nothing is compared twice"
 
 
+@pytest.mark.thorough
 @given(st.integers(1, 5), st.frozensets(st.integers(1, 19)))
 def test_a_search_with_little_time_ends_if_many_commits_share_the_growth(a_night: int, broken: frozenset[int]) -> None:
     values = [None if place in broken else place * GROWTH // 20 for place in range(21)]
@@ -218,6 +222,7 @@ def test_a_search_with_little_time_ends_if_many_commits_share_the_growth(a_night
     assert (since, until) == (0, 20) or set(range(since + 1, until)) & broken
 
 
+@pytest.mark.thorough
 @given(st.integers(1, 3), st.lists(st.integers(0, GROWTH), min_size=3, max_size=30), st.randoms(use_true_random=False))
 def test_a_search_ends_whatever_noise_answers(a_night: int, values: list[int], random: Random) -> None:
     pairs = [(base, head) for head in range(len(values)) for base in range(head)]

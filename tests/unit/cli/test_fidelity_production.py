@@ -60,6 +60,7 @@ def test_each_image_is_compared(server: Asked, capsys: pytest.CaptureFixture[str
     assert all('{container="api",' in query or '{container="web",' in query for query in server.queries)
 
 
+@pytest.mark.thorough
 def test_the_budgets_file_says_where_an_image_is_and_its_scale(
     server: Asked, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -74,6 +75,7 @@ def test_the_budgets_file_says_where_an_image_is_and_its_scale(
     assert all('{namespace="shop",container="server",' in query for query in server.queries)
 
 
+@pytest.mark.thorough
 def test_a_match_counts_before_the_budgets_file(server: Asked) -> None:
     Path("budgets.toml").write_text(
         'version = 1\n[images.api]\nlimit = "64MiB"\nproduction.selector = \'{container="other"}\'\n'
@@ -121,6 +123,7 @@ def test_wrong_arguments_are_named(arguments: list[str], said: str, capsys: pyte
     assert said in capsys.readouterr().err
 
 
+@pytest.mark.thorough
 def test_a_source_is_needed_and_only_one(capsys: pytest.CaptureFixture[str]) -> None:
     for arguments in ([], ["--samples", "a", "--prometheus", "b"]):
         with pytest.raises(SystemExit) as raised:

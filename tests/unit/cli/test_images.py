@@ -75,6 +75,7 @@ def test_brackets_in_names_are_names(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert "npm [red]" in said
 
 
+@pytest.mark.thorough
 def test_an_image_of_a_layout_in_an_archive_by_its_tag(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     config = configuration([BASE])
     layer = {"mediaType": "application/vnd.oci.image.layer.v1.tar", "digest": diff_id(BASE), "size": len(BASE)}

@@ -39,6 +39,7 @@ def token(tmp_path: Path) -> str:
     return str(file)
 
 
+@pytest.mark.thorough
 def test_a_pushgateway_gets_prometheus_own_text(
     receiver: Receiver, path: str, token: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

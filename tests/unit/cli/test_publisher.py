@@ -140,6 +140,7 @@ def test_what_ends_without_a_verdict_is_not_pending_for_ever(
     assert shop.comments(SHOP, 7) == []
 
 
+@pytest.mark.thorough
 def test_an_interruption_while_it_is_told_that_measuring_begins_leaves_nothing_pending(
     shop: Github, step: StepOfWorkflow, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -61,6 +61,7 @@ def test_each_format_goes_to_a_file_or_to_standard_output(
     assert capsys.readouterr().out == ""
 
 
+@pytest.mark.thorough
 def test_a_dash_prints_the_report(
     path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -173,6 +174,7 @@ def test_the_last_line_is_a_command_that_shows_the_rest(
     assert capsys.readouterr().out.splitlines()[-1].endswith(": membudget report -v 'two words.json'")
 
 
+@pytest.mark.thorough
 def test_formats_for_programs_have_one_length(path: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["report", "-q", path, "--format", "json"]) == ExitCode.CONFIGURATION
     assert "-v and -q are for --format terminal" in capsys.readouterr().err
@@ -195,6 +197,7 @@ def test_the_log_of_a_workflow_has_the_rest_in_a_group(
     assert obeyed(capsys.readouterr().out) == []
 
 
+@pytest.mark.thorough
 def test_without_a_name_the_report_of_the_last_check_is_shown(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -242,6 +245,7 @@ def test_the_report_of_a_fit_has_one_length(of_fit: str, capsys: pytest.CaptureF
     assert "one length" in capsys.readouterr().err
 
 
+@pytest.mark.thorough
 def test_what_a_fit_quotes_gives_no_command_to_a_runner(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "fit.json"
     write_fit(fit_report(ImageFit("api", None, fault="::error::x")), file)

@@ -44,6 +44,7 @@ def test_a_test_of_scipys_cannot_tell_shifts_between_the_bounds_apart_and_can_te
         assert (p_value(before, after, shift) <= 1 - confidence + 1e-12) is is_told_apart
 
 
+@pytest.mark.thorough
 @given(samples, samples, confidences)
 def test_the_bounds_hold_what_they_say(before: list[int], after: list[int], confidence: float) -> None:
     ours = shift_interval(before, after, confidence)

@@ -26,6 +26,7 @@ def test_an_id_survives_being_a_name(run: RunId) -> None:
     assert len(f"{run}-head") < 128, "an image tag has 128 characters at the most"
 
 
+@pytest.mark.thorough
 @given(st.text(max_size=80))
 def test_what_others_named_is_not_ours(text: str) -> None:
     parsed = RunId.parse(text)

@@ -13,6 +13,7 @@ def frame(stream: int, payload: bytes) -> bytes:
     return struct.pack(">BxxxL", stream, len(payload)) + payload
 
 
+@pytest.mark.thorough
 @given(st.lists(st.tuples(st.sampled_from([1, 2]), st.binary(max_size=200)), max_size=10), st.data())
 def test_frames_come_out_as_they_went_in_however_they_are_cut(
     frames: list[tuple[int, bytes]], data: st.DataObject

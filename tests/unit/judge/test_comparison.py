@@ -105,6 +105,7 @@ def test_without_a_whole_peak_nothing_is_compared(none: list[Trial]) -> None:
 PEAKS = st.lists(st.integers(1, 400), min_size=1, max_size=8)
 
 
+@pytest.mark.thorough
 @given(PEAKS, PEAKS)
 def test_an_image_that_needs_more_has_an_interval_above_one(one: list[int], other: list[int]) -> None:
     found = ranked({"one": trials(*one), "other": trials(*other)})

@@ -124,6 +124,7 @@ _MIB = st.integers(1, 200)
 _SEVERAL = st.lists(_MIB, min_size=1, max_size=10)
 
 
+@pytest.mark.thorough
 @given(_SEVERAL, st.data())
 def test_a_figure_among_the_remembered_ones_fits(remembered: list[int], data: st.DataObject) -> None:
     within = data.draw(st.integers(min(remembered), max(remembered)))
@@ -139,6 +140,7 @@ def test_nearer_never_fits_worse(remembered: list[int], fresh: int, nearer: int)
         assert contradicted(of(*remembered), trial(fresh + step)) is None
 
 
+@pytest.mark.thorough
 @given(_MIB, st.integers(1, 10), _MIB)
 def test_equal_remembered_trials_are_confirmed_to_the_tolerance_and_no_further(
     remembered: int, count: int, fresh: int

@@ -170,6 +170,7 @@ def test_memory_that_saves_no_node_has_no_price() -> None:
     assert finding.month > 0
 
 
+@pytest.mark.thorough
 @given(st.lists(st.integers(-(2**70), 2**70), min_size=8, max_size=8), st.integers(-1, 2**60))
 def test_no_figures_of_a_hostile_report_are_too_strange(numbers: list[int], limit: int) -> None:
     mib = [number / MIB for number in numbers]

@@ -122,6 +122,7 @@ def test_every_holds_for_phases() -> None:
 values = st.lists(st.integers(0, 200 * MIB), min_size=1, max_size=12)
 
 
+@pytest.mark.thorough
 @given(values, st.integers(0, 200 * MIB))
 def test_every_fails_exactly_where_a_trial_is_over_and_the_median_never_passes_that_in_silence(
     found: list[int], maximum: int

@@ -43,6 +43,7 @@ def holds(estimate: Estimate | NoSize | None, mib: float) -> bool:
     return estimate.low_bytes <= mib * MIB <= estimate.high_bytes
 
 
+@pytest.mark.thorough
 @given(st.integers(0, 500), st.integers(-3, 64), st.floats(0, 4), st.sampled_from([(1, 2), (1, 2, 4), (2, 3, 6)]))
 def test_planted_growth_is_recovered(fixed: int, per_cpu: int, per_connection: float, cpus: tuple[int, ...]) -> None:
     truth = grows(fixed + 20, per_cpu, per_connection)

@@ -32,6 +32,7 @@ def test_those_of_ipv6_too_and_a_line_that_is_cut_is_none() -> None:
     assert [one.is_reachable for one in found] == [False, True, True]
 
 
+@pytest.mark.thorough
 def test_a_socket_of_this_machine_is_found() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]

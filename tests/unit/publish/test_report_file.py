@@ -174,6 +174,7 @@ def without_what_is_new(document: Any) -> Any:
             return document
 
 
+@pytest.mark.thorough
 def test_a_report_of_version_1_is_read_with_the_same_outcome(tmp_path: Path) -> None:
     """It has the engine's death before and after an image was read, and a phase whose peak was only sampled."""
     stopped = Failure(FailureStage.ENVIRONMENT, "the engine stopped answering")

@@ -16,6 +16,7 @@ from membudget.report.steps_report import MOST_STEPS
 from tests.support.proven_steps import comparison, step, steps, unproven
 
 
+@pytest.mark.thorough
 def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     made = steps(step(), step(3, 6, skipped=(4, 5)), unproven(), unproven(StepOutcome.NOT_MEASURED, "no file"), left=3)
     write_steps(made, tmp_path / "steps.json")

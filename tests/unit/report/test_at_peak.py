@@ -100,6 +100,7 @@ def test_a_peak_of_a_few_processes_of_many_names_the_largest() -> None:
     assert said(looked(40, seen)) == "at the peak (40.0 MiB): tool0 1.0 MiB; 39.0 MiB in 39 other processes"
 
 
+@pytest.mark.thorough
 @given(
     st.lists(st.tuples(st.sampled_from("abcdefg"), st.floats(0, 300)), min_size=1, max_size=30),
     st.floats(1, 3000),

@@ -118,6 +118,7 @@ def test_a_missing_base_is_told_without_a_next_step() -> None:
     assert words == "no base (this is the first commit): maximums are judged, growth is not"
 
 
+@pytest.mark.thorough
 def test_an_excess_is_said_once_below_the_headline() -> None:
     text = markdown.render(OUTCOMES["over-budget"]().judged()).replace("\N{NO-BREAK SPACE}", " ")
     shown = text.partition("\n")[2].partition("<details>")[0]

@@ -1,3 +1,4 @@
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,6 +15,7 @@ def column(changes: dict[int, int]) -> list[int]:
     return [changes.get(place, STEADY) for place in range(LENGTH)]
 
 
+@pytest.mark.thorough
 @given(spikes, spikes, st.integers(6, LENGTH + 1))
 def test_fewer_points_and_every_extreme(rss: dict[int, int], usage: dict[int, int], most: int) -> None:
     places = list(range(LENGTH))

@@ -56,6 +56,7 @@ def test_an_unchanged_image_has_no_trend() -> None:
     assert said(report(replace(grown("api", 40, 41, 42), is_unchanged=True))) == []
 
 
+@pytest.mark.thorough
 def test_up_to_three_images_are_visible_and_more_are_folded_worst_first() -> None:
     calm = [grown(f"calm-{number}", 40, 41, 42) for number in range(20)]
     text = markdown.render(report(*calm[:3]).judged())

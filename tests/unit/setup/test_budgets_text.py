@@ -1,5 +1,6 @@
 import tomllib
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -82,6 +83,7 @@ def test_no_maximum_is_above_the_limit() -> None:
     assert {setting.key: setting.value for setting in entry.settings}["budgets.peak_rss"] == {"max": "64MiB"}
 
 
+@pytest.mark.thorough
 @given(st.text(st.characters(exclude_categories=["Cs"])))
 def test_any_text_is_read_back_and_ends_no_comment(text: str) -> None:
     entry = Entry("a", (Setting("key", {text: [text, {"x": text}]}, (text,)),), (), (text,), log_tail=(text,))

@@ -14,6 +14,7 @@ def test_names_are_made_allowed(text: str, name: str) -> None:
     assert image_name(text) == name
 
 
+@pytest.mark.thorough
 @given(st.text())
 def test_every_text_becomes_an_allowed_name(text: str) -> None:
     assert is_image_name(image_name(text))

@@ -105,6 +105,7 @@ def test_yaml_that_is_none_is_skipped_with_its_line(make_files: MakeFiles) -> No
     assert files.skipped[0].reason.startswith("line 3 is not valid YAML")
 
 
+@pytest.mark.thorough
 def test_the_list_of_what_was_skipped_has_an_end(make_files: MakeFiles) -> None:
     files = make_files({})
     for number in range(1000):

@@ -127,6 +127,7 @@ def test_who_may_write_may_edit_anybodys_comment(shop: Github, ann: Client) -> N
     assert (comment.author, comment.body) == ("bob", "ours")
 
 
+@pytest.mark.thorough
 def test_lists_come_in_pages_with_links(shop: Github, ann: Client) -> None:
     for number in range(5):
         shop.add_comment("octo/shop", 7, "bob", f"remark {number}")
@@ -210,6 +211,7 @@ def test_pull_requests_and_repositories_are_described(ann: Client) -> None:
     assert ann("GET", "/repos/octo/shop").json()["full_name"] == "octo/shop"
 
 
+@pytest.mark.thorough
 def test_statuses_of_a_commit(shop: Github, ann: Client) -> None:
     assert ann("POST", STATUSES, {"state": "pending", "context": "membudget"}).status_code == 201
     assert ann("POST", STATUSES, {"state": "failure", "context": "membudget"}).status_code == 201

@@ -230,6 +230,7 @@ def test_another_answer_is_a_reason(page: str, kind: str, content: bytes, status
         fetched(f"http://{server.address}")
 
 
+@pytest.mark.thorough
 def test_a_page_without_end_is_cut_off() -> None:
     with index("x" * (9 << 20)) as server, pytest.raises(EnvironmentFault, match="sent more than"):
         fetched(f"http://{server.address}")

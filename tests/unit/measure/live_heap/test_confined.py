@@ -32,6 +32,7 @@ def test_a_large_parent_leaves_its_child_memory() -> None:
     assert len(held) == 300 << 20
 
 
+@pytest.mark.thorough
 def test_an_empty_answer_is_an_answer() -> None:
     assert _said(lambda *_: b"") == Said(b"")
 
@@ -45,6 +46,7 @@ def test_more_memory_than_a_child_has_is_refused() -> None:
     assert _said(lambda *_: b"x" * (1 << 30)) == Said(None, "its answer is too large")
 
 
+@pytest.mark.thorough
 def test_a_child_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(confined, "_GRACE_S", 0.1)
 
@@ -55,6 +57,7 @@ def test_a_child_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     assert _said(hang, 0.1) == Said(None, "it did not answer in time")
 
 
+@pytest.mark.thorough
 def test_a_reason_passes_shortened() -> None:
     def refuse(_process: RunningRuntime, _deadline: float) -> bytes:
         raise NoAnswer("ä\ud800" * 1000)
@@ -65,6 +68,7 @@ def test_a_reason_passes_shortened() -> None:
     assert len(said.reason) == LONGEST_REASON
 
 
+@pytest.mark.thorough
 def test_a_child_that_dies_has_a_reason() -> None:
     def die(_process: RunningRuntime, _deadline: float) -> bytes:
         raise SystemError

@@ -243,6 +243,7 @@ def test_the_files_of_a_config_map_stay_in_their_volume() -> None:
         read(text + CONFIG)
 
 
+@pytest.mark.thorough
 def test_much_text_behind_aliases_is_refused() -> None:
     big = f"x: &big {'y' * 10_000}\n"
     many = "".join(f"    - {{name: V{n}, value: *big}}\n" for n in range(200))

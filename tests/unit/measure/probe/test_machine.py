@@ -178,6 +178,7 @@ def test_every_kill_is_ours_or_another_cgroups_or_doubtful(kinds: list[str], pid
     assert found.is_whole
 
 
+@pytest.mark.thorough
 @given(st.text(max_size=300))
 def test_no_record_is_a_crash(text: str) -> None:
     log = KillLog()

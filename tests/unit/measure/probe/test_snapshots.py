@@ -159,6 +159,7 @@ def test_memory_that_no_process_maps_does_not_make_a_snapshot_late(snapshots: Sn
     assert not settle(snapshots, cgroup, 100_000, NOW_NS + 2 * HOUR_NS)
 
 
+@pytest.mark.thorough
 def test_the_memory_before_and_after_the_processes_were_read_is_told(
     cgroup: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,6 +14,7 @@ RECORDING = gzip.decompress((Path(__file__).parent / "recorded" / "openjdk-17.jf
 EVENT = "jdk.OldObjectSample"
 
 
+@pytest.mark.thorough
 def test_events_of_one_type_are_read_with_their_constants() -> None:
     (chunk,) = chunks(RECORDING, EVENT)
     arrays = [event for event in chunk.events if event["arrayElements"] == (64 << 10) - 16]
@@ -31,6 +32,7 @@ def test_chunks_follow_each_other() -> None:
     assert len(one.events) == len(two.events) > 100
 
 
+@pytest.mark.thorough
 def test_a_recording_without_the_event_has_none() -> None:
     (chunk,) = chunks(RECORDING, "jdk.NoSuchEvent")
     assert chunk.events == []

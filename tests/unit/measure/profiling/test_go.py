@@ -100,6 +100,7 @@ def test_anything_else_is_refused() -> None:
         read(b"<html>")
 
 
+@pytest.mark.thorough
 @given(st.binary(), st.text(alphabet="01: []@#\t\nx+/.heapmain-\x1b"))
 def test_no_text_is_an_error_of_ours(said: bytes, text: str) -> None:
     for one in (said, HEADING + text.encode()):

@@ -36,6 +36,7 @@ def test_what_is_written_is_read(held: list[tuple[tuple[Frame, ...], int]]) -> N
     assert read(summary_of(held)).held_bytes == sum(size for _, size in held)
 
 
+@pytest.mark.thorough
 def test_a_summary_is_bounded() -> None:
     held = [((Frame("x" * 5000 + str(number), "y" * 5000),), 1) for number in range(3000)]
     raw = summary_of(held)

@@ -179,6 +179,7 @@ def test_a_look_tells_where_the_service_listens() -> None:
         assert look(service) == (Listening(3000, "::"),)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("answer", [TimeoutError(), HelperFailed("it ended")])
 def test_a_helper_that_gave_no_answer_to_a_look_is_not_asked_again(answer: Exception) -> None:
     drivers = FakeDrivers(answer)

@@ -89,6 +89,7 @@ def test_two_pull_requests_of_one_head(shop: Github) -> None:
     assert outcome == NotPosted("several open pull requests have this head (#11, #7): it is unclear which was measured")
 
 
+@pytest.mark.thorough
 def test_a_run_for_a_merge_queue_is_for_no_pull_request(shop: Github) -> None:
     shop.add_artifact(SHOP, RUN.id, zipped({"report.json": TEXT}))
     measured = MeasuringRun(RUN, "merge_group", "octo", SHOP, "gh-readonly-queue/main/pr-7")

@@ -2,6 +2,7 @@
 
 import io
 
+import pytest
 from rich.console import Console
 
 from membudget.core.quantities import MIB
@@ -26,6 +27,7 @@ def test_every_result_as_markdown() -> None:
     assert_golden("fit.md", render_markdown(report(*everything())) + "\n")
 
 
+@pytest.mark.thorough
 def test_nothing_is_cut_off_on_a_narrow_terminal() -> None:
     assert all(len(line) <= 60 for line in printed(60).splitlines() if "█" not in line and "✗" not in line)
 

@@ -159,6 +159,7 @@ def test_nothing_from_outside_is_more_than_text(texts: list[str]) -> None:
     assert page.count("<details") == page.count("</details>") == page.count("<summary>")
 
 
+@pytest.mark.thorough
 def test_what_others_said_is_still_there_to_read() -> None:
     made = said_by_others(["@subject", "@reason", "@log", "@note", "@surroundings"])
     page = to_html(render(made.judged()))

@@ -81,6 +81,7 @@ def test_phases_have_a_label_and_what_was_not_measured_is_not_there() -> None:
     assert "membudget_memory_pressure_seconds" not in families, "cgroup v1 has none: no family without a sample"
 
 
+@pytest.mark.thorough
 def test_every_metric_has_a_family_of_its_own() -> None:
     made = everything()
     names = [line.split()[2] for line in render(made.judged()).splitlines() if line.startswith("# TYPE")]

@@ -76,6 +76,7 @@ def test_a_finding_about_a_runtime_has_the_line_where_it_is_set() -> None:
     assert len(made.judgement.runtimes) == 2, "the line of the other is not known"
 
 
+@pytest.mark.thorough
 def test_a_fingerprint_survives_other_lines_and_figures() -> None:
     before, after = (run(text)["results"][0] for text in (containers(LOW), "# a comment\n" + containers(LOW)))
     assert before["locations"] != after["locations"]

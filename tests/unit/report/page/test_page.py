@@ -153,6 +153,7 @@ def test_whatever_others_say_the_page_has_the_same_elements(texts: list[str]) ->
     assert not re.search(r"[<>&\u2028\u2029]|##\[", block[1])
 
 
+@pytest.mark.thorough
 def test_what_others_said_is_text_without_directions() -> None:
     def strings(part: Any) -> list[str]:
         if isinstance(part, dict):
