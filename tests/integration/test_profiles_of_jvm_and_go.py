@@ -107,7 +107,7 @@ def of_jvm(trials: Trials, image: str, index: str, mib: int, trigger_bytes: int 
 
 @pytest.fixture(scope="module")
 def small_jvm(from_host: Trials, jvm: str) -> ProfiledSide:
-    """A profile without growth, of whichever kind."""
+    """The profile of a base that keeps nothing. It serves as the base of every kind of growth."""
     return of_jvm(from_host, jvm, "arrays", 0)
 
 

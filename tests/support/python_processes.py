@@ -10,6 +10,21 @@ from pathlib import Path
 from membudget.measure.live_heap.messages import Runtime
 from membudget.measure.live_heap.runtimes import RunningRuntime
 
+READY = "print('ready', flush=True); input()\n"
+"""The end of a program that waits until it is asked."""
+SEARCH = """
+class Index:
+    def build(self):
+        self.words = [bytes(4000) for _ in range(2_000)]
+        return self
+
+def main():
+    return Index().build()
+
+kept = main()
+"""
+"""A program that keeps 2,000 times 4,000 bytes in one line of one function."""
+
 
 @contextmanager
 def python(program: Path | str, *options: str, path: str) -> Iterator[RunningRuntime]:

@@ -102,7 +102,7 @@ class HistoryLine(BaseModel):
         return (min(self.samples), max(self.samples)) if self.samples else (self.value, self.value)
 
     def text(self) -> bytes:
-        """Return the line as it is kept, without its end."""
+        """Return the line as the history stores it, without the newline."""
         return self.model_dump_json(exclude_defaults=True).encode()
 
 

@@ -60,7 +60,7 @@ class StepLine(KindLine):
         return self.since == self.commit
 
     def text(self) -> bytes:
-        """Return the line as it is kept, without its end and without empty keys of an unfinished search."""
+        """Return the line as the history stores it, without the newline and the empty keys of an unfinished search."""
         empty = {name for name in ("skipped", "whole", "is_spread") if not getattr(self, name)}
         return self.model_dump_json(exclude=empty).encode()
 

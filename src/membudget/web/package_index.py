@@ -121,7 +121,7 @@ def _link(page: bytes, kind: str, page_url: str, file: str) -> str:
         if own:
             return _sendable(urldefrag(own[0]).url)
     except (ValueError, RecursionError, AssertionError):  # HTMLParser asserts that marked sections are known ones
-        raise _Unusable("answered with what is no package index") from None
+        raise _Unusable("sent a page that is no package index") from None
     raise _Unusable(f"does not have {file}")
 
 

@@ -42,7 +42,9 @@ for line in sys.stdin:
         os._exit(0)
     print(os.wait()[1], flush=True)
 """
-"""Reads each file that it is told of in a clone of its own, and says the clone's peak of memory in MiB and its end."""
+"""A program. For each path on its input, it forks. The child reads the file, and prints its peak memory in MiB. The
+program then prints the exit status of the child.
+"""
 
 Document = dict[str, Any]
 

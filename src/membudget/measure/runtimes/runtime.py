@@ -147,8 +147,9 @@ class Runtime(Stored):
     arena_bytes: _Bytes = 0
     threads: _Count | None = None
     workers: Annotated[tuple[_Bytes, ...], Field(max_length=MOST_WORKERS)] = ()
-    """The anonymous and shared memory of each worker that a server forked. Of PostgreSQL: the anonymous memory of idle
-    connections, or of busy ones, as far as it is no sort.
+    """The anonymous and shared memory of each worker that a server forked. For
+    PostgreSQL: the anonymous memory of each idle connection. If none is idle: of each busy one, up to 4 MiB, because
+    more may be a sort.
     """
     counts_pages_once: bool = False
     """Whether a page that several workers share counts once in `workers`. Otherwise, it counts in each of them."""

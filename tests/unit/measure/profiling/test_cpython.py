@@ -17,20 +17,7 @@ from membudget.measure.profiling.cpython import IN_PYTHON, capture, prepared, re
 from membudget.measure.profiling.heap_profile import MOST_FRAMES, Frame, HeapProfile
 from membudget.measure.profiling.profiler import Seen
 from membudget.measure.trial import TrialInputs
-from tests.support.python_processes import python
-
-READY = "print('ready', flush=True); input()\n"
-SEARCH = """
-class Index:
-    def build(self):
-        self.words = [bytes(4000) for _ in range(2_000)]
-        return self
-
-def main():
-    return Index().build()
-
-kept = main()
-"""
+from tests.support.python_processes import READY, SEARCH, python
 
 
 def profile(program: Path | str, *options: str, path: str = str(IN_PYTHON), seconds: float = 60) -> HeapProfile:

@@ -13,25 +13,12 @@ from membudget.measure.profiling.cpython import IN_PYTHON, capture, read
 from membudget.measure.profiling.heap_profile import Frame, HeapProfile, ProfiledBy
 from membudget.measure.profiling.interpreter import Interpreter, Libc
 from tests.support.memray import memray_folder
-from tests.support.python_processes import python
+from tests.support.python_processes import READY, SEARCH, python
 
 pytestmark = [
     pytest.mark.thorough,
     pytest.mark.skipif(sys.platform != "linux", reason="memray and memfd are Linux's"),
 ]
-
-READY = "print('ready', flush=True); input()\n"
-SEARCH = """
-class Index:
-    def build(self):
-        self.words = [bytes(4000) for _ in range(2_000)]
-        return self
-
-def main():
-    return Index().build()
-
-kept = main()
-"""
 
 
 @pytest.fixture

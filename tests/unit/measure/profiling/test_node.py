@@ -153,7 +153,7 @@ def test_workers_that_are_too_many_are_silent() -> None:
 
 
 def test_memory_beside_live_objects_has_a_name() -> None:
-    """Of 90 MiB, V8 held 71 when it was asked, of which 56 MiB were live."""
+    """The process has 90 MiB. V8 has 71 MiB of them, and 56 MiB of these are live objects."""
     own = heap(71, 56, resident=90, text=f"{HEAD}f keep\t/app/a.js\t3\ns {50 * MIB} 0\nr 0\n")
     assert beside(own) == {"keep": 50, "Node.js, native memory": 19, "V8 heap, not live": 15}
 

@@ -166,7 +166,7 @@ class Memray:
                 del sys.modules[_NAME]
                 raise
         self._memray.set_log_level(_SILENT)  # it writes to the service's output
-        # memray looks for greenlets at each call, so it is told of them only where the service may have them.
+        # A memray that is told of greenlet looks for greenlets at each call. It is told only if greenlet is installed.
         found = _frozen_importlib_external.PathFinder.find_spec("greenlet")
         self._greenlet = ("greenlet",) if found is not None else ()
         self._file = -1
