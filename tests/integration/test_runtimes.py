@@ -197,7 +197,10 @@ def test_postgres(from_host: Trials, runtime_images: RuntimeImages) -> None:
     load = DriverWorkload(
         kind="driver", image=runtime_images.built("postgres"), ready=Readiness(tcp=5432), command=client
     )
-    (postgres, *_), (finding,) = seen(from_host, runtime_images.built("postgres"), 512, load)
+    for _ in range(5):  # on a busy machine, the highest of the whole looks may have been while no client was connected
+        (postgres, *_), (finding,) = seen(from_host, runtime_images.built("postgres"), 512, load)
+        if postgres.workers:
+            break
     assert postgres.kind is RuntimeKind.POSTGRES
     assert postgres.answer is not None
     assert postgres.answer.connections == Connections(24 * MIB, 16 * MIB, 100)

@@ -3,8 +3,9 @@
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -12,9 +13,10 @@ from membudget.core.errors import EnvironmentFault
 from membudget.engine.cgroup_removal import SYSTEM_BUS, CgroupsRemain, our_cgroups, remove_cgroups
 from membudget.engine.cgroups import CGROUP_ROOT, CgroupDriver, run_name, run_of
 from membudget.engine.connection import RUN_LABEL, Engine, engine_errors
-from membudget.engine.containers import Containers, remove_networks_and_volumes, unless_gone
+from membudget.engine.containers import Containers
 from membudget.engine.helper import DockerHelper
 from membudget.engine.options import ContainerOptions
+from membudget.engine.removal import each, remove_container, remove_networks_and_volumes, unless_gone
 from membudget.engine.run_id import RunId, owner_lives
 
 TRIAL_IMAGES = "membudget-trial"
@@ -32,17 +34,24 @@ def trial_tag(image_name: str, run: RunId, side: str) -> str:
 
 
 def remove_run(engine: Engine, run: RunId) -> None:
-    """Remove all containers, networks, volumes and image tags of `run`."""
-    client = engine.client
-    label = {"label": f"{RUN_LABEL}={run}"}
+    """Remove all containers, networks, volumes and image tags of `run`.
+
+    Raises EnvironmentFault if the engine refuses some; the rest is removed all the same.
+    """
+    api = engine.client.api
+    with ExitStack() as parts:  # in turn from the last to the first, each also if one before it failed
+        parts.callback(remove_networks_and_volumes, engine, run, f"membudget-{run}-")
+        parts.callback(_remove_images, engine, run)
+        with engine_errors("cleaning up"):
+            found = api.containers(all=True, filters={"label": f"{RUN_LABEL}={run}"})
+            ours = (container["Id"] for container in found if _run_of_container(container) == run)
+            each(partial(remove_container, engine), ours)
+
+
+def _remove_images(engine: Engine, run: RunId) -> None:
     with engine_errors("cleaning up"):
-        for container in client.api.containers(all=True, filters=label):
-            if _run_of_container(container) == run:
-                unless_gone(lambda name: client.api.remove_container(name, force=True, v=True), container["Id"])
-        for tag in _trial_tags(engine):
-            if _run_of_tag(tag) == run:
-                unless_gone(client.api.remove_image, tag)
-    remove_networks_and_volumes(engine, run, f"membudget-{run}-")
+        ours = (tag for tag in _trial_tags(engine) if _run_of_tag(tag) == run)
+        each(partial(unless_gone, engine.client.api.remove_image), ours)
 
 
 def runs_present(engine: Engine) -> set[RunId]:
@@ -113,7 +122,8 @@ def cleaned_up(
     """
     with _told(warn):
         for run in abandoned(engine, runs_present(engine), owner_lives):
-            remove_run(engine, run)
+            with _told(warn):  # apart, so that a run that cannot be removed does not keep the others
+                remove_run(engine, run)
     try:
         yield
     finally:

@@ -3,14 +3,14 @@
 import tarfile
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
 from typing import Any, Literal, cast
 
 import requests
-from docker.errors import APIError, ImageNotFound, NotFound
+from docker.errors import APIError, NotFound
 from docker.types import Healthcheck, LogConfig
 from docker.utils import parse_repository_tag
 from urllib3.exceptions import ReadTimeoutError
@@ -20,6 +20,7 @@ from membudget.engine.child_environment import client_mask
 from membudget.engine.connection import RUN_LABEL, Engine, engine_errors
 from membudget.engine.options import ContainerOptions, Declarations, ExecOptions
 from membudget.engine.pulling import pull_fix, pull_problem
+from membudget.engine.removal import remove_container, remove_networks_and_volumes
 from membudget.engine.run_id import RunId
 from membudget.engine.stream import FramedStream, LineTail
 
@@ -302,9 +303,9 @@ class Containers:
         """Remove a container and its anonymous volumes, even while it runs. It may be gone already."""
         with engine_errors("removing a container"):
             try:
-                self._api.remove_container(container_id, force=True, v=True)
+                remove_container(self._engine, container_id)
             except APIError as error:
-                if error.status_code not in (404, 409):  # gone, or being removed
+                if error.status_code != 409:  # being removed
                     raise
 
 
@@ -326,23 +327,3 @@ def _is_of_image(error: APIError) -> bool:
     create failed: …").
     """
     return error.is_client_error() or "OCI runtime" in str(error.explanation)
-
-
-def remove_networks_and_volumes(engine: Engine, run: RunId, prefix: str) -> None:
-    """Remove the networks and volumes of `run` whose names start with `prefix`. They may be gone already."""
-    api, label = engine.client.api, {"label": f"{RUN_LABEL}={run}"}
-    with engine_errors("removing networks and volumes"):
-        networks = [str(network["Name"]) for network in api.networks(filters=label)]
-        volumes = [str(volume["Name"]) for volume in api.volumes(filters=label)["Volumes"] or ()]
-        for names, remove in ((networks, api.remove_network), (volumes, api.remove_volume)):
-            for name in names:
-                if name.startswith(prefix):
-                    unless_gone(remove, name)
-
-
-def unless_gone(remove: Callable[[str], object], name: str) -> None:
-    """Call `remove` with a name or ID that may be gone already."""
-    try:
-        remove(name)
-    except (NotFound, ImageNotFound):
-        return

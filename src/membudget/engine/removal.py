@@ -1,0 +1,61 @@
+"""Removes things of the engine: containers, images, networks and volumes. They may be gone already."""
+
+import time
+from collections.abc import Callable, Iterable
+from functools import partial
+
+from docker.errors import APIError, NotFound
+
+from membudget.engine.connection import RUN_LABEL, Engine, engine_errors
+from membudget.engine.run_id import RunId
+
+_PATIENCE_S = 10.0
+_PAUSE_S = 0.5
+
+
+def remove_container(engine: Engine, container_id: str) -> None:
+    """Remove a container and its anonymous volumes, even while it runs. It may be gone already.
+
+    On a busy machine, an engine may refuse at first: Podman if it does not see in time that the container's process has
+    ended, Docker (409) while it removes the container already. So it is asked again. Raises docker's APIError if it
+    refuses for ten seconds.
+    """
+    end = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            unless_gone(partial(engine.client.api.remove_container, force=True, v=True), container_id)
+            return
+        except APIError:
+            if time.monotonic() >= end:
+                raise
+        time.sleep(_PAUSE_S)
+
+
+def remove_networks_and_volumes(engine: Engine, run: RunId, prefix: str) -> None:
+    """Remove the networks and volumes of `run` whose names start with `prefix`. They may be gone already."""
+    api, label = engine.client.api, {"label": f"{RUN_LABEL}={run}"}
+    with engine_errors("removing networks and volumes"):
+        networks = [str(network["Name"]) for network in api.networks(filters=label)]
+        volumes = [str(volume["Name"]) for volume in api.volumes(filters=label)["Volumes"] or ()]
+        for names, remove in ((networks, api.remove_network), (volumes, api.remove_volume)):
+            each(partial(unless_gone, remove), (name for name in names if name.startswith(prefix)))
+
+
+def each(remove: Callable[[str], None], names: Iterable[str]) -> None:
+    """Call `remove` with each name, also after the engine has refused one. Raises the first APIError at the end."""
+    refused: APIError | None = None
+    for name in names:
+        try:
+            remove(name)
+        except APIError as error:
+            refused = refused or error
+    if refused is not None:
+        raise refused
+
+
+def unless_gone(remove: Callable[[str], object], name: str) -> None:
+    """Call `remove` with a name or ID that may be gone already."""
+    try:
+        remove(name)
+    except NotFound:
+        return
