@@ -2,7 +2,7 @@
 
 import posixpath
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import PurePosixPath
@@ -13,7 +13,7 @@ from membudget.build.revision import Commit
 from membudget.core.errors import EnvironmentFault
 from membudget.judge.growth import growth_of
 from membudget.judge.measurement import ImageMeasurement
-from membudget.measure.profiling.heap_profile import LONGEST_PATH, MOST_SOURCES, PairProfile, SourceLine
+from membudget.measure.profiling.heap_profile import LONGEST_PATH, MOST_SOURCES, Frame, PairProfile, SourceLine
 
 _ENOUGH = 2
 """How many parts at the end of two paths have to be equal: the file's name and its folder's."""
@@ -85,9 +85,7 @@ class _Known:
         return replace(image, profile=replace(image.profile, sources=sources[:MOST_SOURCES]))
 
     def _sources(self, pair: PairProfile, folder: str) -> Iterator[SourceLine]:
-        growth = growth_of(pair)
-        for site in growth.named if growth is not None else ():
-            frame = site.frame
+        for frame in _frames_to_name(pair):
             if frame.file is None or frame.line is None or frame.is_library:
                 continue
             path = repository_path(frame.file, self._paths, folder)
@@ -105,6 +103,12 @@ class _Known:
         if path not in self._shown:
             self._shown[path] = shown_lines(self._tree.diff(self._base, self._head, path))
         return self._shown[path]
+
+
+def _frames_to_name(pair: PairProfile) -> Iterable[Frame]:
+    """Return the frames of the places that a report names, whichever budget breaks."""
+    growths = (growth_of(pair, of_live_heap=only_live) for only_live in (False, True))
+    return dict.fromkeys(site.frame for growth in growths if growth is not None for site in growth.named)
 
 
 def _parts(path: str) -> tuple[str, ...]:

@@ -2,6 +2,8 @@
 
 A place is the innermost frame of a stack that is the service's own code, or the innermost frame if there is none. It is
 compared by file and function, because lines move. Memory that moved from one place to another is not growth.
+
+If `live_heap` breaks its budget, only memory of the live heap counts. All other memory could not make it grow.
 """
 
 from collections import Counter
@@ -59,6 +61,8 @@ class Growth:
     head_rest_bytes: int
     is_compared: bool
     """Whether there is a profile of the base that was taken in the same way."""
+    of_live_heap: bool = False
+    """Whether only memory of the live heap counts in all of this."""
 
     @property
     def delta_bytes(self) -> int:
@@ -115,8 +119,14 @@ class Whole:
         return min(1.0, part_bytes / self.size_bytes) if self.size_bytes > 0 else 0.0
 
 
-def growth_of(pair: PairProfile) -> Growth | None:
-    """Return what grew. None if the head has no profile.
+def growth_behind(pair: PairProfile, judged: ImageJudgement) -> Growth | None:
+    """Return what grew of the memory that the broken budget is about. None if the head has no profile."""
+    row = _broken_or_peak(judged, is_own=pair.is_own)
+    return growth_of(pair, of_live_heap=row is not None and row.metric is Metric.LIVE_HEAP)
+
+
+def growth_of(pair: PairProfile, *, of_live_heap: bool = False) -> Growth | None:
+    """Return what grew, of all memory or of the live heap alone. None if the head has no profile.
 
     Profiles that were taken in different ways name places in different ways. They are not compared.
     """
@@ -124,15 +134,15 @@ def growth_of(pair: PairProfile) -> Growth | None:
     if head is None:
         return None
     if base is None or base.profiled_by is not head.profiled_by:
-        held = (Site(frame, 0, size) for frame, size in _held(head).values())
+        held = (Site(frame, 0, size) for frame, size in _held(head, of_live_heap).values())
         ordered = tuple(sorted(held, key=_most_grown))
-        return Growth(head.profiled_by, ordered, 0, head.rest_bytes, is_compared=False)
-    return compared(base, head)
+        return Growth(head.profiled_by, ordered, 0, head.rest_bytes, is_compared=False, of_live_heap=of_live_heap)
+    return compared(base, head, of_live_heap=of_live_heap)
 
 
-def compared(base: HeapProfile, head: HeapProfile) -> Growth:
+def compared(base: HeapProfile, head: HeapProfile, *, of_live_heap: bool = False) -> Growth:
     """Return the growth between two profiles that were taken in the same way."""
-    before, after = _held(base), _held(head)
+    before, after = _held(base, of_live_heap), _held(head, of_live_heap)
     partners = _partners(before.keys(), after.keys())
     sites = [
         Site(frame, before[partners[key]][1] if key in partners else 0, size) for key, (frame, size) in after.items()
@@ -140,7 +150,8 @@ def compared(base: HeapProfile, head: HeapProfile) -> Growth:
     gone = before.keys() - set(partners.values())
     sites += [Site(before[key][0], before[key][1], 0) for key in gone]
     ordered = tuple(sorted(sites, key=_most_grown))
-    return Growth(head.profiled_by, ordered, base.rest_bytes, head.rest_bytes, is_compared=True)
+    rest = base.rest_bytes, head.rest_bytes
+    return Growth(head.profiled_by, ordered, *rest, is_compared=True, of_live_heap=of_live_heap)
 
 
 def whole_of(growth: Growth, judged: ImageJudgement, *, is_own: bool = False) -> Whole:
@@ -150,7 +161,7 @@ def whole_of(growth: Growth, judged: ImageJudgement, *, is_own: bool = False) ->
     if it did not grow, it is the growth of the profiles, which are taken under a higher limit. The profiled trials' own
     RSS is no such figure, because it has the memory of the profiler in it.
     """
-    row = _broken_or_peak(row for row in judged.rows if row.is_own is is_own)
+    row = _broken_or_peak(judged, is_own=is_own)
     if growth.is_growth:
         if row is not None and row.delta is not None and row.delta > 0:
             return Whole(row.metric, row.delta)
@@ -160,8 +171,9 @@ def whole_of(growth: Growth, judged: ImageJudgement, *, is_own: bool = False) ->
     return Whole(None, growth.head_bytes)
 
 
-def _broken_or_peak(rows: Iterable[Row]) -> Row | None:
-    usable = [row for row in rows if row.metric in _JUDGED and row.phase is None and not _is_cut_off(row)]
+def _broken_or_peak(judged: ImageJudgement, *, is_own: bool) -> Row | None:
+    rows = (row for row in judged.rows if row.is_own is is_own and row.metric in _JUDGED and row.phase is None)
+    usable = [row for row in rows if not _is_cut_off(row)]
     broken = [row for verdict in _BROKEN for row in usable if row.verdict is verdict]
     return next(iter(broken), next((row for row in usable if row.metric is Metric.PEAK_RSS), None))
 
@@ -170,11 +182,13 @@ def _is_cut_off(row: Row) -> bool:
     return row.head.is_lower_bound or row.trials_at_limit is not None
 
 
-def _held(profile: HeapProfile) -> dict[_Key, tuple[Frame, int]]:
+def _held(profile: HeapProfile, of_live_heap: bool) -> dict[_Key, tuple[Frame, int]]:
     """Return the memory of each place, with its frame at the line that holds most."""
     lines: dict[_Key, Counter[Frame]] = {}
     for stack in profile.stacks:
         frames = [profile.frames[index] for index in stack.frames]
+        if of_live_heap and not frames[0].in_live_heap:
+            continue
         frame = next((one for one in frames if not one.is_library), frames[0])
         lines.setdefault((frame.file, frame.name), Counter())[frame] += stack.held_bytes
     return {

@@ -65,7 +65,7 @@ def annotations(result: JudgedReport, lines: KeyLines | None = None) -> list[Ann
         remark
         for image in result.judgement.images
         if not image.verdict.passes and memory_is_in_trouble(image)
-        for remark in _of_code(measured[image.name])
+        for remark in _of_code(measured[image.name], image)
     ]
     missing = [_of_gap(gap, lines) for gap in result.judgement.gaps]
     missing += _of_manifests(result.judgement.manifests)
@@ -138,9 +138,9 @@ def _of_dockerfile(image: ImageMeasurement) -> Iterator[Annotation]:
             yield Annotation(f"{image.name}: image size", finding.as_text(), place)
 
 
-def _of_code(image: ImageMeasurement) -> Iterator[Annotation]:
+def _of_code(image: ImageMeasurement, judged: ImageJudgement) -> Iterator[Annotation]:
     """Yield what the code at lines of the diff holds more than before."""
-    for source, finding in grown_lines(image):
+    for source, finding in grown_lines(image, judged):
         yield Annotation(f"{image.name}: memory", finding.as_text(), Place(source.path, source.line, source.line))
 
 

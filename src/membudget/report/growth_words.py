@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB, format_duration, format_percent, format_size, format_size_delta
 from membudget.core.untrusted_text import Part, Quoted
-from membudget.judge.growth import Growth, Site, Whole, growth_of, whole_of
+from membudget.judge.growth import Growth, Site, Whole, growth_behind, whole_of
 from membudget.judge.image import ImageJudgement
 from membudget.judge.measurement import ImageMeasurement, SideMeasurement
 from membudget.measure.profiling.heap_profile import Frame, PairProfile, ProfiledBy, ProfiledSide, SourceLine
@@ -32,11 +32,11 @@ def growth_findings(image: ImageMeasurement, judged: ImageJudgement) -> Iterator
     pair = image.profile
     if pair is None or pair.head is None:
         return
-    growth = growth_of(pair)
+    growth = growth_behind(pair, judged)
     if growth is None:
         parts: Parts = ("what grew is not known: ", Quoted(pair.head.reason or "there is no profile"))
     elif not growth.named:
-        parts = (f"what grew is not known: the profile by {PROFILERS[growth.profiled_by]} is empty",)
+        parts = (_unnamed(growth, pair.head),)
     else:
         whole = whole_of(growth, judged, is_own=pair.is_own)
         parts = (*_named(growth, pair), *_share(growth, whole), *_base(growth, pair), *_missing(growth, pair))
@@ -56,10 +56,10 @@ def profiling_findings(image: ImageMeasurement) -> Iterator[Finding]:
             yield _cost(f"the {name} was profiled{settings}", judged, profiled)
 
 
-def grown_lines(image: ImageMeasurement) -> Iterator[tuple[SourceLine, Finding]]:
+def grown_lines(image: ImageMeasurement, judged: ImageJudgement) -> Iterator[tuple[SourceLine, Finding]]:
     """Yield the lines of the diff that hold more memory than before, with how much more."""
     pair = image.profile
-    growth = growth_of(pair) if pair is not None else None
+    growth = growth_behind(pair, judged) if pair is not None else None
     if pair is None or growth is None or not growth.is_growth:
         return
     for site in growth.named:
@@ -83,13 +83,24 @@ def place_text(frame: Frame, pair: PairProfile) -> str:
     return where if frame.name in ("", frame.file) else f"{where} {frame.name}"
 
 
+def _unnamed(growth: Growth, head: ProfiledSide) -> str:
+    """Return why no place can be named."""
+    by = PROFILERS[growth.profiled_by]
+    if growth.of_live_heap and head.profile is not None and head.profile.stacks:
+        return f"what grew in the live heap is not known: the profile by {by} does not show it"
+    return f"what grew is not known: the profile by {by} is empty"
+
+
 def _named(growth: Growth, pair: PairProfile) -> Parts:
+    where = " in the live heap" if growth.of_live_heap else ""
     by = PROFILERS[growth.profiled_by] + (f", {_OWN_SETTINGS}" if pair.is_own else "")
     if growth.is_growth:
-        return (f"what grew, by {by}: ", *joined((_grown(site, pair) for site in growth.named), ", "))
+        return (f"what grew{where}, by {by}: ", *joined((_grown(site, pair) for site in growth.named), ", "))
     held = joined((_held(site, pair) for site in growth.named), ", ")
-    begin = f"nothing grew in the profile by {by}" if growth.is_compared else f"what holds memory, by {by}"
-    return (f"{begin}{'; it holds ' if growth.is_compared else ': '}", *held)
+    if not growth.is_compared:
+        return (f"what holds memory{where}, by {by}: ", *held)
+    profile = "the live heap of the profile" if growth.of_live_heap else "the profile"
+    return (f"nothing grew in {profile} by {by}; it holds ", *held)
 
 
 def _grown(site: Site, pair: PairProfile) -> Parts:
@@ -109,17 +120,15 @@ def _place(frame: Frame, pair: PairProfile) -> Parts:
 def _share(growth: Growth, whole: Whole) -> Iterator[Part]:
     percent = format_percent(round(100 * whole.share_of(growth.explained_bytes)))
     if not growth.is_growth:
-        yield f"; that is {percent} of {_metric(whole, 'the profile')} ({format_size(whole.size_bytes)})"
+        profile = "the live heap in the profile" if growth.of_live_heap else "the profile"
+        yield f"; that is {percent} of {_metric(whole, profile)} ({format_size(whole.size_bytes)})"
         return
     gained = sum(site.delta_bytes for site in growth.named)
     freed = growth.freed_bytes
     is_told = freed >= max(MIB, _LEAST_FREED_SHARE * gained)
     yield f"; less {format_size(freed)} that other places freed," if is_told else ";"
-    yield f" that is {percent} of {_growth_words(whole)}"
-
-
-def _growth_words(whole: Whole) -> str:
-    return f"the growth of {_metric(whole, 'the profiles')} ({format_size_delta(whole.size_bytes)})"
+    profiles = "the live heap in the profiles" if growth.of_live_heap else "the profiles"
+    yield f" that is {percent} of the growth of {_metric(whole, profiles)} ({format_size_delta(whole.size_bytes)})"
 
 
 def _metric(whole: Whole, other: str) -> str:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB
-from membudget.judge.growth import MOST_SITES, Growth, Whole, compared, growth_of, whole_of
+from membudget.judge.growth import MOST_SITES, Growth, Whole, compared, growth_behind, growth_of, whole_of
 from membudget.judge.image import ImageJudgement, judge_image
 from membudget.judge.measurement import OwnMeasurement
 from membudget.judge.metric import Verdict
@@ -154,6 +154,57 @@ def test_the_share_of_the_heads_own_settings_is_not_that_of_the_comparison() -> 
     assert whole_of(grew, found, is_own=True) == Whole(None, 36 * MIB)
     same = compared(profile((at("load"), 48)), profile((at("load"), 48)))
     assert whole_of(same, found, is_own=True).share_of(same.explained_bytes) == 0.5
+
+
+NOT_LIVE = Frame("V8 heap, not live", in_live_heap=False)
+NATIVE = Frame("Node.js, native memory", in_live_heap=False)
+
+
+def breaking(metric: Metric, delta: float) -> ImageJudgement:
+    """Only the budget of `metric` is broken, by a growth of `delta` MiB."""
+    found = judged(40, trial(80))
+    (peak,) = (row for row in found.rows if row.metric is Metric.PEAK_RSS)
+    broken = replace(peak, metric=metric, delta=round(delta * MIB), verdict=Verdict.FAIL)
+    return replace(found, rows=(replace(peak, verdict=Verdict.PASS), broken))
+
+
+def test_a_broken_live_heap_is_explained_by_the_live_heap_alone() -> None:
+    base = profile((at("load"), 10), (NOT_LIVE, 2), (NATIVE, 9))
+    head = profile((at("load"), 30), (NOT_LIVE, 22), (NATIVE, 5))
+    found = breaking(Metric.LIVE_HEAP, 40)
+    growth = growth_behind(pair(base, head), found)
+    assert growth is not None
+    assert (grown(growth), growth.freed_bytes) == ([("load", 1, 20)], 0)
+    assert whole_of(growth, found).share_of(growth.explained_bytes) == 0.5
+    assert (growth.head_bytes, growth.delta_bytes) == (30 * MIB, 20 * MIB)
+
+
+def test_all_memory_explains_a_broken_peak() -> None:
+    base, head = profile((at("load"), 10), (NOT_LIVE, 2)), profile((at("load"), 30), (NOT_LIVE, 22))
+    growth = growth_behind(pair(base, head), breaking(Metric.PEAK_RSS, 40))
+    assert growth is not None
+    assert sorted(grown(growth)) == [("V8 heap, not live", None, 20), ("load", 1, 20)]
+    assert growth.explained_bytes == 40 * MIB
+
+
+def test_what_is_not_live_cannot_be_growth_of_the_live_heap() -> None:
+    base, head = profile((at("load"), 10), (NATIVE, 2)), profile((at("load"), 10), (NATIVE, 22))
+    growth = growth_behind(pair(base, head), breaking(Metric.LIVE_HEAP, 4))
+    assert growth is not None
+    assert (growth.is_growth, [site.frame.name for site in growth.named]) == (False, ["load"])
+    only_native = profile((NATIVE, 22), by=ProfiledBy.SMAPS)
+    growth = growth_behind(pair(only_native, only_native), breaking(Metric.LIVE_HEAP, 4))
+    assert growth is not None
+    assert growth.named == ()
+
+
+def test_one_function_may_hold_memory_inside_and_outside_of_the_live_heap() -> None:
+    outside = replace(at("load", 2), in_live_heap=False)
+    base, head = profile((at("load"), 10)), profile((at("load"), 12), (outside, 30))
+    growth = growth_behind(pair(base, head), breaking(Metric.LIVE_HEAP, 2))
+    assert growth is not None
+    assert grown(growth) == [("load", 1, 2)]
+    assert grown(compared(base, head)) == [("load", 2, 32)]
 
 
 def test_places_that_hardly_count_are_not_named() -> None:

@@ -4,9 +4,12 @@ from dataclasses import replace
 
 import pytest
 
+from membudget.budgets.rules import EffectiveBudget, Tolerance
+from membudget.core.metrics import Metric, MetricValue
 from membudget.core.quantities import MIB
 from membudget.judge.measurement import ImageMeasurement, OwnMeasurement
 from membudget.measure.profiling.heap_profile import Frame, PairProfile, ProfiledBy, SourceLine
+from membudget.measure.trial import Trial
 from membudget.report.formats import junit, markdown
 from membudget.report.formats.judged_growth import JudgedGrowth
 from membudget.report.growth_words import grown_lines, growth_findings, place_text, profiling_findings
@@ -49,6 +52,45 @@ def test_memory_that_moved_is_told() -> None:
             " other places freed, that is 100% of the growth of peak RSS (+40.0 MiB)"
         )
     ]
+
+
+NOT_LIVE = Frame("V8 heap, not live", in_live_heap=False)
+
+
+def keeping(before: float, after: float, max_heap: float = 900, by: ProfiledBy = ProfiledBy.V8_SAMPLING) -> str:
+    """What is said of an image that breaks its budget of live heap. Much more memory is not live. Sizes are in MiB."""
+    places = [((NOT_LIVE,), 5), ((INDEX, MAIN), before)], [((NOT_LIVE,), 55), ((INDEX, MAIN), after)]
+    profiles = [profiled(heap(held, by)) for held in places]
+    pair = PairProfile(profiles[0], profiles[1])
+    allowed = {Metric.LIVE_HEAP: EffectiveBudget(round(max_heap * MIB), Tolerance(2, MIB))}
+    base, head = (side(*[keeps(size)] * 5) for size in (40, 40 + 2 * (after - before)))
+    made = replace(image("api", base=base, head=head, allowed=allowed), profile=pair)
+    (finding,) = growth_findings(made, report(made).judged().judgement.images[0])
+    return finding.as_text()
+
+
+def keeps(live_heap: float) -> Trial:
+    made = trial(60)
+    return replace(
+        made, metrics={**made.metrics, Metric.LIVE_HEAP: MetricValue.of(Metric.LIVE_HEAP, round(live_heap * MIB))}
+    )
+
+
+def test_a_broken_live_heap_names_only_what_is_live() -> None:
+    assert keeping(before=4, after=24) == (
+        "what grew in the live heap, by V8's heap profiler: +20.0 MiB /app/catalog/search.py:41 build_index; that is"
+        " 50% of the growth of live heap (+40.0 MiB)"
+    )
+    assert keeping(before=4, after=4, max_heap=30) == (
+        "nothing grew in the live heap of the profile by V8's heap profiler; it holds 4.0 MiB"
+        " /app/catalog/search.py:41 build_index; that is 10% of live heap (40.0 MiB)"
+    )
+
+
+def test_a_profile_without_live_heap_cannot_say_what_grew_in_it() -> None:
+    assert keeping(before=0, after=0, max_heap=30, by=ProfiledBy.SMAPS) == (
+        "what grew in the live heap is not known: the profile by the kernel's list of mappings does not show it"
+    )
 
 
 def test_a_new_image_names_what_holds_memory() -> None:
@@ -115,12 +157,13 @@ def test_a_base_with_missing_processes_cannot_hide_that_nothing_grew() -> None:
 
 def test_lines_of_the_diff_and_costs_tell_missing_processes() -> None:
     made = measured(with_silent(grown_shop(), 0, 1))
-    ((_, finding),) = grown_lines(made)
+    judged = report(made).judged().judgement.images[0]
+    ((_, finding),) = grown_lines(made, judged)
     assert finding.as_text().endswith("; 1 of 3 processes of the head gave no profile, so these figures are too small")
     base, head = profiling_findings(made)
     assert "gave no profile" not in base.as_text()
     assert head.as_text().endswith("; 1 of 3 processes gave no profile: PID 7: it did not answer in time")
-    growth = JudgedGrowth.of(made, report(made).judged().judgement.images[0])
+    growth = JudgedGrowth.of(made, judged)
     assert growth is not None
     assert (growth.base_unanswered, growth.head_unanswered) == (0, 1)
 

@@ -14,7 +14,8 @@ _HEADING = re.compile(r"heap profile: [^\n@]*@ heap/(\d{1,12})\n")
 _GOROUTINES = re.compile(r"^# Stack = (\d{1,18}) / \d{1,18}$", re.MULTILINE)
 _OBJECTS = re.compile(r"^# HeapAlloc = (\d{1,18})$", re.MULTILINE)
 _MOST_CORRECTION = 2.0
-_UNKNOWN = Frame("?", is_library=True)
+_UNKNOWN = Frame("?", is_library=True, in_live_heap=False)
+"""No memory of Go is in `live_heap`, which does not ask Go."""
 _STACK = re.compile(r"^(\d{1,18}): (\d{1,18}) \[[^\n]*((?:\n#\t[^\n]*)*)", re.MULTILINE)
 _CALL = re.compile(r"^#\t0x[0-9a-f]+(?:\t+([^\t\n]+)\+0x[0-9a-f]+\t+([^\t\n]+):(\d{1,9}))?$", re.MULTILINE)
 
@@ -32,7 +33,7 @@ def read(raw: bytes) -> HeapProfile:
 def _held(text: str, rate: int) -> Iterator[tuple[tuple[Frame, ...], int]]:
     goroutines = _GOROUTINES.search(text)
     if goroutines is not None:
-        yield (Frame("goroutine stacks", is_library=True),), int(goroutines[1])
+        yield (Frame("goroutine stacks", is_library=True, in_live_heap=False),), int(goroutines[1])
     stacks = [(stack[3], scaled(int(stack[1]), int(stack[2]), rate)) for stack in _STACK.finditer(text)]
     factor = _corrected(text, sum(size for _, size in stacks)) if rate > SAMPLING_BYTES else 1.0
     for calls, size in stacks:
@@ -67,7 +68,7 @@ def _frames(calls: str) -> Iterator[Frame]:
         if call[1] is None:
             yield _UNKNOWN
         else:
-            yield Frame(call[1], call[2], int(call[3]), _is_library(call[1], call[2]))
+            yield Frame(call[1], call[2], int(call[3]), _is_library(call[1], call[2]), in_live_heap=False)
 
 
 def _is_library(function: str, file: str) -> bool:

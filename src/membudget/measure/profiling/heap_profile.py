@@ -50,6 +50,11 @@ class Frame(Stored):
     line: _Line | None = None
     is_library: bool = False
     """Whether it belongs to the runtime or an installed package, not to the service's own code."""
+    in_live_heap: bool = True
+    """Whether memory in it is part of what the metric `live_heap` counts.
+
+    It is not if it is garbage, or if it lies outside of the collected heap. The innermost frame of a stack decides.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +139,7 @@ def _shortened(frame: Frame) -> Frame:
     name = whole_characters(frame.name[:LONGEST_NAME])
     file = whole_characters(frame.file[-LONGEST_NAME:]) if frame.file is not None else None
     line = frame.line if frame.line is not None and 1 <= frame.line <= 10_000_000 else None
-    return Frame(name, file, line, frame.is_library)
+    return replace(frame, name=name, file=file, line=line)
 
 
 @dataclass(frozen=True, slots=True)

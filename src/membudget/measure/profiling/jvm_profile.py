@@ -17,7 +17,7 @@ _MOST_SCALE = 2.0
 _OURS = frozenset({"Native Memory Tracking", "Tracing"})
 """What the profiler itself takes."""
 _JAVA_HEAP = "Java Heap"
-_NOT_LIVE = Frame("JVM Java Heap, not live", is_library=True)
+_NOT_LIVE = Frame("JVM Java Heap, not live", is_library=True, in_live_heap=False)
 """The part of the heap without live objects: garbage, and what the JVM keeps for new objects."""
 
 _TAKEN = TypeAdapter(Taken)
@@ -49,7 +49,7 @@ def _held(taken: Taken) -> Iterator[tuple[tuple[Frame, ...], int]]:
     resident_bytes = min(heap_bytes, taken.rss_bytes - sum(native.values()))
     yield (_NOT_LIVE,), resident_bytes - sum(live.values())
     for category in native.keys() - _OURS:
-        yield (Frame(f"JVM {category}", is_library=True),), native[category]
+        yield (Frame(f"JVM {category}", is_library=True, in_live_heap=False),), native[category]
 
 
 def _divided(

@@ -72,8 +72,11 @@ def _content(folder: int, name: str, longest_bytes: int, deadline: float) -> byt
 
 
 def read(raw: bytes) -> HeapProfile:
-    """Return the profile in a summary. Raises ValueError."""
-    return profile_of(raw, ProfiledBy.SMAPS, _frame)
+    """Return the profile in a summary. Raises ValueError.
+
+    A mapping may have live objects and garbage, so none is known to be part of the live heap.
+    """
+    return profile_of(raw, ProfiledBy.SMAPS, _frame, in_live_heap=False)
 
 
 def _frame(name: str, file: str | None, line: int | None) -> Frame:

@@ -17,7 +17,7 @@ from membudget.measure.live_heap.node import Debugger, Event, debugger
 from membudget.measure.live_heap.runtimes import RunningRuntime
 from membudget.measure.profiling.heap_profile import Frame, HeapProfile, ProfiledBy
 from membudget.measure.profiling.profiler import IN_CONTAINER, Profiler, Seen, preloaded
-from membudget.measure.profiling.summary import LONGEST_SUMMARY_BYTES, profile_of, summary_of
+from membudget.measure.profiling.summary import LONGEST_SUMMARY_BYTES, outside_of_live_heap, profile_of, summary_of
 from membudget.measure.runtimes.runtime import RuntimeKind
 from membudget.measure.trial import TrialInputs
 
@@ -79,11 +79,11 @@ def together(own: Said, workers: Sequence[Said | None]) -> bytes:
         if worker is None or len(text) + len(worker.text) > _MOST_TEXT_BYTES:
             is_complete = False
         else:
-            text += worker.text
+            text += outside_of_live_heap(worker.text)  # `live_heap` is the main thread's
             heard.append(worker)
     not_live = sum(max(0, heap.held_bytes - heap.live_bytes) for heap in heard)
     native = own.resident_bytes - sum(heap.held_bytes for heap in heard) if is_complete else 0
-    return text + summary_of([((_NOT_LIVE,), not_live), ((_NATIVE,), native)])
+    return text + outside_of_live_heap(summary_of([((_NOT_LIVE,), not_live), ((_NATIVE,), native)]))
 
 
 def said(result: object, pid: int) -> Said:

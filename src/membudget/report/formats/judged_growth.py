@@ -1,7 +1,7 @@
 """What grew as JSON for programs: a part of `membudget report --format json`."""
 
 from membudget.core.untrusted_text import raw
-from membudget.judge.growth import Site, growth_of, whole_of
+from membudget.judge.growth import Site, growth_behind, whole_of
 from membudget.judge.image import ImageJudgement
 from membudget.judge.measurement import ImageMeasurement
 from membudget.measure.profiling.heap_profile import PairProfile, ProfiledBy
@@ -38,6 +38,8 @@ class JudgedGrowth(ReportModel):
     """The share of the growth that these places explain, from 0 to 1. If nothing grew: their share of all memory."""
     reason: str
     """The same as a sentence, or why it is not known."""
+    of_live_heap: bool = False
+    """Whether only memory of the live heap counts, because the budget of `live_heap` is broken."""
     base_unanswered: int = 0
     """How many processes of the base are missing in its profile, because they gave none."""
     head_unanswered: int = 0
@@ -48,7 +50,7 @@ class JudgedGrowth(ReportModel):
         said = next(growth_findings(image, judged), None)
         if image.profile is None or said is None:
             return None
-        growth = growth_of(image.profile)
+        growth = growth_behind(image.profile, judged)
         sides = image.profile.base, image.profile.head
         base, head = (side.unanswered if side is not None and side.profile is not None else 0 for side in sides)
         if growth is None:
@@ -59,6 +61,7 @@ class JudgedGrowth(ReportModel):
             sites=tuple(_site(site, image.profile) for site in growth.named),
             explained=round(whole_of(growth, judged, is_own=image.profile.is_own).share_of(growth.explained_bytes), 3),
             reason=raw(said.parts),
+            of_live_heap=growth.of_live_heap,
             base_unanswered=base,
             head_unanswered=head,
         )

@@ -30,7 +30,7 @@ def test_a_recorded_program_becomes_a_profile(version: str) -> None:
     held = {profile.frames[stack.frames[0]].name: stack.held_bytes for stack in profile.stacks}
     assert held["main.buildIndex"] == pytest.approx(4 << 20, rel=0.6)  # 64 samples, or 8 of the older version
     assert held["goroutine stacks"] > 100_000
-    assert Frame("main.buildIndex", "/build/main.go", 25) in profile.frames
+    assert Frame("main.buildIndex", "/build/main.go", 25, in_live_heap=False) in profile.frames
     runtime = next(frame for frame in profile.frames if frame.name == "runtime.main")
     assert runtime.is_library
 
@@ -65,7 +65,7 @@ def test_samples_are_scaled_as_pprof_does(count: int, size: int, rate: int, expe
 )
 def test_code_of_libraries_is_known(function: bytes, file: bytes, expected: bool) -> None:
     (frame,) = profile_of(HEADING + STACK % (100, function, file)).frames
-    assert frame == Frame(function.decode(), file.decode(), 7, expected)
+    assert frame == Frame(function.decode(), file.decode(), 7, expected, in_live_heap=False)
 
 
 @pytest.mark.thorough
@@ -79,7 +79,7 @@ def test_the_largest_stacks_are_kept() -> None:
 
 def test_what_was_freed_is_left_out() -> None:
     text = HEADING + STACK % (0, b"main.freed", b"/main.go") + STACK % (5, b"main.kept", b"/main.go")
-    assert profile_of(text).frames == (Frame("main.kept", "/main.go", 7),)
+    assert profile_of(text).frames == (Frame("main.kept", "/main.go", 7, in_live_heap=False),)
 
 
 @pytest.mark.thorough

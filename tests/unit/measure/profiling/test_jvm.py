@@ -96,6 +96,18 @@ def test_large_objects_are_all_sampled_and_stand_for_themselves() -> None:
     assert stacks(profile) == [(["byte[]", "a.A.f"], 300), (["byte[]", "a.A.g"], 200)]
 
 
+def test_only_live_objects_are_marked_as_live() -> None:
+    native = (("Java Heap", 900), ("Thread", 50), ("Other", 40))
+    profile = taken((("[B", 500), ("shop.Item", 100)), native=native, rss_bytes=2000)
+    assert {frame.name: frame.in_live_heap for frame in profile.frames} == {
+        "byte[]": True,
+        "shop.Item": True,
+        "JVM Java Heap, not live": False,
+        "JVM Thread": False,
+        "JVM Other": False,
+    }
+
+
 def test_few_samples_do_not_stand_for_all_of_a_class() -> None:
     profile = taken(
         (("[B", 1000),), samples=(Sample("[B", 100, False, (0,)),), methods=(Method("shop/Index", "build", 7),)

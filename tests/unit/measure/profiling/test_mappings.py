@@ -70,7 +70,7 @@ def test_a_process_is_read_from_outside() -> None:
             os.close(handle)
             os.close(folder)
     frames = [profile.frames[at] for at in profile.stacks[0].frames]
-    assert frames[0] == Frame(ANONYMOUS)
+    assert frames[0] == Frame(ANONYMOUS, in_live_heap=False)
     assert frames[1].is_library
     assert profile.stacks[0].held_bytes > 64 << 20
 
@@ -79,7 +79,7 @@ def test_the_mapping_is_the_place_and_its_program_is_around_it() -> None:
     profile = read((RECORDED / "mappings.txt").read_bytes())
     assert profile.profiled_by is ProfiledBy.SMAPS
     assert [profile.frames[at] for at in profile.stacks[0].frames] == [
-        Frame(ARENAS),
-        Frame("catalog", "/catalog", is_library=True),
+        Frame(ARENAS, in_live_heap=False),
+        Frame("catalog", "/catalog", is_library=True, in_live_heap=False),
     ]
     assert profile.stacks[0].held_bytes == pytest.approx(40 << 20, rel=0.05)

@@ -68,8 +68,18 @@ def test_the_function_that_grew_is_first() -> None:
     assert profile.frames[first.frames[0]] == Frame("addEntries", "/app/catalog/search.js", 4)
     assert first.held_bytes > 40 << 20
     assert [profile.frames[at].name for at in first.frames[:2]] == ["addEntries", "buildIndex"]
-    others = [profile.frames[one.frames[0]].name for one in profile.stacks[1:3]]
-    assert others == ["V8 heap, not live", "Node.js, native memory"]
+    others = [profile.frames[one.frames[0]] for one in profile.stacks[1:3]]
+    assert [frame.name for frame in others] == ["V8 heap, not live", "Node.js, native memory"]
+    assert {frame.name for frame in profile.frames if not frame.in_live_heap} == {frame.name for frame in others}
+
+
+def test_only_what_live_heap_counts_is_marked_as_live() -> None:
+    """`process.memoryUsage()`, which `live_heap` asks, knows the main thread's heap only."""
+    main, worker = (f"{HEAD}f {name}\t/app/a.js\t1\ns {9 * MIB} 0\nr 0\n" for name in ("main", "worker"))
+    profile = read(together(heap(12, 9, 40, main), [heap(12, 9, 40, worker)]))
+    marks = {frame.name: frame.in_live_heap for frame in profile.frames}
+    outside = {"V8 heap, not live": False, "Node.js, native memory": False}
+    assert marks == {"main": True, "worker": False, **outside}
 
 
 def test_code_of_node_and_of_packages_is_a_librarys() -> None:

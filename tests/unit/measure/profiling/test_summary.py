@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from membudget.measure.profiling.heap_profile import LONGEST_NAME, MOST_STACKS, Frame, HeapProfile, ProfiledBy
-from membudget.measure.profiling.summary import LONGEST_SUMMARY_BYTES, profile_of, summary_of
+from membudget.measure.profiling.summary import LONGEST_SUMMARY_BYTES, outside_of_live_heap, profile_of, summary_of
 
 HEAD = b"membudget-profile 1\n"
 _FRAMES = st.builds(
@@ -28,6 +28,16 @@ def test_two_heaps_of_one_process_are_added_up() -> None:
         Frame("main", "/app/a.js", 1),
     ]
     assert profile.stacks[0].held_bytes == 120
+
+
+def test_a_part_outside_of_the_live_heap_is_marked() -> None:
+    part = HEAD + b"f build\t/app/a.js\t7\ns 100 0\nr 5\n"
+    found = read(part + outside_of_live_heap(part))
+    assert [(frame.name, frame.in_live_heap) for frame in found.frames] == [
+        *(("build", True), ("build", False)),
+        *(("(other)", True), ("(other)", False)),
+    ]
+    assert [stack.held_bytes for stack in found.stacks] == [100, 100, 5, 5]
 
 
 @pytest.mark.thorough
