@@ -2,8 +2,9 @@
 
 from membudget.budgets.workload import Workload
 from membudget.build.docker_images import inspect
-from membudget.check.profiles import profile_trials
-from membudget.core.progress import Doing, Step
+from membudget.build.revision import Side
+from membudget.check.profile_plan import ProfilePlan, SidePlan
+from membudget.check.profiles import carried_out
 from membudget.core.quantities import MIB
 from membudget.judge.growth import Growth, compared
 from membudget.measure.equipment import TrialPool
@@ -34,7 +35,8 @@ def profiled(
     inputs = TrialInputs(environment=variables)
     spec = TrialSpec(image, image_id, 256 * MIB, 60_000, workload, 200, inputs)
     order = Profiling(profiler, executable, trigger_bytes)
-    return profile_trials(spec, order, pool, Steps(), Step(image, Doing.PROFILE))
+    plan = ProfilePlan({Side.HEAD: SidePlan(order)})
+    return carried_out(plan, {Side.HEAD: spec}, pool, Steps(), image)[Side.HEAD]
 
 
 def growth(base: ProfiledSide, head: ProfiledSide) -> Growth:

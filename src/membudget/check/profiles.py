@@ -8,6 +8,16 @@ from typing import Protocol
 from membudget.budgets.entries import ImageSpec
 from membudget.build.revision import BuiltImage, Side
 from membudget.check.building import OwnRun, Subject
+from membudget.check.profile_plan import (
+    Planned,
+    ProfilePlan,
+    Ran,
+    is_by_tracemalloc,
+    is_python_service,
+    next_trial,
+    planned,
+    results,
+)
 from membudget.core.errors import EnvironmentFault, shortened
 from membudget.core.metrics import Metric
 from membudget.core.progress import Doing, Progress, Step
@@ -16,13 +26,12 @@ from membudget.judge.leak import Trend
 from membudget.judge.measurement import ImageMeasurement, SideMeasurement
 from membudget.judge.metric import Verdict
 from membudget.measure.live_heap.messages import LONGEST_REASON
-from membudget.measure.profiling.cpython import TRACEMALLOC
-from membudget.measure.profiling.heap_profile import PairProfile, ProfiledBy, ProfiledSide
+from membudget.measure.profiling.heap_profile import PairProfile, ProfiledSide
 from membudget.measure.profiling.interpreter import Interpreter, interpreter_of
 from membudget.measure.profiling.order import ProfiledAt, ProfiledTrial, Profiling
-from membudget.measure.profiling.profilers import profiler_of, unprepared
+from membudget.measure.profiling.profilers import profiler_of
 from membudget.measure.runtimes.recognise import main_program
-from membudget.measure.trial import PhaseName, Trial, TrialSpec
+from membudget.measure.trial import Trial, TrialSpec
 
 _OF_PEAK = (Metric.PEAK_RSS, Metric.OOM_KILLS)
 _OF_KEPT = (Metric.SETTLED_RSS, Metric.LIVE_HEAP)
@@ -115,46 +124,28 @@ def _with_own(subject: Subject, own: OwnRun) -> dict[Side, BuiltImage]:
     return ({Side.BASE: replace(base, beside=head.beside)} if base is not None else {}) | {Side.HEAD: head}
 
 
-def profile_trials(
-    spec: TrialSpec, order: Profiling, profiles: ProfiledTrials, progress: Progress, step: Step
-) -> ProfiledSide:
-    """Run a profiled trial. If it does not start, run another one without what the profiler prepares.
-
-    That happens to a JVM that was built without jdk.jfr. What is the second try of a side already has no other one.
-    Raises EnvironmentFault.
-    """
-    with progress.step(step):
-        first = profiles.profile(spec, order)
-    other = unprepared(order.profiler) if order.memray is None and not step.is_extra else None
-    if first.side.profile is not None or not first.failed_to_start or other is None:
-        return first.side
-    with progress.step(replace(step, is_extra=True)):
-        second = profiles.profile(spec, replace(order, profiler=other))
-    return second.side if second.side.profile is not None else first.side
+def carried_out(
+    plan: ProfilePlan, specs: Mapping[Side, TrialSpec], profiles: ProfiledTrials, progress: Progress, image: str
+) -> dict[Side, ProfiledSide]:
+    """Run the profiled trials of a plan, and return what came of each side. A failure is a reason."""
+    ran: list[Ran] = []
+    while (trial := next_trial(plan, ran)) is not None:
+        is_last = trial.side is Side.HEAD or Side.HEAD not in specs
+        step = Step(image, Doing.PROFILE, str(trial.side), left=int(not is_last), is_extra=trial.is_again)
+        with progress.step(step):
+            ran.append(Ran(trial.side, trial.order, _found(trial, specs[trial.side], profiles)))
+    return results(ran)
 
 
-@dataclass(frozen=True, slots=True)
-class _Wanted:
-    """A side to profile, with its judged trials."""
-
-    trial: TrialSpec
-    order: Profiling
-    judged: Sequence[Trial]
-
-    @property
-    def by_memray(self) -> bool:
-        """Whether memray is to count."""
-        return self.order.memray is not None
-
-    @property
-    def is_python_service(self) -> bool:
-        """Whether memray may count. It can be read once the workload is over, when a job has ended."""
-        phases = {phase.name for trial in self.judged for phase in trial.phases}
-        return self.order.profiler == TRACEMALLOC and PhaseName.START_UP in phases
-
-    def with_memray(self, folder: Path) -> "_Wanted":
-        """Return the same with memray. It knows the peak afterwards, so it is not asked before the end."""
-        return replace(self, order=replace(self.order, memray=folder, trigger_bytes=None))
+def _found(trial: Planned, spec: TrialSpec, profiles: ProfiledTrials) -> ProfiledTrial:
+    try:
+        found = profiles.profile(spec, trial.order)
+    except EnvironmentFault as error:  # a lost engine as well: the figures of the trials are there
+        return ProfiledTrial(ProfiledSide(None, shortened(error.what, LONGEST_REASON)))
+    if trial.not_memray is None or not is_by_tracemalloc(found.side):
+        return found
+    told = replace(found.side, not_first_choice=shortened(trial.not_memray, LONGEST_REASON))
+    return replace(found, side=told)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,89 +165,34 @@ class _Taking:
         `base` has the judged trials of the comparison, `head` those of the run that is profiled.
         """
         taken: dict[Side, ProfiledSide] = {}
-        wanted: dict[Side, _Wanted] = {}
+        judged: dict[Side, SideMeasurement] = {}
+        specs: dict[Side, TrialSpec] = {}
         for side, measured in ((Side.BASE, base), (Side.HEAD, head)):
             image = self.run.images.get(side)
             if measured is not None and image is not None and measured.trials:
-                wanted[side] = self._wanted(image, measured)
+                judged[side] = measured
+                specs[side] = self.run.subject.trial_spec(image, self.run.spec)
             elif measured is not None:
                 taken[side] = ProfiledSide(None, _NOT_MEASURED)
-        taken |= self._by_the_same(wanted)
+        plan = self._plan(specs, judged)
+        taken |= carried_out(plan, specs, self.profiles, self.progress, self.run.subject.pair.name)
         return taken.get(Side.BASE), taken.get(Side.HEAD)
 
-    def _wanted(self, image: BuiltImage, measured: SideMeasurement) -> _Wanted:
-        trial = self.run.subject.trial_spec(image, self.run.spec)
+    def _plan(self, specs: Mapping[Side, TrialSpec], judged: Mapping[Side, SideMeasurement]) -> ProfilePlan:
+        usual = {side: self._usual(spec, judged[side]) for side, spec in specs.items()}
+        pythons = [side for side, order in usual.items() if is_python_service(order, judged[side].trials)]
+        return planned(usual, pythons, lambda side: self._memray(specs[side], judged[side].trials))
+
+    def _usual(self, spec: TrialSpec, measured: SideMeasurement) -> Profiling:
         kind, executable = main_program(measured.trials)
-        profiler = profiler_of(kind, has_pod=trial.inputs.pod is not None)
-        order = Profiling(profiler, executable, measured.metrics[Metric.PEAK_RSS].value, self.at)
-        return _Wanted(trial, order, measured.trials)
+        profiler = profiler_of(kind, has_pod=spec.inputs.pod is not None)
+        return Profiling(profiler, executable, measured.metrics[Metric.PEAK_RSS].value, self.at)
 
-    def _by_the_same(self, wanted: Mapping[Side, _Wanted]) -> dict[Side, ProfiledSide]:
-        """Return the profiles of these sides. Only profiles of one profiler are compared.
-
-        So if memray cannot count on one side, tracemalloc does on both.
-        """
-        folders, why = self._memray(wanted)
-        if why is not None:
-            return {side: self._taken(side, one, why) for side, one in wanted.items()}
-        first = {side: one.with_memray(folders[side]) if side in folders else one for side, one in wanted.items()}
-        taken: dict[Side, ProfiledSide] = {}
-        for side, one in first.items():
-            taken[side] = self._taken(side, one)
-            if one.by_memray and taken[side].profile is None:
-                return taken | self._without_memray(wanted, taken, side, folders)
-        return taken
-
-    def _without_memray(
-        self,
-        wanted: Mapping[Side, _Wanted],
-        taken: Mapping[Side, ProfiledSide],
-        failed: Side,
-        folders: Mapping[Side, Path],
-    ) -> dict[Side, ProfiledSide]:
-        """Return the profiles by tracemalloc, once memray gave none of side `failed`."""
-        why = taken[failed].reason or "memray gave no profile"
-        found = {failed: self._taken(failed, wanted[failed], why, is_extra=True)}
-        for side, one in wanted.items():
-            is_again = side in taken
-            if side is failed or (is_again and (side not in folders or not _is_by_tracemalloc(found[failed]))):
-                continue
-            side_found = self._taken(side, one, why, is_extra=is_again)
-            if side_found.profile is not None or not is_again:
-                found[side] = side_found
-        return found
-
-    def _memray(self, wanted: Mapping[Side, _Wanted]) -> tuple[dict[Side, Path], str | None]:
-        """Return the folders with memray for these sides, and the reason why tracemalloc counts instead."""
-        folders: dict[Side, Path] = {}
-        for side, one in wanted.items():
-            if not one.is_python_service:
-                continue
-            interpreter = interpreter_of(one.judged)
-            folder = self._memray_for(interpreter, one) if interpreter is not None else _UNKNOWN_PYTHON
-            if isinstance(folder, str):
-                return {}, folder
-            folders[side] = folder
-        return folders, None
-
-    def _memray_for(self, interpreter: Interpreter, one: _Wanted) -> Path | str:
+    def _memray(self, spec: TrialSpec, judged: Sequence[Trial]) -> Path | str:
+        interpreter = interpreter_of(judged)
+        if interpreter is None:
+            return _UNKNOWN_PYTHON
         try:
-            return self.profiles.memray(interpreter, one.trial.image_id)
+            return self.profiles.memray(interpreter, spec.image_id)
         except EnvironmentFault as error:
             return error.what
-
-    def _taken(self, side: Side, one: _Wanted, why: str | None = None, *, is_extra: bool = False) -> ProfiledSide:
-        """Return the profile of a side. `why` is the reason why not by memray."""
-        is_last = side is Side.HEAD or Side.HEAD not in self.run.images
-        step = Step(self.run.subject.pair.name, Doing.PROFILE, str(side), left=int(not is_last), is_extra=is_extra)
-        try:
-            found = profile_trials(one.trial, one.order, self.profiles, self.progress, step)
-        except EnvironmentFault as error:  # a lost engine as well: the figures of the trials are there
-            found = ProfiledSide(None, shortened(error.what, LONGEST_REASON))
-        if why is None or not _is_by_tracemalloc(found):
-            return found
-        return replace(found, not_first_choice=shortened(why, LONGEST_REASON))
-
-
-def _is_by_tracemalloc(side: ProfiledSide) -> bool:
-    return side.profile is not None and side.profile.profiled_by is ProfiledBy.TRACEMALLOC
