@@ -39,7 +39,7 @@ def growth_findings(image: ImageMeasurement, judged: ImageJudgement) -> Iterator
         parts = (_unnamed(growth, pair.head),)
     else:
         whole = whole_of(growth, judged, is_own=pair.is_own)
-        parts = (*_named(growth, pair), *_share(growth, whole), *_base(growth, pair), *_missing(growth, pair))
+        parts = (*_named(growth, pair), *_share(growth, whole), *_base(growth, pair), *_doubts(growth, pair))
     yield Finding(parts, FindingKind.GREW)
 
 
@@ -67,7 +67,7 @@ def grown_lines(image: ImageMeasurement, judged: ImageJudgement) -> Iterator[tup
         if source is not None and source.is_in_diff:
             held = f" holds {format_size(site.head_bytes)}, {format_size_delta(site.delta_bytes)} since the base"
             by = f", by {PROFILERS[growth.profiled_by]}"
-            parts = (Quoted(site.frame.name or source.path), held + by, *_missing(growth, pair))
+            parts = (Quoted(site.frame.name or source.path), held + by, *_doubts(growth, pair))
             yield source, Finding(parts, FindingKind.GREW)
 
 
@@ -143,6 +143,16 @@ def _base(growth: Growth, pair: PairProfile) -> Iterator[Part]:
         yield f"; not compared, because the base was profiled by {PROFILERS[pair.base.profile.profiled_by]}"
     else:
         yield from ("; not compared, because the base has no profile: ", Quoted(pair.base.reason or "unknown"))
+
+
+def _doubts(growth: Growth, pair: PairProfile) -> Iterator[Part]:
+    """Yield why the figures may be false."""
+    yield from _missing(growth, pair)
+    base, head = (side.added_peaks if side is not None else 0 for side in (pair.base, pair.head))
+    if head:
+        yield f"; these are the peaks of {head} processes, added up: they may be at different times"
+    elif base and growth.is_growth:
+        yield f"; the base has the peaks of {base} processes, added up: they may be at different times"
 
 
 def _missing(growth: Growth, pair: PairProfile) -> Iterator[Part]:

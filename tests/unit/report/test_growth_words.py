@@ -147,6 +147,39 @@ def with_silent(pair: PairProfile, base: int, head: int) -> PairProfile:
     return replace(pair, base=before, head=after)
 
 
+@pytest.mark.parametrize(
+    ("base", "head", "words"),
+    [
+        (0, 0, ""),
+        (4, 3, "; these are the peaks of 3 processes, added up: they may be at different times"),
+        (0, 3, "; these are the peaks of 3 processes, added up: they may be at different times"),
+        (4, 0, "; the base has the peaks of 4 processes, added up: they may be at different times"),
+    ],
+)
+def test_peaks_that_were_added_up_are_told_where_the_figures_are(base: int, head: int, words: str) -> None:
+    (without,) = said(grown_shop())
+    pair = with_added_peaks(grown_shop(), base, head)
+    assert said(pair) == [without + words]
+    made = measured(pair)
+    judged = report(made).judged().judgement.images[0]
+    ((_, finding),) = grown_lines(made, judged)
+    assert finding.as_text().endswith(f"since the base, by tracemalloc{words}")
+    growth = JudgedGrowth.of(made, judged)
+    assert growth is not None
+    assert (growth.base_added_peaks, growth.head_added_peaks) == (base, head)
+
+
+def with_added_peaks(pair: PairProfile, base: int, head: int) -> PairProfile:
+    assert pair.base is not None
+    assert pair.head is not None
+    return replace(pair, base=replace(pair.base, added_peaks=base), head=replace(pair.head, added_peaks=head))
+
+
+def test_added_peaks_of_a_base_that_is_not_compared_do_not_matter() -> None:
+    same = PairProfile(profiled(shop(38)), profiled(shop(38.1)))
+    assert said(with_added_peaks(same, 4, 0)) == said(same)
+
+
 def test_a_base_with_missing_processes_cannot_hide_that_nothing_grew() -> None:
     same = PairProfile(profiled(shop(38)), profiled(shop(38.1)))
     assert said(with_silent(same, 1, 0)) == said(same)

@@ -180,8 +180,13 @@ class HeapCapture:
         duration_ms = trial.duration_ms + round(self._at_end_s * 1000)
         if (best := self._best) is not None:
             reason = self._said(best.reason) if best.reason is not None else None
-            rss, counts = best.rss_bytes, (best.processes, best.unanswered)
-            return ProfiledSide(best.profile, reason, rss, peak, duration_ms, *counts)
+            answered = best.processes - best.unanswered
+            return ProfiledSide(
+                *(best.profile, reason, best.rss_bytes, peak, duration_ms),
+                processes=best.processes,
+                unanswered=best.unanswered,
+                added_peaks=answered if answered > 1 and self._order.tells_own_peaks else 0,
+            )
         reason = self._reason or (f"its trial failed: {trial.reason}" if trial.reason else _NOT_NEAR)
         return ProfiledSide(None, self._said(reason), peak_rss_bytes=peak, duration_ms=duration_ms)
 

@@ -165,6 +165,11 @@ class ProfiledSide(Stored):
     None if that was used, and if there is no profile.
     """
 
+    added_peaks: _Processes = 0
+    """How many processes told what each held at its own peak. The profile adds that up, but these peaks may be at
+    different times, so it may be more than was held at once. 0 if all of it was held at one time.
+    """
+
     def __post_init__(self) -> None:
         if self.unanswered > self.processes:
             raise ValueError("more processes gave no profile than there are")

@@ -39,6 +39,11 @@ class Profiling:
     """The folder on this machine with memray for the service's interpreter. None: memray is not used."""
 
     @property
+    def tells_own_peaks(self) -> bool:
+        """Whether each process tells what it held at its own peak, and not what all held at one time."""
+        return self.memray is not None and self.at is ProfiledAt.PEAK
+
+    @property
     def program(self) -> str | None:
         """The name of the main program."""
         return PurePosixPath(self.executable).name if self.executable is not None else None

@@ -43,6 +43,12 @@ class JudgedGrowth(ReportModel):
     base_unanswered: int = 0
     """How many processes of the base are missing in its profile, because they gave none."""
     head_unanswered: int = 0
+    base_added_peaks: int = 0
+    """The number of processes whose own peaks the base's profile adds up. They may be at different times.
+
+    0 if all memory of the profile was held at one time.
+    """
+    head_added_peaks: int = 0
 
     @classmethod
     def of(cls, image: ImageMeasurement, judged: ImageJudgement) -> "JudgedGrowth | None":
@@ -51,8 +57,8 @@ class JudgedGrowth(ReportModel):
         if image.profile is None or said is None:
             return None
         growth = growth_behind(image.profile, judged)
-        sides = image.profile.base, image.profile.head
-        base, head = (side.unanswered if side is not None and side.profile is not None else 0 for side in sides)
+        sides = (image.profile.base, image.profile.head)
+        base, head = (side if side is not None and side.profile is not None else None for side in sides)
         if growth is None:
             return cls(profiled_by=None, is_compared=False, sites=(), explained=0, reason=raw(said.parts))
         return cls(
@@ -62,8 +68,10 @@ class JudgedGrowth(ReportModel):
             explained=round(whole_of(growth, judged, is_own=image.profile.is_own).share_of(growth.explained_bytes), 3),
             reason=raw(said.parts),
             of_live_heap=growth.of_live_heap,
-            base_unanswered=base,
-            head_unanswered=head,
+            base_unanswered=base.unanswered if base is not None else 0,
+            head_unanswered=head.unanswered if head is not None else 0,
+            base_added_peaks=base.added_peaks if base is not None else 0,
+            head_added_peaks=head.added_peaks if head is not None else 0,
         )
 
 

@@ -7,6 +7,7 @@ import threading
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -114,8 +115,9 @@ def _capture(
     containers: _Containers | None = None,
     *,
     at: ProfiledAt = ProfiledAt.PEAK,
+    memray: Path | None = None,
 ) -> HeapCapture:
-    order = Profiling(_PROFILER, trigger_bytes=_PEAK, at=at)
+    order = Profiling(_PROFILER, trigger_bytes=_PEAK, at=at, memray=memray)
     return HeapCapture(_Drivers(program, fault), containers or _Containers(), rss, order, ("s3cret",))  # type: ignore[arg-type]
 
 
@@ -152,6 +154,32 @@ def test_the_processes_of_a_container_are_added_up() -> None:
     side = _side(capture)
     assert side.profile == _read(b"a 11\nb 7")
     assert (side.processes, side.unanswered, side.reason) == (2, 0, None)
+
+
+@pytest.mark.parametrize(
+    ("memray", "at", "pids", "added_peaks"),
+    [
+        (Path("/memray"), ProfiledAt.PEAK, (1, 2), 2),
+        (Path("/memray"), ProfiledAt.PEAK, (1,), 0),
+        (Path("/memray"), ProfiledAt.SETTLED, (1, 2), 0),
+        (None, ProfiledAt.PEAK, (1, 2), 0),
+    ],
+)
+def test_peaks_of_several_processes_that_memray_adds_up_are_counted(
+    memray: Path | None, at: ProfiledAt, pids: tuple[int, ...], added_peaks: int
+) -> None:
+    """Each process tells what it held at its own peak. Its silent one has none."""
+    said: list[_Line] = [
+        Begun(len(pids) + 1),
+        *(_said("a 5", pid) for pid in pids),
+        Piece(9, reason="it hangs"),
+        Done(),
+    ]
+    capture = _capture(_Program(said), at=at, memray=memray)
+    with capture.watching("c1"):
+        capture.workload_ended()
+        capture.settled()
+    assert _side(capture).added_peaks == added_peaks
 
 
 @pytest.mark.parametrize(
