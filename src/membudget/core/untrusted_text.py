@@ -27,6 +27,8 @@ class Quoted:
 
 Part = str | Quoted
 """A part of a sentence: membudget's own words and figures, or quoted text."""
+Parts = tuple[Part, ...]
+"""A sentence in its parts."""
 
 Json: TypeAlias = "str | int | float | bool | Sequence[Json] | Mapping[str, Json] | None"
 """A value of a JSON document."""

@@ -13,8 +13,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 
 from membudget.build.history_place import Note
 from membudget.history.line import LARGEST_NOTE_BYTES, LineFault, SkippedLines
-
-Sha = Annotated[str, Field(pattern=r"^[0-9a-f]{40}([0-9a-f]{24})?$")]
+from membudget.judge.then import Sha
 
 _SKEW = timedelta(days=1)
 _LONGEST_LINE = 9_000

@@ -12,8 +12,9 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 
 from membudget.core.metrics import Metric
-from membudget.history.kind_line import KindLine, Sha
+from membudget.history.kind_line import KindLine
 from membudget.history.steps import Step
+from membudget.judge.then import Sha
 
 _TRIED_AGAIN = timedelta(days=7)
 """After this time, commits that could not be measured are tried again: the cause may have been elsewhere."""

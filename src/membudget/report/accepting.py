@@ -15,7 +15,7 @@ from membudget.budgets.suggested import as_written, duration_as_written, latency
 from membudget.core.definition import Better, Unit
 from membudget.core.metrics import Metric
 from membudget.core.quantities import format_size
-from membudget.core.untrusted_text import Part, Quoted, printable
+from membudget.core.untrusted_text import Part, Parts, Quoted, printable
 from membudget.judge.acceptance import (
     Acceptance,
     LargerLimit,
@@ -28,7 +28,7 @@ from membudget.judge.measurement import ImageMeasurement
 from membudget.judge.whole import GroupJudgement
 from membudget.report.findings import Finding, FindingKind
 from membudget.report.report import JudgedReport, LooserRules, Proposal, Report
-from membudget.report.row_words import Parts, joined
+from membudget.report.row_words import joined
 
 _DAYS = 30
 """How long a proposed exception lasts."""

@@ -4,14 +4,14 @@ from collections.abc import Iterable, Iterator
 
 from membudget.budgets.loosening import Approval
 from membudget.core.definition import Better
-from membudget.core.untrusted_text import Quoted
+from membudget.core.untrusted_text import Parts, Quoted
 from membudget.judge.measurement import FailureStage, ImageMeasurement
 from membudget.judge.metric import Row, Verdict
 from membudget.judge.rows import Allowed, Use
 from membudget.judge.whole import Difference, Gap, GapKind, GroupJudgement, Judgement
 from membudget.report.findings import Finding, FindingKind
 from membudget.report.report import LooserRules
-from membudget.report.row_words import Parts, bound_in_words, row_label, row_reason, row_sentence
+from membudget.report.row_words import bound_in_words, row_label, row_reason, row_sentence
 
 _USES = {Use.IN_USE: "", Use.NOT_NEEDED: " (not needed now)"}
 _EXCEEDED = {Better.LESS: " (and is more)", Better.MORE: " (and is less)"}

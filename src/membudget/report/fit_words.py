@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from membudget.budgets.suggested import as_written, rounded_up
 from membudget.core.quantities import format_duration, format_percent, format_scale, format_size
-from membudget.core.untrusted_text import Part, Quoted
+from membudget.core.untrusted_text import Parts, Quoted
 from membudget.judge.fitted import Cost, Discomfort, FittedImage, Stop
 from membudget.judge.measurement import ImageMeasurement
 from membudget.report.allowances import gap_finding
@@ -13,10 +13,8 @@ from membudget.report.fit_curve import curve, rung_table
 from membudget.report.fit_report import FitReport
 from membudget.report.story_parts import Block, Charts, Item, Items, Sheet
 
-Sentence = tuple[Part, ...]
 
-
-def answer_sentences(image: FittedImage) -> Iterator[Sentence]:
+def answer_sentences(image: FittedImage) -> Iterator[Parts]:
     """Yield both answers for an image and what to know about them, or why there is none."""
     if image.survives_bytes is None:
         yield _no_answer(image)
@@ -106,7 +104,7 @@ def sum_sentence(report: FitReport) -> str | None:
     return f"Sum of {len(report.images)} images: {', '.join(parts)}."
 
 
-def closing_sentences(report: FitReport) -> Iterator[Sentence]:
+def closing_sentences(report: FitReport) -> Iterator[Parts]:
     """Yield what is missing, what to do about it, and the notes about the whole fit."""
     for gap in report.gaps:
         yield (*gap_finding(gap, "fitted").parts, ".")
@@ -176,7 +174,7 @@ def _remarks(image: FittedImage) -> Iterator[str]:
         yield "Its limits are not monotone: it failed at a limit above one at which it passed."
 
 
-def _no_answer(image: FittedImage) -> Sentence:
+def _no_answer(image: FittedImage) -> Parts:
     reason = Quoted(image.stopped_by or "it did not pass")
     before, after = _why(image)
     is_told = image.stopped is not None or image.stopped_by is not None

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 
 from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB, format_duration, format_percent, format_size, format_size_delta
-from membudget.core.untrusted_text import Part, Quoted
+from membudget.core.untrusted_text import Part, Parts, Quoted
 from membudget.judge.growth import Growth, Site, Whole, growth_behind, whole_of
 from membudget.judge.image import ImageJudgement
 from membudget.judge.measurement import ImageMeasurement, SideMeasurement
 from membudget.measure.profiling.heap_profile import Frame, PairProfile, ProfiledBy, ProfiledSide, SourceLine
 from membudget.report.findings import Finding, FindingKind
-from membudget.report.row_words import Parts, joined
+from membudget.report.row_words import joined
 
 PROFILERS = {
     ProfiledBy.MEMRAY: "memray",

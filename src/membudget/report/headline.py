@@ -6,7 +6,7 @@ from dataclasses import replace
 from membudget.core.metric_words import format_reading, format_spread
 from membudget.core.metrics import HEADLINES
 from membudget.core.quantities import format_percent, format_size
-from membudget.core.untrusted_text import Quoted
+from membudget.core.untrusted_text import Parts, Quoted
 from membudget.judge.image import ImageJudgement, Status
 from membudget.judge.metric import Inconclusive, Row, Verdict
 from membudget.judge.whole import Gap, GroupJudgement, Judgement
@@ -14,7 +14,7 @@ from membudget.report.allowances import gap_finding
 from membudget.report.findings import Finding
 from membudget.report.manifest_words import headline_words
 from membudget.report.report import JudgedReport
-from membudget.report.row_words import Parts, exceeded_words, joined, row_label, row_reason
+from membudget.report.row_words import exceeded_words, joined, row_label, row_reason
 from membudget.report.runtime_words import runtime_headline
 from membudget.report.verdicts import status_mark
 

@@ -1,11 +1,10 @@
 """Rules for memory outside of a heap in words: freed memory, direct buffers, children, connections."""
 
 from membudget.core.quantities import format_size
-from membudget.core.untrusted_text import Quoted
+from membudget.core.untrusted_text import Parts, Quoted
 from membudget.judge.held_memory import SORT_FACTOR, WORK_MEM
 from membudget.judge.runtime_finding import RuntimeFinding
 from membudget.measure.runtimes.runtime import Connections, Malloc
-from membudget.report.row_words import Parts
 
 MALLOCS = {
     Malloc.GLIBC: "glibc's malloc",

@@ -8,13 +8,12 @@ from membudget.contents.likeness import edited_words
 from membudget.core.errors import shortened
 from membudget.core.metrics import IMAGE_METRICS
 from membudget.core.quantities import format_size, format_size_delta
-from membudget.core.untrusted_text import Part, Quoted
+from membudget.core.untrusted_text import Part, Parts, Quoted
 from membudget.judge.image import ImageJudgement
 from membudget.judge.measurement import ImageMeasurement
 from membudget.judge.metric import Verdict
 from membudget.report.findings import Finding, FindingKind
 from membudget.report.hints import hint_fix, hint_words
-from membudget.report.row_words import Parts
 
 LEAST_CAUSE_BYTES = 100_000
 """The smallest difference of a layer that is shown."""

@@ -4,10 +4,9 @@ from collections.abc import Mapping, Sequence
 
 from membudget.budgets.manifests import ManifestRule
 from membudget.core.quantities import format_percent, format_size, format_size_delta
-from membudget.core.untrusted_text import Part, Quoted
+from membudget.core.untrusted_text import Part, Parts, Quoted
 from membudget.judge.manifests import Addition, Basis, ManifestFinding, ManifestJudgement, Patch, Scaling
 from membudget.manifests.deployed import Fault, Place
-from membudget.report.row_words import Parts
 
 _BASIS = {
     Basis.COMFORTABLE: "the smallest comfortable limit of its last fit",

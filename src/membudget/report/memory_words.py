@@ -4,12 +4,11 @@ from collections.abc import Iterator, Sequence
 
 from membudget.budgets.memory_rules import MemoryRule
 from membudget.core.quantities import format_percent, format_size
-from membudget.core.untrusted_text import Quoted
+from membudget.core.untrusted_text import Parts, Quoted
 from membudget.judge.measurement import ImageMeasurement
 from membudget.judge.memory_rules import MemoryFinding
 from membudget.report.costs import money
 from membudget.report.findings import Finding
-from membudget.report.row_words import Parts
 from membudget.report.story_parts import Item, Items, Keep, Section
 
 TITLE = "Memory that could be saved"

@@ -6,13 +6,13 @@ from pathlib import PurePosixPath
 
 from membudget.contents.diff import PackageChange
 from membudget.core.quantities import MIB, format_size, format_size_delta
-from membudget.core.untrusted_text import Part, Quoted
+from membudget.core.untrusted_text import Part, Parts, Quoted
 from membudget.judge.measurement import ImageMeasurement
 from membudget.measure.probe.process_use import Snapshot
 from membudget.report.at_peak import PeakLook, peak_look
 from membudget.report.causes import Program, breakdown, without_command_line
 from membudget.report.findings import Finding, FindingKind
-from membudget.report.row_words import Parts, joined
+from membudget.report.row_words import joined
 
 _MOST_NAMED = 3
 _LEAST_SHARE = 0.05

@@ -6,7 +6,7 @@ from membudget.core.definition import Better, Unit
 from membudget.core.metric_words import format_delta, format_reading, format_value
 from membudget.core.metrics import Metric
 from membudget.core.quantities import format_percent
-from membudget.core.untrusted_text import Part, Quoted
+from membudget.core.untrusted_text import Part, Parts, Quoted
 from membudget.judge.bounds import Bound, BoundKind, Exceeded
 from membudget.judge.metric import Row, Trouble, Verdict
 from membudget.judge.reasons import (
@@ -33,9 +33,6 @@ from membudget.judge.reasons import (
     WideEstimate,
     Worsened,
 )
-
-Parts = tuple[Part, ...]
-"""The parts of a sentence."""
 
 _EXCUSES = {
     Excuse.NO_BASE_VALUE: "there is no base value",

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from membudget.budgets.runtimes import RuntimeRule
 from membudget.core.quantities import format_percent, format_size
-from membudget.core.untrusted_text import Quoted
+from membudget.core.untrusted_text import Parts, Quoted
 from membudget.judge.measurement import ImageMeasurement
 from membudget.judge.metric import Verdict
 from membudget.judge.runtime_finding import RuntimeFinding
@@ -21,7 +21,6 @@ from membudget.report.held_memory_words import (
     sum_of_children,
     sum_of_connections,
 )
-from membudget.report.row_words import Parts
 from membudget.report.story_parts import Item, Problem
 from membudget.report.verdicts import verdict_mark
 

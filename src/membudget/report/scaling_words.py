@@ -3,15 +3,13 @@
 from collections.abc import Iterator
 
 from membudget.core.quantities import format_size
-from membudget.core.untrusted_text import Part, Quoted
+from membudget.core.untrusted_text import Part, Parts, Quoted
 from membudget.judge.scaled import Bend, Estimate, Halt, Halted, NoSize, Place, ScaledImage
 from membudget.manifests.deployed import CpuLimit
 from membudget.report.scaling_report import ScalingReport
 
-Sentence = tuple[Part, ...]
 
-
-def answer_sentences(image: ScaledImage) -> Iterator[Sentence]:
+def answer_sentences(image: ScaledImage) -> Iterator[Parts]:
     """Yield how an image grows, or why that is not known."""
     if image.halted is not None:
         yield (Quoted(image.name), *_halted(image.halted))
@@ -27,7 +25,7 @@ def answer_sentences(image: ScaledImage) -> Iterator[Sentence]:
     yield from ((remark,) for remark in _remarks(image))
 
 
-def closing_sentences(report: ScalingReport) -> Iterator[Sentence]:
+def closing_sentences(report: ScalingReport) -> Iterator[Parts]:
     """Yield what holds for all images."""
     if report.cpus_left_out:
         there = "1 CPU" if report.environment.cpus == 1 else f"{report.environment.cpus} CPUs"
@@ -67,7 +65,7 @@ def _interval(each: Estimate) -> str:
     return f"{format_size(each.low_bytes)} to {format_size(each.high_bytes)}"
 
 
-def _cpu_limit(limit: CpuLimit) -> Iterator[Sentence]:
+def _cpu_limit(limit: CpuLimit) -> Iterator[Parts]:
     cpus = "1 CPU" if limit.cpus == 1 else f"{limit.cpus} CPUs"
     line = f", line {limit.place.line}," if limit.place.is_exact else ""
     yield ("Its CPU limit in ", Quoted(limit.place.path), f"{line} is {limit.thousandths / 1000:g}.")

@@ -7,12 +7,11 @@ from membudget.build.revision import MainCommit
 from membudget.core.definition import Better
 from membudget.core.metric_words import format_value
 from membudget.core.quantities import format_percent
-from membudget.core.untrusted_text import Part, Quoted
+from membudget.core.untrusted_text import Part, Parts, Quoted
 from membudget.history.step_line import StepLine, StepOutcome
 from membudget.report.details import compared
 from membudget.report.explanations import explanations
 from membudget.report.findings import Finding
-from membudget.report.row_words import Parts
 from membudget.report.steps_report import ProvenStep, SkippedRevision
 from membudget.report.trial_counts import trials_in_words
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from membudget.budgets.loosening import Approval
 from membudget.core.metrics import Metric
-from membudget.core.untrusted_text import Part, Quoted
+from membudget.core.untrusted_text import Part, Parts, Quoted
 from membudget.judge.bounds import Bound
 from membudget.judge.image import ImageJudgement, ImageReason, OfRow, Status, untold_failure_of_base
 from membudget.judge.measurement import ImageMeasurement
@@ -46,7 +46,7 @@ from membudget.report.image_findings import cause_findings, hint_findings, size_
 from membudget.report.manifest_story import changes_section, manifest_problems
 from membudget.report.memory_words import larger_items, memory_section
 from membudget.report.report import JudgedReport
-from membudget.report.row_words import Parts, broken_in_short, joined
+from membudget.report.row_words import broken_in_short, joined
 from membudget.report.runtime_words import runtime_items, runtime_problems
 from membudget.report.story_parts import (
     Block,

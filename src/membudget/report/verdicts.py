@@ -9,13 +9,13 @@ from membudget.core.definition import Better
 from membudget.core.metric_words import format_reading
 from membudget.core.metrics import Metric
 from membudget.core.quantities import format_duration, format_scale, format_size, format_size_delta
-from membudget.core.untrusted_text import Quoted
+from membudget.core.untrusted_text import Parts, Quoted
 from membudget.judge.fit import FitFault, LimitTooHigh, LimitTooLow, PeakMoved
 from membudget.judge.image import BaseFailed, Failed, ImageReason, Killed, NotThere, OffItsFit, OfRow, Soaked, Status
 from membudget.judge.leak import LeakVerdict, Trend
 from membudget.judge.metric import Row, Verdict
 from membudget.judge.whole import Judgement
-from membudget.report.row_words import Parts, row_label, row_sentence
+from membudget.report.row_words import row_label, row_sentence
 
 
 @dataclass(frozen=True, slots=True)

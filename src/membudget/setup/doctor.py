@@ -6,12 +6,9 @@ A check never stops the others. If it fails in a way that nobody foresaw, that i
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TypeAlias
 
 from membudget.core.errors import DoctorCheck, ExitCode, MembudgetError
-from membudget.core.untrusted_text import Part, Quoted
-
-Parts: TypeAlias = tuple[Part, ...]
+from membudget.core.untrusted_text import Part, Parts, Quoted
 
 
 class State(StrEnum):

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict
 
 from membudget.core.errors import DoctorCheck
-from membudget.core.untrusted_text import in_plain_text, printable, raw
-from membudget.setup.doctor import Finding, Known, Parts, State, is_healthy
+from membudget.core.untrusted_text import Parts, in_plain_text, printable, raw
+from membudget.setup.doctor import Finding, Known, State, is_healthy
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -8,12 +8,12 @@ from membudget.build.git import GitRepository
 from membudget.build.git_base import find_base, unproven_note
 from membudget.build.revision import BaseRequest, Commit, NoBase
 from membudget.core.errors import ConfigurationError, DoctorCheck, shortened
-from membudget.core.untrusted_text import Part, Quoted
+from membudget.core.untrusted_text import Part, Parts, Quoted
 from membudget.publish.pull_request import ServerFault
 from membudget.publish.server import Access, Server
 from membudget.report.notes import uncommitted
 from membudget.setup import workflow_rules as rules
-from membudget.setup.doctor import CannotLook, Finding, Parts, State, failed, ok, refused, warning
+from membudget.setup.doctor import CannotLook, Finding, State, failed, ok, refused, warning
 from membudget.setup.workflow_files import Workflows
 from membudget.setup.workflow_rules import Complaint
 

@@ -10,13 +10,13 @@ from membudget.budgets.workload import CommandWorkload
 from membudget.core.errors import DoctorCheck, EnvironmentFault
 from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB, format_size
-from membudget.core.untrusted_text import Quoted
+from membudget.core.untrusted_text import Parts, Quoted
 from membudget.engine.connection import Engine
 from membudget.engine.own_image import image_of
 from membudget.engine.run_id import RunId
 from membudget.measure.static_program import Architecture, Step, architecture_of, static_program
 from membudget.measure.trial import Trial, TrialSpec
-from membudget.setup.doctor import CannotLook, Figure, Finding, Known, Parts, State
+from membudget.setup.doctor import CannotLook, Figure, Finding, Known, State
 
 HELD_BYTES = 64 * MIB
 SPIKE_BYTES = 96 * MIB

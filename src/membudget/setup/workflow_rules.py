@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
-from membudget.core.untrusted_text import Part, Quoted
+from membudget.core.untrusted_text import Part, Parts, Quoted
 from membudget.manifests.yaml_text import Text
-from membudget.setup.doctor import Parts, State
+from membudget.setup.doctor import State
 from membudget.setup.workflow_files import Kind, Permissions, Trigger, Use, WorkflowFile, Workflows
 
 _MOST_NAMED = 3
