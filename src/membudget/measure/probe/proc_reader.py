@@ -32,8 +32,10 @@ _KIB = 1024
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _RUNTIME = "runc:["
 """The container runtime's name for itself before it becomes the container's program."""
-_MOST_CLUES = 12
-"""Of so many processes, the largest, the probe looks for what tells their runtime."""
+_MOST_PARENTS = 4
+"""So many parents of the largest processes are listed too if they are smaller. A server's first process often is."""
+_MOST_MAP_CLUES = 12
+"""Of so many processes, the largest, the probe keeps what their memory maps tell of their runtime."""
 _NUMBERS_LINE = re.compile(rb"^(Threads|PPid):\s+(\d+)$", re.MULTILINE)
 _STATUS_LINE = re.compile(rb"^(VmHWM|RssAnon|RssFile|RssShmem):\s+(\d+) kB$", re.MULTILINE)
 
@@ -112,6 +114,14 @@ class Reader:
             guard.end_process()
             if one is not None:
                 seen.append(one)
+        smaller = alive[MOST_PROCESSES:]
+        parents = _parents(seen, smaller)
+        for process in parents:
+            guard.begin_process()
+            one = self._see(process, None, with_arguments=is_far and guard.is_far(), are_old_good=is_brief)
+            guard.end_process()
+            if one is not None:
+                seen.append(one)
         took_us = round((time.monotonic() - begun) * 1e6)
         self.cpu_ns = time.process_time_ns() - cpu_before_ns
         if not seen:
@@ -128,7 +138,7 @@ class Reader:
             summed_pss_bytes=sum(memory.pss for memory in whole) if whole else None,
             unreadable=len(pids) - len(alive) + denied,
             processes=tuple(
-                _use(one, memory, self._clues(one, memory) if place < _MOST_CLUES else None)
+                _use(one, memory, self._clues(one, memory if place < _MOST_MAP_CLUES else None))
                 for place, (one, memory) in enumerate(zip(seen, maps, strict=True))
             ),
             kinds={},
@@ -137,7 +147,7 @@ class Reader:
             detail=_detail(len(alive) - len(whole), len(alive), depth, is_far=is_far, is_brief=is_brief),
             is_near_limit=not is_far,
             is_after_kill=depth is Depth.STATUS,
-            others_anon_bytes=sum(process.anon_bytes for process in alive[MOST_PROCESSES:]),
+            others_anon_bytes=sum(process.anon_bytes for process in smaller if process not in parents),
         )
         return _with_kinds(snapshot, whole)
 
@@ -286,6 +296,14 @@ def _sizes(proc: Path, pids: Iterable[int]) -> Iterator[_Process]:
             yield _Process(pid, resident * _PAGE_BYTES, max(0, resident - shared) * _PAGE_BYTES)
         except (OSError, ValueError, IndexError):
             continue
+
+
+def _parents(children: "Iterable[_Seen]", among: "Sequence[_Process]") -> "Sequence[_Process]":
+    """Return the largest parents of these processes that are `among` others."""
+    if not among:
+        return ()
+    pids = {int(value) for one in children for name, value in _NUMBERS_LINE.findall(one.status) if name == b"PPid"}
+    return [process for process in among if process.pid in pids][:_MOST_PARENTS]
 
 
 def _arguments(folder: Path) -> tuple[str, ...]:

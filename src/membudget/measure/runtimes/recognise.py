@@ -69,10 +69,25 @@ def main_processes(trials: Sequence[Trial]) -> Sequence[ProcessUse]:
 def _programs(trials: Sequence[Trial]) -> dict[tuple[RuntimeKind | None, str | None], list[ProcessUse]]:
     best = max((trial.snapshot for trial in trials if trial.snapshot is not None), key=_worth, default=None)
     groups: dict[tuple[RuntimeKind | None, str | None], list[ProcessUse]] = {}
-    for process in best.processes if best is not None else ():
+    for process, kind in _with_kinds(best.processes if best is not None else ()):
         executable = process.clues.executable if process.clues is not None else None
-        groups.setdefault((kind_of(process), executable), []).append(process)
+        groups.setdefault((kind, executable), []).append(process)
     return groups
+
+
+def _with_kinds(processes: Sequence[ProcessUse]) -> Iterator[tuple[ProcessUse, RuntimeKind | None]]:
+    """Yield what each process runs on. One without a memory map runs on what others of the same program run on.
+
+    The probe keeps no memory maps of small processes.
+    """
+    known: dict[str | None, RuntimeKind | None] = {}
+    for process in processes:
+        if process.clues is not None and process.clues.map is not None:
+            known.setdefault(process.clues.executable, kind_of(process))
+    for process in processes:
+        clues = process.clues
+        is_guessed = clues is not None and clues.map is None and clues.executable in known
+        yield process, known[clues.executable] if clues is not None and is_guessed else kind_of(process)
 
 
 def _worth(snapshot: Snapshot) -> tuple[bool, int]:
@@ -83,8 +98,7 @@ def _worth(snapshot: Snapshot) -> tuple[bool, int]:
 
 def _recognised(snapshot: Snapshot) -> Iterator[Runtime]:
     groups: dict[tuple[RuntimeKind, str], list[ProcessUse]] = {}
-    for process in snapshot.processes:
-        kind = kind_of(process)
+    for process, kind in _with_kinds(snapshot.processes):
         if kind is not None and process.clues is not None and process.clues.executable is not None:
             groups.setdefault((kind, process.clues.executable), []).append(process)
     whole = sum(map(_own, snapshot.processes))

@@ -397,11 +397,40 @@ def test_near_the_limit_clues_are_those_of_an_earlier_look(processes: Processes)
     assert forgotten.processes[0].clues.map is None, "another trial"
 
 
-@pytest.mark.thorough
-def test_only_the_largest_processes_have_clues(processes: Processes) -> None:
-    for pid in range(1, 20):
-        processes.add(pid, pages=pid)
+def a_server(processes: Processes, workers: int) -> Snapshot:
+    """A snapshot of so many workers, and of the smaller process that forked them."""
+    for pid in range(1, workers + 2):
+        processes.add(pid, pages=5 if pid == 1 else 100 + pid)
+        folder = processes.proc / str(pid)
+        (folder / "exe").symlink_to("/usr/sbin/php-fpm8.2")
+        with (folder / "status").open("a") as status:
+            status.write(f"Threads:\t1\nPPid:\t{0 if pid == 1 else 1}\n")
+    (processes.proc / "1/cmdline").write_bytes(b"php-fpm\0-d\0memory_limit=32M\0")
     snapshot = processes.take()
     assert snapshot is not None
-    assert sum(process.clues is not None for process in snapshot.processes) == 12
-    assert snapshot.processes[0].clues is not None
+    return snapshot
+
+
+@pytest.mark.parametrize("workers", [19, MOST_PROCESSES + 10])
+def test_each_listed_process_shows_its_program_parent_and_settings(processes: Processes, workers: int) -> None:
+    """The process that forked the others is the smallest."""
+    snapshot = a_server(processes, workers)
+    clues = {process.pid: process.clues for process in snapshot.processes}
+    listed = min(workers, MOST_PROCESSES)
+    assert set(clues) == {1, *range(workers + 2 - listed, workers + 2)}
+    assert {one.executable for one in clues.values() if one is not None} == {"/usr/sbin/php-fpm8.2"}
+    assert [one.parent for one in clues.values() if one is not None] == [1] * listed + [0]
+    assert clues[1] is not None
+    assert clues[1].settings == ("memory_limit=32M",)
+
+
+def test_what_memory_maps_tell_is_kept_of_the_largest_processes_alone(processes: Processes) -> None:
+    snapshot = a_server(processes, 19)
+    assert [one.clues is not None and one.clues.map is not None for one in snapshot.processes] == [True] * 12 + [
+        False
+    ] * 8
+
+
+def test_a_parent_that_is_listed_does_not_count_among_the_others(processes: Processes) -> None:
+    snapshot = a_server(processes, MOST_PROCESSES)
+    assert snapshot.others_anon_bytes == 0

@@ -232,3 +232,25 @@ def test_the_main_program_may_be_unknown() -> None:
 def test_a_fake_build_id_of_go_outranks_neither_a_library_nor_a_known_program() -> None:
     assert kind_of(process(replace(clues("/shop", LIBC, JVM), is_go=True))) is RuntimeKind.JVM
     assert kind_of(process(replace(clues("/usr/bin/node", LIBC), is_go=True))) is RuntimeKind.NODE
+
+
+@pytest.mark.parametrize("count", [12, 30])
+def test_servers_with_more_workers_than_memory_maps_are_counted(count: int) -> None:
+    """The master is the smallest process, so its memory map is not kept."""
+    python, words = "/usr/bin/python3.11", ("/usr/bin/python3", "/usr/bin/gunicorn", "app")
+    workers = [
+        process(clues(python, parent=1, has_map=pid < 13, held=20), rss=20, pid=pid, arguments=words)
+        for pid in range(2, count + 2)
+    ]
+    master = process(clues(python, parent=0, has_map=False), rss=10, pid=1, arguments=words)
+    (found,) = seen(*workers, master, rss=20 * count + 10)
+    assert (found.server, len(found.workers), found.processes) == (Server.GUNICORN, count, count + 1)
+    assert main_program([trial_with(builders.snapshot(*workers, master))]) == (RuntimeKind.PYTHON, python)
+
+
+def test_small_processes_run_on_what_others_of_their_program_run_on() -> None:
+    uwsgi, library = "/usr/sbin/uwsgi", "/usr/lib/libpython3.11.so.1.0"
+    large, small = process(clues(uwsgi, library), pid=1), process(clues(uwsgi, has_map=False), rss=1, pid=2)
+    assert [one.processes for one in seen(large, small)] == [2]
+    fake = process(clues("/tmp/java", LIBC), pid=1)
+    assert seen(fake, process(clues("/tmp/java", has_map=False), rss=1, pid=2)) == ()
