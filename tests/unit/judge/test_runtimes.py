@@ -56,6 +56,29 @@ def test_the_heap_of_the_last_flag_is_named_and_a_size_stands_before_a_share() -
     assert (finding.setting, finding.fitting) == ("-Xmx200m", "-Xmx183m")
 
 
+@pytest.mark.parametrize(
+    ("variables", "words", "obeyed"),
+    [
+        ({"_JAVA_OPTIONS": "-Xmx512m", "JAVA_TOOL_OPTIONS": "-Xmx80m"}, ("-Xmx100m",), "-Xmx512m"),
+        ({"JDK_JAVA_OPTIONS": "-Xmx512m"}, ("-Xmx100m",), "-Xmx100m"),
+        ({"JAVA_TOOL_OPTIONS": "-Xmx100m", "JDK_JAVA_OPTIONS": "-Xmx512m"}, (), "-Xmx512m"),
+        ({"JAVA_TOOL_OPTIONS": "-Xmx100m -Xmx512m"}, (), "-Xmx512m"),
+        ({"JAVA_TOOL_OPTIONS": "-Xmx100m"}, ("-Xmx80m", "-XX:MaxHeapSize=512m"), "-XX:MaxHeapSize=512m"),
+    ],
+)
+def test_the_heap_of_the_setting_that_the_jvm_obeys_is_named(
+    variables: dict[str, str], words: tuple[str, ...], obeyed: str
+) -> None:
+    """As OpenJDK 17 does: `java … -XX:+PrintFlagsFinal`."""
+    (finding,) = found(jvm(512, variables=variables, settings=words))
+    assert finding.setting == obeyed
+
+
+def test_the_command_line_of_node_outranks_its_variable() -> None:
+    runtime = node(515, variables={"NODE_OPTIONS": "--max-old-space-size=100"}, settings=("--max-old-space-size=512",))
+    assert [finding.setting for finding in found(runtime)] == ["--max-old-space-size=512"]
+
+
 def test_under_a_small_limit_a_share_of_it_sets_no_heap() -> None:
     (finding,) = found(jvm(48, beside=20), limit=192)
     assert finding.rule is RuntimeRule.CEILING_FAR_BELOW_LIMIT

@@ -36,6 +36,10 @@ src/backend/tcop/backend_startup.c).
 """
 _MOST_IDLE_BYTES = 4 << 20
 """What a busy connection holds beyond that may be a sort. Idle ones were measured to hold 1.6 MiB."""
+_HELPER = re.compile(r"from multiprocessing\.(?:resource_tracker|forkserver) import ")
+"""The program of a process that Python's multiprocessing starts beside the workers (Lib/multiprocessing/
+resource_tracker.py and forkserver.py).
+"""
 _SERVERS = {
     RuntimeKind.PYTHON: (Server.GUNICORN, Server.UVICORN),
     RuntimeKind.RUBY: (Server.PUMA, Server.UNICORN),
@@ -204,12 +208,16 @@ def _connections(processes: Sequence[ProcessUse]) -> tuple[int, ...]:
 
 
 def _workers(processes: Sequence[ProcessUse]) -> tuple[int, ...] | None:
-    """Return what each worker holds: each process whose parent runs the same program and has no parent like that.
+    """Return what each worker holds: each process whose parent runs the same program, without Python's helpers.
 
     None if that is not known of all of them.
     """
     known = {process.pid: process for process in processes}
-    forked = [(one, known.get(one.clues.parent)) for one in processes if one.clues is not None and one.clues.parent]
+    forked = [
+        (one, known.get(one.clues.parent))
+        for one in processes
+        if one.clues is not None and one.clues.parent and not any(map(_HELPER.match, one.arguments))
+    ]
     sizes = _sizes([(one, parent) for one, parent in forked if parent is not None])
     return tuple(sorted(sizes, reverse=True))[:MOST_WORKERS] if sizes is not None else None
 

@@ -1,5 +1,6 @@
 """A runtime as it was seen near the peak, and what it said of itself: facts for report.json. Bounded."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Annotated
@@ -15,6 +16,11 @@ MOST_PLACES = 30
 LONGEST_REASON = 300
 FPM_CONFIG = "--fpm-config"
 """The setting of PHP-FPM that names its configuration."""
+_OVERRIDE, _OVERRIDDEN = "_JAVA_OPTIONS", ("JDK_JAVA_OPTIONS", "JAVA_TOOL_OPTIONS")
+"""HotSpot reads JAVA_TOOL_OPTIONS, the command line and then _JAVA_OPTIONS, and the last word counts
+(src/hotspot/share/runtime/arguments.cpp, Arguments::parse). The launcher puts JDK_JAVA_OPTIONS before the command line
+(src/java.base/share/native/libjli/args.c).
+"""
 _MOST_BYTES = 1 << 62
 
 _Word = Annotated[str, Field(max_length=300)]
@@ -191,10 +197,16 @@ class Runtime(Stored):
         return beside if beside is not None else self.held_bytes + self.others_bytes
 
     def setting(self, *beginnings: str) -> str | None:
-        """Return the word that sets something: the last one of the command line, or else one of a variable."""
-        variables = (word for value in self.variables.values() for word in value.split())
-        for words in (reversed(self.settings), variables):
-            for word in words:
-                if word.startswith(beginnings):
-                    return word
-        return None
+        """Return the word that sets something. If several words do, it is the one that the runtime obeys."""
+        words = (
+            word
+            for source in (self.variables.get(_OVERRIDE, "").split(), self.settings, *self._earlier)
+            for word in reversed(source)
+        )
+        return next((word for word in words if word.startswith(beginnings)), None)
+
+    @property
+    def _earlier(self) -> Iterator[list[str]]:
+        """The words of the variables that the command line overrides, the last variable first."""
+        names = (*_OVERRIDDEN, *(name for name in self.variables if name not in (_OVERRIDE, *_OVERRIDDEN)))
+        return (self.variables.get(name, "").split() for name in names)

@@ -100,6 +100,23 @@ def test_workers_are_counted_without_their_master() -> None:
 
 
 @pytest.mark.parametrize(
+    "helper",
+    [
+        "from multiprocessing.resource_tracker import main;main(5)",
+        "from multiprocessing.forkserver import main; main(7, 8, ['__main__'], **{'sys_path': []})",
+    ],
+)
+def test_processes_that_help_workers_of_uvicorn_are_none(helper: str) -> None:
+    python, spawned = "/usr/bin/python3.11", "from multiprocessing.spawn import spawn_main; spawn_main(pipe_handle=7)"
+    master = process(clues(python, parent=0), rss=20, pid=1, arguments=("/usr/bin/python3", "/usr/bin/uvicorn"))
+    helping = process(clues(python, parent=1), rss=10, pid=2, arguments=(python, "-c", helper))
+    first = process(clues(python, parent=1), rss=40, pid=3, arguments=(python, "-c", spawned, "--multiprocessing-fork"))
+    of_helper = process(clues(python, parent=2), rss=41, pid=4, arguments=(python, "-c", helper[:4]))
+    (found,) = seen(master, helping, first, of_helper, rss=115)
+    assert (found.server, found.workers) == (Server.UVICORN, (41 * MIB, 40 * MIB))
+
+
+@pytest.mark.parametrize(
     ("titles", "workers"),
     [
         (
