@@ -22,6 +22,7 @@ from membudget.judge.measurement import SideMeasurement
 from membudget.measure.profiling.heap_profile import ProfiledSide
 from membudget.measure.trial import PhaseName, Trial
 from membudget.publish.json_bounds import oversized
+from membudget.publish.report_size import Sizes
 from membudget.publish.strict_json import Reading, impossible_parts, parse_model, read_bounded, report_files
 from membudget.report.report import LARGEST_REPORT_BYTES, Report, restated
 from membudget.report.timeline import downsample
@@ -50,7 +51,10 @@ def fitting(report: Report, most_bytes: int, parts: int = 1) -> tuple[Report, by
 
     `parts`: how many such reports one file has to hold.
     """
+    sizes = Sizes()
     for smaller, is_brief in _ever_smaller(report):
+        if sizes.exceed(smaller, most_bytes):
+            continue
         text = json_text(smaller, is_brief=is_brief)
         if len(text) <= most_bytes and oversized(text, parts=parts) is None:
             return smaller, text

@@ -19,7 +19,9 @@ from membudget.measure.profiling.heap_profile import (
     ProfiledBy,
     ProfiledSide,
 )
+from membudget.publish import report_file, report_size
 from membudget.publish.report_file import fitting, parse_report, read_report, read_reports, write_report
+from membudget.publish.report_size import Sizes
 from membudget.report.report import LARGEST_REPORT_BYTES, Report
 from tests.support import builders
 from tests.support.written_reports import written_reports
@@ -105,9 +107,11 @@ def _profiled(images: int, stacks: int) -> Report:
     """As many images with profiles of so many stacks, each as large as it may be."""
     calls = [tuple(Frame("n" * 200, f"/{stack}/{depth}", 1) for depth in range(MOST_FRAMES)) for stack in range(stacks)]
     profile = HeapProfile.of(ProfiledBy.PPROF, [(stack, 1000 - number) for number, stack in enumerate(calls)])
-    pair = PairProfile(ProfiledSide(profile), ProfiledSide(profile))
     measured = builders.image(base=builders.side(builders.trial(40)), head=builders.side(builders.trial(40)))
-    return builders.report(*(replace(measured, name=f"image{number}", profile=pair) for number in range(images)))
+    pairs = (PairProfile(ProfiledSide(replace(profile)), ProfiledSide(replace(profile))) for _ in range(images))
+    return builders.report(
+        *(replace(measured, name=f"image{number}", profile=pair) for number, pair in enumerate(pairs))
+    )
 
 
 @pytest.mark.thorough
@@ -122,6 +126,52 @@ def test_profiles_are_cut_before_a_report_gets_too_large(images: int, of: int, s
     assert pair.head is not None
     assert pair.head.profile is None if not stacks else pair.head.profile and len(pair.head.profile.stacks) == stacks
     assert (pair.head.reason is None) == bool(stacks)
+
+
+def test_a_report_is_written_once_however_much_has_to_be_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    lengths: list[int] = []
+
+    def json_text(report: Report, *, is_brief: bool) -> bytes:
+        text = whole(report, is_brief=is_brief)
+        lengths.append(len(text))
+        return text
+
+    whole = report_file.json_text
+    monkeypatch.setattr(report_file, "json_text", json_text)
+    made = _profiled(images=2, stacks=30)
+    size = len(whole(made, is_brief=True))
+    for most_bytes in (size * 3 // 4, size // 50):
+        found = fitting(made, most_bytes)
+        assert found is not None
+        assert lengths == [len(found[1])]
+        lengths.clear()
+    assert fitting(made, 1000) is None
+    assert lengths == []
+
+
+@pytest.mark.thorough
+@pytest.mark.timeout(600)
+@settings(suppress_health_check=list(HealthCheck), max_examples=40)
+@given(written_reports())
+def test_what_fits_is_never_measured_as_too_long(report: Report) -> None:
+    sizes = Sizes()
+    for smaller, is_brief in report_file._ever_smaller(report):
+        assert not sizes.exceed(smaller, len(report_file.json_text(smaller, is_brief=is_brief)))
+
+
+def test_a_part_is_measured_once_and_no_more_than_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    measured: list[object] = []
+
+    def bytes_of(part: object) -> int:
+        measured.append(part)
+        return whole(part)
+
+    whole = report_size._bytes_of
+    monkeypatch.setattr(report_size, "_bytes_of", bytes_of)
+    made = _profiled(images=9, stacks=20)
+    fitting(made, len(report_file.json_text(made, is_brief=True)) // 2)
+    profiles = [id(one) for one in measured if isinstance(one, HeapProfile)]
+    assert 1 <= len(profiles) == len(set(profiles)) < 2 * 9
 
 
 @pytest.mark.thorough
