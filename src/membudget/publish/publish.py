@@ -31,7 +31,7 @@ from membudget.publish.pull_request import NotPosted, Place, Posted, PullRequest
 from membudget.publish.server import Capabilities
 from membudget.publish.suggestions import Suggested, SuggestionServer, keep_suggestions
 from membudget.report.formats import past_runs
-from membudget.report.formats.markdown import LONGEST_SUMMARY, render
+from membudget.report.formats.markdown import LONGEST_SUMMARY, Told
 from membudget.report.formats.suggestions import suggestions
 from membudget.report.headline import verdict_line
 from membudget.report.report import JudgedReport, Report
@@ -120,7 +120,8 @@ class Workflow(Protocol):
 
 def run(result: JudgedReport, report_path: str, workflow: Workflow, destination: Destination) -> Published:
     """Publish everywhere. A failure in one place does not affect the others."""
-    workflow.summary(render(result, LONGEST_SUMMARY))
+    told = Told.of(result)
+    workflow.summary(told.text(LONGEST_SUMMARY))
     workflow.outputs(_outputs(result.judgement, report_path))
     remarks = annotations(result, destination.lines)
     for remark in remarks:
@@ -131,22 +132,22 @@ def run(result: JudgedReport, report_path: str, workflow: Workflow, destination:
             CommitState(
                 state_of(destination.policy.exit_code(result.judgement)),
                 verdict_line(result),
-                _check_summary(result, destination.capabilities.longest_check_summary_bytes),
+                told.within_bytes(destination.capabilities.longest_check_summary_bytes),
                 remarks,
             )
         )
-    comment = _comment(result, destination)
+    comment = _comment(result, told, destination)
     return Published(comment, commit, _suggest(result, destination, comment))
 
 
-def _comment(result: JudgedReport, destination: Destination) -> Posted | NotPosted:
+def _comment(result: JudgedReport, told: Told, destination: Destination) -> Posted | NotPosted:
     if destination.pull_request is None:
         return NotPosted("this run is not for a pull request", is_wanted=True)
     if destination.settings.mode is CommentMode.OFF:
         return COMMENTS_ARE_OFF
     if destination.commenter is None:
         return NotPosted("there is no token")
-    return destination.commenter.post(destination.pull_request, _draft(result, destination))
+    return destination.commenter.post(destination.pull_request, _draft(result, told, destination))
 
 
 def _suggest(
@@ -161,7 +162,7 @@ def _suggest(
     return keep_suggestions(server, wanted, settings.key, run.head_sha, may_create=may_create)
 
 
-def _draft(result: JudgedReport, destination: Destination) -> Draft:
+def _draft(result: JudgedReport, told: Told, destination: Destination) -> Draft:
     settings, run = destination.settings, destination.run
     approved = _approved(result.report) if destination.records_approval else None
 
@@ -173,11 +174,10 @@ def _draft(result: JudgedReport, destination: Destination) -> Draft:
         hidden = "".join(
             f"{line}\n" for line in (marker, past_runs.encode(runs) if runs else None, approved) if line is not None
         )
-        told_by = settings.written_by(marker)
-        shown = render(
-            result,
+        written_by = settings.written_by(marker)
+        shown = told.text(
             destination.capabilities.longest_comment - len(hidden),
-            run_url=destination.run_link(told_by) if told_by is not None else None,
+            run_url=destination.run_link(written_by) if written_by is not None else None,
             history=past_runs.render(runs, link),
         )
         return hidden + shown
@@ -227,16 +227,6 @@ def _is_worth_creating(result: JudgedReport, mode: CommentMode) -> bool:
             return not result.judgement.verdict.passes
         case _:
             return mode is CommentMode.ALWAYS
-
-
-def _check_summary(result: JudgedReport, most_bytes: int) -> str:
-    """Return the report, short enough for the summary of a check run."""
-    longest = most_bytes
-    text = render(result, longest)
-    while len(text.encode()) > most_bytes:
-        longest = longest * 3 // 4
-        text = render(result, longest)
-    return text
 
 
 def _outputs(judgement: Judgement, report_path: str) -> dict[str, str]:

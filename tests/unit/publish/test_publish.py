@@ -20,9 +20,12 @@ from membudget.publish.comment import CommentMode, CommentSettings, Draft
 from membudget.publish.commit_state import CommitState, State
 from membudget.publish.publish import Destination
 from membudget.publish.pull_request import NotPosted, Place, Posted, PullRequest, WorkflowRun
-from membudget.report.formats import past_runs
+from membudget.publish.server import Capabilities
+from membudget.report.formats import markdown, past_runs
 from membudget.report.formats.markdown import LONGEST_COMMENT
-from membudget.report.report import Report
+from membudget.report.report import JudgedReport, Report
+from membudget.report.story import story as whole_story
+from membudget.report.story_parts import Section
 from tests.support.builders import budgets, image, report, side, trial
 from tests.support.golden import assert_golden
 
@@ -313,7 +316,24 @@ def test_the_commit_is_what_the_exit_code_is(of: ImageMeasurement, policy: ExitP
 def test_the_summary_of_a_check_is_counted_in_bytes() -> None:
     commit = Commit()
     published(report(*(_named(OVER, f"image{number}") for number in range(MOST_IMAGES))), commit=commit)
-    assert 30_000 < len(commit.told[0].summary.encode()) <= 65_535
+    assert 60_000 < len(commit.told[0].summary.encode()) <= 65_535
+
+
+@pytest.mark.parametrize("most_bytes", [1, 10, 600, 65_535])
+def test_the_story_is_built_once_for_texts_of_all_lengths(most_bytes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    built: list[JudgedReport] = []
+
+    def story(result: JudgedReport) -> tuple[Section, ...]:
+        built.append(result)
+        return whole_story(result)
+
+    monkeypatch.setattr(markdown, "story", story)
+    commit, commenter = Commit(), Commenter()
+    limits = Capabilities(longest_check_summary_bytes=most_bytes)
+    published(report(OVER, KILLED, UNBUILT), commenter, commit=commit, capabilities=limits)
+    assert len(commit.told[0].summary.encode()) <= most_bytes
+    assert commenter.bodies
+    assert len(built) == 1
 
 
 def test_annotations_stand_at_the_lines_of_the_budgets_file() -> None:

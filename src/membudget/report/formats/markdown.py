@@ -1,8 +1,8 @@
 """The report as Markdown: the pull request's comment, and the step summary."""
 
 import re
-from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from membudget.core.untrusted_text import Part, Quoted, code_block, code_cell, code_span, in_markdown
@@ -170,19 +170,48 @@ def render(
     kind first. `run_url` is where the rest can be read. `history` is Markdown about earlier runs, which is never
     shortened.
     """
-    first = f"### {whole_sign(result.judgement)} {_TITLE}: {headline(result).as_markdown()}"
-    parts = [_Part.of(section) for section in story(result)]
-    units = sorted(unit for number, part in enumerate(parts) for unit in part.units(number))
+    return Told.of(result).text(longest, run_url=run_url, history=history)
 
-    def page(count: int) -> str:
-        left_out = _left_out(units[count:], parts, run_url)
-        return _page(first, parts, units[:count], left_out, (history, run_url))
 
-    text = page(len(units))
-    if len(text) <= longest:
-        return text
-    shown = bisect_right(range(len(units)), longest, key=lambda count: len(page(count))) - 1
-    return page(max(shown, 0))[:longest]
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A report as rendered elements. Texts of several lengths show as many of them as fit."""
+
+    first: str
+    """The headline."""
+    parts: "tuple[_Part, ...]"
+    units: "tuple[_Unit, ...]"
+    """The elements of all parts, the most important first."""
+
+    @classmethod
+    def of(cls, result: JudgedReport) -> "Told":
+        """Render everything that a text may show."""
+        parts = tuple(_Part.of(section) for section in story(result))
+        units = sorted(unit for number, part in enumerate(parts) for unit in part.units(number))
+        first = f"### {whole_sign(result.judgement)} {_TITLE}: {headline(result).as_markdown()}"
+        return cls(first, parts, tuple(units))
+
+    def text(self, longest: int, *, run_url: str | None = None, history: str | None = None) -> str:
+        """Return the text in at most `longest` characters, as `render` does."""
+        return self._longest(lambda text: len(text) <= longest, run_url, history)[:longest]
+
+    def within_bytes(self, most_bytes: int) -> str:
+        """Return the text in at most `most_bytes` bytes of UTF-8."""
+        text = self._longest(lambda text: len(text.encode()) <= most_bytes)
+        return text.encode()[:most_bytes].decode(errors="ignore")
+
+    def _longest(self, fits: Callable[[str], bool], run_url: str | None = None, history: str | None = None) -> str:
+        """Return the text with the most elements that fits, or without any element if none fits."""
+
+        def page(count: int) -> str:
+            left_out = _left_out(self.units[count:], self.parts, run_url)
+            return _page(self.first, self.parts, self.units[:count], left_out, (history, run_url))
+
+        text = page(len(self.units))
+        if fits(text):
+            return text
+        too_many = bisect_left(range(len(self.units)), True, key=lambda count: not fits(page(count)))
+        return page(max(too_many - 1, 0))
 
 
 @dataclass(frozen=True, slots=True, order=True)
