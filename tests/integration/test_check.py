@@ -59,7 +59,7 @@ def test_new_removed_same_grown_and_broken_images_each_get_their_row(
     base = repository.commit(
         "Base",
         {
-            "budgets.toml": BUDGETS + same + gone + grown + broken,
+            "budgets.toml": QUICKER + same + gone + grown + broken,
             "same/Dockerfile": holding(images, 20),
             "gone/Dockerfile": holding(images, 20),
             "grown/Dockerfile": holding(images, 20),
@@ -70,7 +70,7 @@ def test_new_removed_same_grown_and_broken_images_each_get_their_row(
     head = repository.commit(
         "Head",
         {
-            "budgets.toml": BUDGETS + same + grown + broken + IMAGE % ("new", "new"),
+            "budgets.toml": QUICKER + same + grown + broken + IMAGE % ("new", "new"),
             "grown/Dockerfile": holding(images, 30),
             "broken/Dockerfile": f'FROM {images.service}\nRUN echo "the reason" && exit 5\n',
             "new/Dockerfile": holding(images, 21),
@@ -92,14 +92,14 @@ def test_new_removed_same_grown_and_broken_images_each_get_their_row(
     assert metric(images_by_name["grown"]["head"], "image_size") == metric(images_by_name["same"]["base"], "image_size")
     assert images_by_name["broken"]["head"]["failure"]["stage"] == "build"
     assert any("the reason" in line for line in images_by_name["broken"]["head"]["failure"]["log_tail"])
-    assert len(images_by_name["same"]["head"]["trials"]) == 2
+    assert len(images_by_name["same"]["head"]["trials"]) == 1
     assert document["verdict"] == "fail"
     for words in ("over budget", "new", "removed", "build failed"):
         assert words in done.stdout
 
 
 def test_without_a_base_there_are_absolute_budgets_only(repository: Repository, images: PreparedImages) -> None:
-    repository.commit("First", {"budgets.toml": BUDGETS + IMAGE % ("api", "."), "Dockerfile": holding(images, 20)})
+    repository.commit("First", {"budgets.toml": QUICKER + IMAGE % ("api", "."), "Dockerfile": holding(images, 20)})
     first = run("check", folder=repository.folder)
     assert first.exit_code == 0, first.stderr
     assert "this is the first commit" in first.stdout
@@ -137,7 +137,7 @@ def test_images_measured_side_by_side_get_the_same_verdicts(
         most = 0
         while process.poll() is None:
             most = max(most, len(running_trials(engine, process.pid)))
-            time.sleep(0.05)
+            time.sleep(0.2)
         done = finish(process)
         assert done.exit_code == 1, done.stderr
         assert most == jobs
@@ -423,9 +423,9 @@ def test_a_pull_request_cannot_pass_by_what_its_cache_holds(
         assert metric(api["head"], "peak_rss") == pytest.approx(true["peak_rss"], rel=0.05)
         assert any("membudget discarded the remembered trials" in note for note in api["notes"])
         assert "membudget discarded the remembered trials" in done.stdout
-        again = run("check", folder=repository.folder, environ=kept)
-        assert metric(rows(report(repository))["api"]["head"], "peak_rss") == pytest.approx(true["peak_rss"], rel=0.05)
-        assert again.exit_code == 1, "what was forged is gone"
+    again = run("check", folder=repository.folder, environ=kept)
+    assert metric(rows(report(repository))["api"]["head"], "peak_rss") == pytest.approx(true["peak_rss"], rel=0.05)
+    assert again.exit_code == 1, "what was forged is gone"
 
 
 def test_a_pull_request_uses_what_a_fresh_trial_confirms(
