@@ -24,7 +24,8 @@ def environ(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
     home = tmp_path_factory.mktemp("pre-commit")
     without_git = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     who = {f"GIT_{role}_{what}": "a@b" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
-    return {**without_git, **who, "PRE_COMMIT_HOME": str(home), "PRE_COMMIT_COLOR": "never"}
+    uncompiled = {"PIP_NO_COMPILE": "1"}  # Python compiles what the hook imports
+    return {**without_git, **who, **uncompiled, "PRE_COMMIT_HOME": str(home), "PRE_COMMIT_COLOR": "never"}
 
 
 @pytest.fixture(scope="module")

@@ -28,8 +28,8 @@ while True:
     except OSError:
         time.sleep(0.1)
 """
-FLOOD = "import os\npiece = b'x' * (1 << 20)\nfor _ in range(320):\n    os.write(1, piece)\n"
-"""More than twice of what membudget may hold. The engine takes seconds of CPU time for each gibibyte."""
+FLOOD = "import os\npiece = b'x' * (1 << 20)\nfor _ in range(200):\n    os.write(1, piece)\n"
+"""More than what membudget may hold. The engine takes seconds of CPU time for each gibibyte."""
 
 
 WEIGHED = """
