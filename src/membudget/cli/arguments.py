@@ -200,6 +200,7 @@ def _add_merge(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     add_report_option(command)
     _add_exit_policy(command)
+    add_format(command)
     add_detail(command)
     command.set_defaults(handler=Handler("commands", "merge"))
 

@@ -31,7 +31,7 @@ from membudget.cli.measure import measuring_options
 from membudget.cli.plan import plan_in_step
 from membudget.cli.publisher import Addressee, Publisher, PublishSettings, lines_of
 from membudget.cli.recent import with_recent
-from membudget.cli.report import Output, detail_of, output_of, show_result
+from membudget.cli.report import Output, output_of, show_result
 from membudget.cli.request import Wanted, base_request, check_request
 from membudget.cli.stale import refresh_in_step
 from membudget.cli.tools import CheckTools
@@ -101,9 +101,10 @@ def check(options: argparse.Namespace) -> ExitCode:
 
 def merge(options: argparse.Namespace) -> ExitCode:
     """Run `membudget merge`."""
+    how = output_of(options)
     result = _merged([Path(path) for path in options.reports], Path(options.report))
     policy = ExitPolicy(FailOn(options.fail_on), options.allow_inconclusive)
-    return _finish_check(result, Path(options.report), policy, Output(detail_of(options)))
+    return _finish_check(result, Path(options.report), policy, how)
 
 
 def _merged(parts: Sequence[Path], path: Path) -> JudgedReport:

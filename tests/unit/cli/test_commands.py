@@ -10,6 +10,7 @@ from membudget.advise.subjects import digest_of
 from membudget.budgets.file import parse_budgets
 from membudget.cli import commands
 from membudget.cli.arguments import make_parser
+from membudget.cli.main import main
 from membudget.core.errors import ConfigurationError, EnvironmentFault, ExitCode
 from membudget.core.files import DEFAULT_REPORT
 from membudget.core.sharding import Shard
@@ -135,6 +136,24 @@ def write_part(number: int, head_rss_mib: int = 40) -> None:
 def merge(*arguments: str) -> ExitCode:
     options = make_parser().parse_args(["merge", *arguments])
     return commands.merge(options)
+
+
+@pytest.mark.parametrize("option", [["--format", "json"], ["--json", "-q"]])
+def test_a_merge_prints_for_programs_what_report_does(
+    job: Path, option: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_part(1)
+    write_part(2, head_rss_mib=70)
+    assert merge("parts", *option) is ExitCode.OVER_BUDGET
+    told = capsys.readouterr().out
+    assert main(["report", "--format", "json"]) == 0
+    assert told == capsys.readouterr().out
+    assert [one["verdict"] for one in json.loads(told)["images"]] == ["pass", "fail"]
+
+
+def test_a_merge_for_programs_has_one_length(job: Path) -> None:
+    with pytest.raises(ConfigurationError, match="-v is for --format terminal"):
+        merge("parts", "--format", "json", "-v")
 
 
 @pytest.mark.thorough

@@ -19,6 +19,7 @@ from tests.support.missing import all_have_to_run, skip_for_want_of
         (["check", "--fail"], ["--fail-on"]),
         (["check", "--fail-on", ""], ["fail", "warn", "never"]),
         (["check", "--fail-on", "warn", "--no-c"], ["--no-cache"]),
+        (["merge", "parts", "--format", ""], ["terminal", "json"]),
         (["check", "--budgets", "bud"], []),
         (["completion", "z"], ["zsh"]),
         (["measure", "x", "--", "-"], []),
