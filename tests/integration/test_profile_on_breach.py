@@ -18,7 +18,7 @@ from membudget.judge.measurement import ImageMeasurement
 from membudget.measure.equipment import TrialPool
 from membudget.measure.profiling import capturing
 from membudget.measure.profiling.cpython import TRACEMALLOC
-from membudget.measure.profiling.heap_profile import ProfiledBy, ProfiledSide
+from membudget.measure.profiling.heap_profile import ProfiledBy, ProfiledSide, SourceLine
 from membudget.measure.profiling.interpreter import Interpreter, Libc
 from membudget.measure.profiling.order import ProfiledAt, Profiling
 from membudget.measure.trial import TrialInputs, TrialSpec
@@ -220,15 +220,23 @@ trials = 1
 workload = { kind = "http", port = 8080, requests = [{ path = "/", count = 20 }] }
 budgets.peak_rss = { growth = { percent = 5, floor = "1MiB" } }
 """
+GROWN_SEARCH = SEARCH.replace(
+    "    return [bytes(4000) for _ in range(262 * mib)]\n",
+    """\
+    books = [bytes(4000) for _ in range(262 * mib)]
+    words = [bytes(4000) for _ in range(262 * 40)]
+    return books, words
+""",
+)
 DOCKERFILE = 'FROM membudget-test/service\nCOPY *.py /app/\nENV MIB=%d\nCMD ["python3", "/app/main.py"]\n'
 
 
 def growing(repository: Repository, budgets: str = BUDGETS) -> None:
-    """A repository whose head holds 40 MiB more in one function."""
-    files = {"main.py": SERVICE, "search.py": SEARCH, "budgets.toml": budgets}
-    repository.commit("base", {**files, "Dockerfile": DOCKERFILE % 5})
+    """A repository whose head holds 40 MiB more in one function, which holds 60 MiB on both sides."""
+    files = {"main.py": SERVICE, "search.py": f"\n{SEARCH}", "budgets.toml": budgets}
+    repository.commit("base", {**files, "Dockerfile": DOCKERFILE % 60})
     repository.branch("more")
-    repository.commit("head", {"Dockerfile": DOCKERFILE % 45})
+    repository.commit("head", {"search.py": f"# Two lines\n# more.\n\n{GROWN_SEARCH}"})
 
 
 def helpers_of(pid: int) -> list[int]:
@@ -252,7 +260,10 @@ def explains_the_index(image: ImageMeasurement, by: ProfiledBy) -> None:
     assert grown is not None, image.profile
     assert (grown.profiled_by, grown.is_compared) == (by, True)
     first = grown.named[0]
-    assert (first.frame.name, first.frame.file, first.frame.line) == ("build_index", "/app/search.py", 2)
+    assert (first.frame.name, first.frame.file, first.frame.line) == ("build_index", "/app/search.py", 6)
+    assert image.profile.source_of(first.frame) == SourceLine(
+        "/app/search.py", 6, "search.py", is_in_diff=True, is_changed=True
+    )
     assert first.delta_bytes == pytest.approx(40 * MIB, rel=0.05)
     rss = [side.metrics[Metric.PEAK_RSS].value or 0 for side in (image.base, image.head)]
     assert grown.explained_bytes >= 0.8 * (rss[1] - rss[0])

@@ -1,7 +1,6 @@
 """Finds the places of a profile in the repository: in which file they are, and whether the diff shows the line."""
 
 import posixpath
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -10,14 +9,23 @@ from typing import Protocol
 
 from membudget.budgets.entries import ImageSpec
 from membudget.build.revision import Commit
+from membudget.check.diff_lines import DiffLines, diff_lines
 from membudget.core.errors import EnvironmentFault
 from membudget.judge.growth import growth_of
 from membudget.judge.measurement import ImageMeasurement
-from membudget.measure.profiling.heap_profile import LONGEST_PATH, MOST_SOURCES, Frame, PairProfile, SourceLine
+from membudget.measure.profiling.heap_profile import (
+    LAST_LINE,
+    LONGEST_PATH,
+    MOST_SOURCES,
+    Frame,
+    PairProfile,
+    SourceLine,
+)
 
 _ENOUGH = 2
 """How many parts at the end of two paths have to be equal: the file's name and its folder's."""
-_HUNK = re.compile(r"^@@ -\d{1,9}(?:,\d{1,9})? \+(\d{1,9})(?:,(\d{1,9}))? @@", re.MULTILINE | re.ASCII)
+_MOST_LINES = 10
+"""The most lines of one place that are looked up: those that hold most."""
 
 
 class SourceTree(Protocol):
@@ -61,18 +69,12 @@ def repository_path(file: str, paths: Sequence[str], folder: str) -> str | None:
     return best[0] if longest and len(best) == 1 and len(best[0]) <= LONGEST_PATH else None
 
 
-def shown_lines(diff: str) -> tuple[tuple[int, int], ...]:
-    """Return the first and the last line of each part of the new file that a unified diff shows."""
-    hunks = ((int(found[1]), int(found[2] or 1)) for found in _HUNK.finditer(diff))
-    return tuple((first, first + count - 1) for first, count in hunks if count)
-
-
 class _Known:
     """What the repository says, asked only if there is a profile."""
 
     def __init__(self, base: Commit | None, head: Commit, tree: SourceTree) -> None:
         self._base, self._head, self._tree = base, head, tree
-        self._shown: dict[str, Sequence[tuple[int, int]]] = {}
+        self._lines: dict[str, DiffLines] = {}
 
     def placed(self, image: ImageMeasurement, spec: ImageSpec | None) -> ImageMeasurement:
         if image.profile is None:
@@ -90,25 +92,33 @@ class _Known:
                 continue
             path = repository_path(frame.file, self._paths, folder)
             if path is not None:
-                is_in_diff = any(first <= frame.line <= last for first, last in self._lines(path))
-                yield SourceLine(frame.file, frame.line, path, is_in_diff)
+                yield self._source(frame.file, frame.line, path)
+
+    def _source(self, file: str, line: int, path: str) -> SourceLine:
+        if self._base is None:
+            return SourceLine(file, line, path, is_in_diff=False)
+        if path not in self._lines:
+            self._lines[path] = diff_lines(self._tree.diff(self._base, self._head, path))
+        of = self._lines[path]
+        base_line = of.base_line(line)
+        if base_line is not None and base_line > LAST_LINE:  # the profile names a line that the file does not have
+            base_line = None
+        return SourceLine(file, line, path, of.is_shown(line), base_line, of.is_changed(line))
 
     @cached_property
     def _paths(self) -> Sequence[str]:
         return self._tree.paths(self._head)
 
-    def _lines(self, path: str) -> Sequence[tuple[int, int]]:
-        if self._base is None:
-            return ()
-        if path not in self._shown:
-            self._shown[path] = shown_lines(self._tree.diff(self._base, self._head, path))
-        return self._shown[path]
-
 
 def _frames_to_name(pair: PairProfile) -> Iterable[Frame]:
-    """Return the frames of the places that a report names, whichever budget breaks."""
+    """Return the frames of the places that a report names, whichever budget breaks: one for each line.
+
+    Which of the lines is named depends on the sources. So those of all are needed.
+    """
     growths = (growth_of(pair, of_live_heap=only_live) for only_live in (False, True))
-    return dict.fromkeys(site.frame for growth in growths if growth is not None for site in growth.named)
+    named = (site for growth in growths if growth is not None for site in growth.named)
+    frames = (frame for site in named for frame in site.lines[:_MOST_LINES])
+    return {(frame.file, frame.line): frame for frame in frames}.values()
 
 
 def _parts(path: str) -> tuple[str, ...]:

@@ -1,21 +1,22 @@
 """What grew: the places in the code that hold more memory in head's heap profile than in base's.
 
 A place is the innermost frame of a stack that is the service's own code, or the innermost frame if there is none. It is
-compared by file and function, because lines move. Memory that moved from one place to another is not growth.
+compared by file and function, because lines move. Memory that moved from one place to another is not growth. Of the
+lines of a place, the one that grew most is shown.
 
 If `live_heap` breaks its budget, only memory of the live heap counts. All other memory could not make it grow.
 """
 
-from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from membudget.core.metrics import Metric
 from membudget.core.quantities import KIB
+from membudget.judge.held_lines import HeldLines
 from membudget.judge.image import ImageJudgement
 from membudget.judge.metric import Row, Verdict
-from membudget.measure.profiling.heap_profile import Frame, HeapProfile, PairProfile, ProfiledBy
+from membudget.measure.profiling.heap_profile import Frame, HeapProfile, PairProfile, ProfiledBy, SourceLine
 
 MOST_SITES = 5
 """The most places that are named."""
@@ -38,10 +39,15 @@ class Site:
     """A place in the code with the memory that it holds on each side."""
 
     frame: Frame
-    """Its frame in the head, at the line that holds most. In the base, if the head has none."""
+    """Its frame in the head, at the line that grew most, or that holds most if none grew.
+
+    If the head has no such place, it is the base's frame, at the line that held most.
+    """
     base_bytes: int
     """0 if the base has no such place, or if there is no base to compare with."""
     head_bytes: int
+    lines: tuple[Frame, ...] = ()
+    """Its frames in the head, one for each line. The line that holds most is first."""
 
     @property
     def delta_bytes(self) -> int:
@@ -77,7 +83,7 @@ class Growth:
     @property
     def is_growth(self) -> bool:
         """Whether any place grew by more than profiles of the same code differ."""
-        least = max(_LEAST_BYTES, round(_LEAST_SHARE * self.head_bytes))
+        least = _least_growth(self.head_bytes)
         return self.is_compared and any(site.delta_bytes >= least for site in self.sites)
 
     @property
@@ -134,21 +140,36 @@ def growth_of(pair: PairProfile, *, of_live_heap: bool = False) -> Growth | None
     if head is None:
         return None
     if base is None or base.profiled_by is not head.profiled_by:
-        held = (Site(frame, 0, size) for frame, size in _held(head, of_live_heap).values())
-        ordered = tuple(sorted(held, key=_most_grown))
-        return Growth(head.profiled_by, ordered, 0, head.rest_bytes, is_compared=False, of_live_heap=of_live_heap)
-    return compared(base, head, of_live_heap=of_live_heap)
+        nothing = HeapProfile.of(head.profiled_by, ())
+        return replace(compared(nothing, head, pair.source_of, of_live_heap=of_live_heap), is_compared=False)
+    return compared(base, head, pair.source_of, of_live_heap=of_live_heap)
 
 
-def compared(base: HeapProfile, head: HeapProfile, *, of_live_heap: bool = False) -> Growth:
-    """Return the growth between two profiles that were taken in the same way."""
+def _not_known(_: Frame) -> None:
+    """Return no source: a line of head is then compared with the line of the same number."""
+
+
+def compared(
+    base: HeapProfile,
+    head: HeapProfile,
+    source_of: Callable[[Frame], SourceLine | None] = _not_known,
+    *,
+    of_live_heap: bool = False,
+) -> Growth:
+    """Return the growth between two profiles that were taken in the same way.
+
+    `source_of` says which line of the base a line of head was, as far as the diff is known.
+    """
     before, after = _held(base, of_live_heap), _held(head, of_live_heap)
     partners = _partners(before.keys(), after.keys())
-    sites = [
-        Site(frame, before[partners[key]][1] if key in partners else 0, size) for key, (frame, size) in after.items()
-    ]
+    least = _least_growth(sum(held.held_bytes for held in after.values()) + head.rest_bytes)
+    sites = []
+    for key, held in after.items():
+        old = before[partners[key]] if key in partners else HeldLines()
+        frame = held.grown_most(old, least, source_of)
+        sites.append(Site(frame, old.held_bytes, held.held_bytes, held.frames))
     gone = before.keys() - set(partners.values())
-    sites += [Site(before[key][0], before[key][1], 0) for key in gone]
+    sites += [Site(before[key].frames[0], before[key].held_bytes, 0) for key in gone]
     ordered = tuple(sorted(sites, key=_most_grown))
     rest = base.rest_bytes, head.rest_bytes
     return Growth(head.profiled_by, ordered, *rest, is_compared=True, of_live_heap=of_live_heap)
@@ -182,18 +203,21 @@ def _is_cut_off(row: Row) -> bool:
     return row.head.is_lower_bound or row.trials_at_limit is not None
 
 
-def _held(profile: HeapProfile, of_live_heap: bool) -> dict[_Key, tuple[Frame, int]]:
-    """Return the memory of each place, with its frame at the line that holds most."""
-    lines: dict[_Key, Counter[Frame]] = {}
+def _least_growth(head_bytes: int) -> int:
+    """Return by how many bytes something has to grow, if head's whole profile holds `head_bytes`."""
+    return max(_LEAST_BYTES, round(_LEAST_SHARE * head_bytes))
+
+
+def _held(profile: HeapProfile, of_live_heap: bool) -> dict[_Key, HeldLines]:
+    """Return the memory of each place."""
+    places: dict[_Key, HeldLines] = {}
     for stack in profile.stacks:
         frames = [profile.frames[index] for index in stack.frames]
         if of_live_heap and not frames[0].in_live_heap:
             continue
         frame = next((one for one in frames if not one.is_library), frames[0])
-        lines.setdefault((frame.file, frame.name), Counter())[frame] += stack.held_bytes
-    return {
-        key: (max(held, key=lambda one: (held[one], -(one.line or 0))), held.total()) for key, held in lines.items()
-    }
+        places.setdefault((frame.file, frame.name), HeldLines()).add(frame, stack.held_bytes)
+    return places
 
 
 def _partners(base: Iterable[_Key], head: Iterable[_Key]) -> Mapping[_Key, _Key]:

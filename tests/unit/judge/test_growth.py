@@ -13,7 +13,14 @@ from membudget.judge.growth import MOST_SITES, Growth, Whole, compared, growth_b
 from membudget.judge.image import ImageJudgement, judge_image
 from membudget.judge.measurement import OwnMeasurement
 from membudget.judge.metric import Verdict
-from membudget.measure.profiling.heap_profile import Frame, HeapProfile, PairProfile, ProfiledBy, ProfiledSide
+from membudget.measure.profiling.heap_profile import (
+    Frame,
+    HeapProfile,
+    PairProfile,
+    ProfiledBy,
+    ProfiledSide,
+    SourceLine,
+)
 from membudget.measure.trial import Trial
 from tests.support.builders import budgets, image, side, trial
 
@@ -56,6 +63,57 @@ def test_lines_that_moved_are_no_growth() -> None:
     growth = compared(before, after)
     assert not growth.is_growth
     assert [site.head_bytes for site in growth.named] == [13 * MIB]
+
+
+def line_of(growth: Growth | None) -> int | None:
+    """The line of the first place."""
+    assert growth is not None
+    return growth.named[0].frame.line
+
+
+def in_repository(line: int, base_line: int | None = None, *, is_changed: bool = False) -> SourceLine:
+    return SourceLine("/app/catalog/search.py", line, "catalog/search.py", is_changed, base_line, is_changed)
+
+
+def test_the_line_of_a_place_is_the_one_that_grew_most() -> None:
+    base, head = profile((at("load", 10), 60)), profile((at("load", 10), 60), (at("load", 20), 40))
+    assert grown(compared(base, head)) == [("load", 20, 40)]
+
+
+def test_a_line_grows_in_all_stacks_together() -> None:
+    base = profile((at("load", 10), 60))
+    through = [((_JSON, at("load", 20), at(caller)), 15) for caller in ("first", "second")]
+    head = profile((at("load", 10), 80), *through)
+    assert grown(compared(base, head)) == [("load", 20, 50)]
+
+
+def test_a_line_that_moved_is_compared_with_the_line_that_it_was() -> None:
+    base, head = profile((at("load", 10), 60)), profile((at("load", 12), 60), (at("load", 20), 40))
+    moved, added = in_repository(12, 10), in_repository(20, is_changed=True)
+    assert line_of(growth_of(replace(pair(base, head), sources=(moved, added)))) == 20
+    assert line_of(growth_of(pair(base, head))) == 12, "nobody knows which line it was"
+
+
+def test_of_lines_that_grew_about_as_much_the_one_that_the_pull_request_changed_is_shown() -> None:
+    base = profile((at("load", 10), 60))
+    changed = (in_repository(10, 10), in_repository(20, is_changed=True))
+    near = profile((at("load", 10), 100), (at("load", 20), 38))
+    assert line_of(growth_of(replace(pair(base, near), sources=changed))) == 20
+    far = profile((at("load", 10), 100), (at("load", 20), 10))
+    assert line_of(growth_of(replace(pair(base, far), sources=changed))) == 10
+
+
+def test_the_line_that_holds_most_is_shown_if_no_line_grew() -> None:
+    base = profile((at("load", 10), 60), (at("load", 20), 1))
+    head = profile((at("load", 10), 60), (at("load", 20), 1.1))
+    assert line_of(compared(base, head)) == 10
+    assert line_of(growth_of(pair(None, head))) == 10
+
+
+def test_a_place_knows_all_its_lines_the_largest_first() -> None:
+    growth = compared(profile((at("load", 10), 60)), profile((at("load", 10), 60), (at("load", 20), 40), (_JSON, 1)))
+    lines = {site.frame.name: [frame.line for frame in site.lines] for site in growth.sites}
+    assert lines == {"load": [10, 20], "main": [9]}
 
 
 def test_a_library_is_charged_to_the_code_that_called_it() -> None:
@@ -248,7 +306,7 @@ def test_the_order_of_stacks_changes_nothing(before: list, after: list, random: 
     shuffled = [list(before), list(after)]
     for one in shuffled:
         random.shuffle(one)  # type: ignore[attr-defined]
-    again = compared(*map(_of, shuffled))
+    again = compared(_of(shuffled[0]), _of(shuffled[1]))
     assert [(site.frame, site.base_bytes, site.head_bytes) for site in again.sites] == [
         (site.frame, site.base_bytes, site.head_bytes) for site in growth.sites
     ]

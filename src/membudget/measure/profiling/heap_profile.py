@@ -17,11 +17,13 @@ MOST_FRAMES = 40
 LONGEST_NAME = 200
 _LONGEST_REASON = 300
 LONGEST_PATH = 1000
-MOST_SOURCES = 20
+MOST_SOURCES = 100
+"""The most lines of a profile that are looked up in the repository."""
 _MOST_BYTES = 1 << 50
 
 _Name = Annotated[str, Field(max_length=LONGEST_NAME)]
-_Line = Annotated[int, Field(ge=1, le=10_000_000)]
+LAST_LINE = 10_000_000
+_Line = Annotated[int, Field(ge=1, le=LAST_LINE)]
 _Bytes = Annotated[int, Field(ge=0, le=_MOST_BYTES)]
 _Processes = Annotated[int, Field(ge=0, le=10_000_000)]
 
@@ -138,7 +140,7 @@ def masked(profile: HeapProfile, hide: Callable[[str], str]) -> HeapProfile:
 def _shortened(frame: Frame) -> Frame:
     name = whole_characters(frame.name[:LONGEST_NAME])
     file = whole_characters(frame.file[-LONGEST_NAME:]) if frame.file is not None else None
-    line = frame.line if frame.line is not None and 1 <= frame.line <= 10_000_000 else None
+    line = frame.line if frame.line is not None and 1 <= frame.line <= LAST_LINE else None
     return replace(frame, name=name, file=file, line=line)
 
 
@@ -186,6 +188,10 @@ class SourceLine(Stored):
     """The path of the same file in the repository."""
     is_in_diff: bool
     """Whether the diff from base to head shows the line."""
+    base_line: _Line | None = None
+    """Which line of the base it was. None if the diff adds it, or if there is no base. Older reports do not know it."""
+    is_changed: bool = False
+    """Whether the diff adds the line, or puts it in the place of another one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +201,7 @@ class PairProfile(Stored):
     base: ProfiledSide | None
     head: ProfiledSide | None
     sources: Annotated[tuple[SourceLine, ...], Field(max_length=MOST_SOURCES)] = ()
-    """The lines of the places to name, as far as they are in the repository."""
+    """All lines of the places to name, as far as they are in the repository."""
     is_own: bool = False
     """Whether both sides ran with the head's own settings, because a maximum is broken with those."""
 
