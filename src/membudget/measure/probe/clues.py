@@ -4,9 +4,14 @@ Command lines and environments hold secrets. Only words that set memory are kept
 standard library only, because the probe imports this module.
 """
 
+import os
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
+
+from membudget.measure.probe.go_program import is_of_go
 
 _MOST_ENVIRONMENT_BYTES = 256 << 10
 _MOST_COMMAND_LINE_BYTES = 32 << 10
@@ -39,9 +44,6 @@ _VARIABLES = {
     **dict.fromkeys((b"GLIBC_TUNABLES", b"LD_PRELOAD", b"MALLOC_CONF"), _LIST),
 }  # fmt: skip
 """The variables that are kept, each with what a value, or a word of it, may look like. Nothing else is read out."""
-_FIRST_PAGE_BYTES = 4096
-_GO_NOTE = re.compile(rb"\x04\0\0\0[\x01-\xff][\0-\x01]\0\0\x04\0\0\0Go\0\0", re.DOTALL)
-"""The note with the build ID that Go's linker puts at the beginning of a program (Go, cmd/link/internal/ld/elf.go)."""
 _LIBRARY = re.compile(
     r"/(?:libjvm|libjemalloc|libtcmalloc|libmimalloc|libc[.-]|ld-musl|libc\.musl|libcoreclr|libpython|libruby"
     r"|libnode|libphp|libbeam)[^/]*$"
@@ -58,13 +60,46 @@ def executable(folder: Path) -> str | None:
     return path.removesuffix(" (deleted)").encode(errors="replace").decode(errors="replace")[:_LONGEST_PATH]
 
 
-def is_go(folder: Path) -> bool:
-    """Return whether Go made a process's program. Its first page is read from the file, not from the process."""
-    try:
-        with (folder / "exe").open("rb", buffering=0) as file:
-            return _GO_NOTE.search(file.read(_FIRST_PAGE_BYTES)) is not None
-    except OSError:
-        return False
+class Settings(NamedTuple):
+    """What the program, the command line and the environment of a process tell of its runtime and its memory."""
+
+    executable: str | None
+    is_go: bool
+    words: tuple[str, ...]
+    variables: dict[str, str]
+
+
+@dataclass(slots=True)
+class Programs:
+    """Knows which programs Go made. Each file is read once, although many processes may run it."""
+
+    _known: dict[tuple[int, int], bool] = field(default_factory=dict)
+
+    def is_go(self, folder: Path) -> bool:
+        """Return whether Go made a process's program. It is read from the file, not from the process."""
+        try:
+            program = os.open(folder / "exe", os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            return False
+        try:
+            found = os.fstat(program)
+            key = found.st_dev, found.st_ino
+            if key not in self._known:
+                self._known[key] = is_of_go(program)
+            return self._known[key]
+        except OSError:
+            return False
+        finally:
+            os.close(program)
+
+    def settings(self, folder: Path, *, with_words: bool = True) -> Settings:
+        """Return what a process tells, without words and variables if those must not be read. Raises OSError."""
+        program, is_go = executable(folder), self.is_go(folder)
+        return Settings(program, is_go, *((settings(folder), variables(folder)) if with_words else ((), {})))
+
+    def forget(self) -> None:
+        """Forget all files, because another trial begins."""
+        self._known.clear()
 
 
 def settings(folder: Path) -> tuple[str, ...]:

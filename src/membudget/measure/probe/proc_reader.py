@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from membudget.measure.probe.clues import executable, is_go, settings, telling_libraries, variables
+from membudget.measure.probe.clues import Programs, Settings, telling_libraries
 from membudget.measure.probe.messages import Depth
 from membudget.measure.probe.process_use import Clues, FileUse, MapClues, ProcessUse, Snapshot
 from membudget.measure.probe.smaps import MemoryMap, parse_smaps, tmpfs_devices
@@ -76,15 +76,17 @@ class Reader:
     cpu_ns: int = 0
     """The CPU time of reading for the last snapshot, without parsing the texts afterwards."""
     _arguments: dict[tuple[int, str], tuple[str, ...]] = field(default_factory=dict)
-    _settings: dict[tuple[int, str], "_Settings"] = field(default_factory=dict)
+    _settings: dict[tuple[int, str], Settings] = field(default_factory=dict)
     _maps: dict[tuple[int, str], MapClues] = field(default_factory=dict)
     """What the last memory map of a process told of its runtime."""
+    _programs: Programs = field(default_factory=Programs)
 
     def forget(self) -> None:
         """Forget all command lines and clues, because another trial begins."""
         self._arguments.clear()
         self._settings.clear()
         self._maps.clear()
+        self._programs.forget()
 
     def take(
         self, cgroup: Path, moment: Moment, guard: Guard, depth: Depth = Depth.MAPS, *, is_brief: bool = False
@@ -200,9 +202,7 @@ class Reader:
             # The command line is read from the process's own memory, under its locks.
             if with_arguments and not (are_old_good and (process.pid, name) in self._arguments):
                 self._arguments[process.pid, name] = _arguments(folder)
-                self._settings[process.pid, name] = _Settings(
-                    executable(folder), is_go(folder), settings(folder), variables(folder)
-                )
+                self._settings[process.pid, name] = self._programs.settings(folder)
             status = (folder / "status").read_bytes()
         except OSError:
             return None
@@ -220,7 +220,7 @@ class Reader:
         known = self._settings.get(key)
         if known is None:
             folder = self.proc / str(one.process.pid)
-            known = _Settings(executable(folder), is_go(folder), (), {})
+            known = self._programs.settings(folder, with_words=False)
         numbers = {name: int(value) for name, value in _NUMBERS_LINE.findall(one.status)}
         return Clues(
             known.executable,
@@ -239,15 +239,6 @@ class _NearLimit(Exception):
 
 class _Hurried(Exception):
     """Raised when a larger peak waits to be looked at while a memory map is read."""
-
-
-class _Settings(NamedTuple):
-    """What the command line and the environment of a process tell of its memory."""
-
-    executable: str | None
-    is_go: bool
-    words: tuple[str, ...]
-    variables: dict[str, str]
 
 
 class _Process(NamedTuple):

@@ -6,7 +6,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from membudget.measure.probe.clues import executable, is_go, kept_variables, settings, telling_libraries, variables
+from membudget.measure.probe.clues import Programs, executable, kept_variables, settings, telling_libraries, variables
 
 ENVIRONMENT = b"\0".join([
     b"DATABASE_PASSWORD=hunter2",
@@ -48,15 +48,20 @@ def test_a_command_line_keeps_only_words_that_set_memory(tmp_path: Path) -> None
     assert settings(tmp_path) == ("-Xmx64m", "-XX:+UseSerialGC")
 
 
-def test_a_program_of_go_is_known_by_the_note_in_its_first_page(tmp_path: Path) -> None:
-    note = b"\x04\0\0\0\x53\0\0\0\x04\0\0\0Go\0\0Q-yGcv3fXDp"
-    (tmp_path / "exe").write_bytes(b"\x7fELF".ljust(3996, b"\0") + note)
-    assert is_go(tmp_path)
-    (tmp_path / "exe").write_bytes(b"\x7fELF".ljust(8192, b"\0") + note)
-    assert not is_go(tmp_path)
-    (tmp_path / "exe").write_bytes(b"Go\0\0")
-    assert not is_go(tmp_path)
-    assert not is_go(tmp_path / "gone")
+def test_a_program_is_read_once_for_all_its_processes(tmp_path: Path) -> None:
+    program = tmp_path / "program"
+    program.write_bytes(b"\x7fELF".ljust(3996, b"\0") + b"\x04\0\0\0\x53\0\0\0\x04\0\0\0Go\0\0")
+    programs = Programs()
+    for name in ("1", "2"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "exe").symlink_to(program)
+    assert programs.is_go(tmp_path / "1")
+    with program.open("r+b") as file:
+        file.write(bytes(4096))
+    assert programs.is_go(tmp_path / "2"), "the same file"
+    programs.forget()
+    assert not programs.is_go(tmp_path / "2")
+    assert not programs.is_go(tmp_path / "gone")
 
 
 def test_a_process_without_rights_or_life_shows_nothing(tmp_path: Path) -> None:
