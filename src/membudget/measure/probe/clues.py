@@ -23,10 +23,19 @@ _MEMORY_WORD = re.compile(
     rb"-X(?:mx|ms|mn|ss)\w{1,20}"
     rb"|-XX:[+-]?\w{1,60}(?:=[\w.]{1,30})?"
     rb"|memory_limit=-?\d{1,12}[KMGkmg]?"
-    rb"|(?:shared_buffers|work_mem|max_connections)=\d{1,12}[kMGT]?B?"
     rb"|--(?:max|min|initial)[_-](?:old[_-]space|semi[_-]space|heap)[_-]size(?:=\d{1,12})?"
 )
-"""The settings of a JVM, PHP, Node and PostgreSQL that set memory, without those whose values are commands or paths."""
+"""The settings of a JVM, PHP and Node that set memory, without those whose values are commands or paths."""
+_DATABASES = frozenset({b"postgres", b"postmaster"})
+_DATABASE_WORD = re.compile(
+    rb"(?:shared_buffers|work_mem|max_connections)=\d{1,12}[kMGT]?B?"
+    rb"|(?:config_file|data_directory)=[\w./+-]{1,250}"
+    rb"|-D[\w./+-]{1,250}"
+)
+"""The settings of PostgreSQL that set memory, and those that name the folder or the file where they are set."""
+_DATABASE_OPTION = re.compile(rb"-([BcDNS])(.*)|--([\w-]{1,60}=.*)", re.DOTALL)
+_DATABASE_NAMES = {b"B": b"shared_buffers=", b"N": b"max_connections=", b"S": b"work_mem=", b"D": b"-D", b"c": b""}
+"""What PostgreSQL's short options set (src/backend/postmaster/postmaster.c)."""
 _NUMBER = re.compile(rb"[\w.%+-]{1,40}")
 _LIST = re.compile(rb"[\w./:=,+-]{1,300}")
 _OPTIONS = frozenset({b"JAVA_TOOL_OPTIONS", b"JDK_JAVA_OPTIONS", b"_JAVA_OPTIONS", b"NODE_OPTIONS"})
@@ -105,7 +114,24 @@ class Programs:
 def settings(folder: Path) -> tuple[str, ...]:
     """Return the words of a process's command line that set memory. Raises OSError."""
     with (folder / "cmdline").open("rb") as file:
-        return tuple(_memory_words(file.read(_MOST_COMMAND_LINE_BYTES).split(b"\0")))
+        words = file.read(_MOST_COMMAND_LINE_BYTES).split(b"\0")
+    if words[0].rpartition(b"/")[2] in _DATABASES:
+        return tuple(word.decode() for word in _database_words(words[1:]) if _DATABASE_WORD.fullmatch(word))[
+            :_MOST_WORDS
+        ]
+    return tuple(_memory_words(words))
+
+
+def _database_words(words: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield PostgreSQL's settings as `-c` takes them, however they are written, and the data folder as `-D/path`."""
+    rest = iter(words)
+    for word in rest:
+        option = _DATABASE_OPTION.fullmatch(word)
+        if option is not None and option[3] is not None:
+            name, _, value = option[3].partition(b"=")
+            yield name.replace(b"-", b"_") + b"=" + value
+        elif option is not None:
+            yield _DATABASE_NAMES[option[1]] + (option[2] or next(rest, b""))
 
 
 def variables(folder: Path) -> dict[str, str]:

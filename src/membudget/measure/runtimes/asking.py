@@ -6,7 +6,7 @@ container.
 
 import contextlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -17,7 +17,7 @@ from membudget.engine.stream import FramedStream
 from membudget.measure.outcome import one_line
 from membudget.measure.pod.alone import alone, fill
 from membudget.measure.probe.clues import kept_variables
-from membudget.measure.runtimes.questions import Question, known_answer, question, read_answer
+from membudget.measure.runtimes.questions import Question, known_answer, question, read_answer, second_question
 from membudget.measure.runtimes.runtime import LONGEST_REASON, Runtime, RuntimeKind
 from membudget.measure.trial import TrialSpec
 
@@ -96,7 +96,7 @@ class Asking:
         """
         try:
             if question.is_inside:
-                outputs = [self._inside(question.commands[0], places[0], runtime.kind)]
+                outputs = self._inside(question.commands, places[0], runtime.kind)
             else:
                 outputs = [self._output(options) for options in places]
             answer = read_answer(runtime.kind, outputs)
@@ -134,30 +134,37 @@ class Asking:
             self.began(None)
             self.containers.remove(container_id)
 
-    def _inside(self, command: tuple[str, ...], options: ContainerOptions, kind: RuntimeKind) -> str:
-        """Start the service, and run a command inside until it answers."""
-        deadline, output = time.monotonic() + self.limit_s, ""
+    def _inside(self, commands: Sequence[tuple[str, ...]], options: ContainerOptions, kind: RuntimeKind) -> list[str]:
+        """Start the service, and run commands inside until they answer."""
+        deadline, outputs = time.monotonic() + self.limit_s, [""]
         container_id = self.containers.create(options)
         try:
             self.began(container_id)
             self.fill(container_id)
             self.containers.start(container_id)
             while time.monotonic() < deadline:
-                self._refuse_ended(container_id)
-                try:
-                    exec_id, stream = self.containers.start_exec(container_id, ExecOptions(command=command))
-                except EnvironmentFault:
-                    self._refuse_ended(container_id)  # it may have ended in between
-                    raise
-                with contextlib.closing(stream):
-                    output = self._read(stream, deadline)
-                if self.containers.exec_exit_code(exec_id) == 0 and read_answer(kind, [output]) is not None:
-                    return output
+                outputs = list(self._answers(container_id, commands, deadline))
+                if len(outputs) == len(commands) and read_answer(kind, outputs) is not None:
+                    return outputs
                 time.sleep(_ASK_EVERY_S)
-            raise _NoAnswer(f"{self._unreadable(output)}, also after {self.limit_s:.0f} s")
+            raise _NoAnswer(f"{self._unreadable(outputs[-1])}, also after {self.limit_s:.0f} s")
         finally:
             self.began(None)
             self.containers.remove(container_id)
+
+    def _answers(self, container_id: str, commands: Sequence[tuple[str, ...]], deadline: float) -> Iterator[str]:
+        """Yield what each command says, up to one that fails."""
+        for command in commands:
+            self._refuse_ended(container_id)
+            try:
+                exec_id, stream = self.containers.start_exec(container_id, ExecOptions(command=command))
+            except EnvironmentFault:
+                self._refuse_ended(container_id)  # it may have ended in between
+                raise
+            with contextlib.closing(stream):
+                yield self._read(stream, deadline)
+            if self.containers.exec_exit_code(exec_id) != 0:
+                return
 
     def _refuse_ended(self, container_id: str) -> None:
         if not self.containers.state(container_id).running:
@@ -194,6 +201,13 @@ def asked(
     asking = question(runtime)
     if asking is None:
         return replace(runtime, answer=known_answer(runtime, spec.limit_bytes))
-    places = [options_for(spec, asking, command, cpuset) for command in asking.commands]
     given = partial(fill, containers, inputs=inputs)
-    return Asking(containers, inputs.secrets, began=began, fill=given).asked(runtime, asking, places)
+    ask = Asking(containers, inputs.secrets, began=began, fill=given)
+    found = _answered(ask, spec, runtime, asking, cpuset)
+    again = second_question(runtime) if found.answer is None else None
+    second = _answered(ask, spec, runtime, again, cpuset) if again is not None else found
+    return second if second.answer is not None else found
+
+
+def _answered(ask: Asking, spec: TrialSpec, runtime: Runtime, question: Question, cpuset: str | None) -> Runtime:
+    return ask.asked(runtime, question, [options_for(spec, question, command, cpuset) for command in question.commands])

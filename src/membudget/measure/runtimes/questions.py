@@ -9,7 +9,7 @@ proc(5).
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from membudget.measure.runtimes.runtime import FPM_CONFIG, Answer, Connections, Runtime, RuntimeKind
@@ -34,6 +34,7 @@ _NODE_SCRIPT = (
     "heap:process.memoryUsage().heapTotal,status:require('fs').readFileSync('/proc/self/status','latin1')})"
 )
 _POSTGRES = ("shared_buffers", "work_mem", "max_connections")
+_DATA_FOLDER = "-D"
 _BLOCK_BYTES, _KIB = 8192, 1024
 """The units in which PostgreSQL says shared_buffers (BLCKSZ) and work_mem."""
 
@@ -46,7 +47,8 @@ class Question:
     variables: dict[str, str]
     """What the service's process had in its environment, of what sets memory."""
     is_inside: bool = False
-    """Whether the only command is run inside of a container in which the service starts, because it asks the service.
+    """Whether the commands are run inside of one container in which the service starts, because they ask the service,
+    or need files that it makes.
     """
 
 
@@ -64,7 +66,11 @@ def question(runtime: Runtime) -> Question | None:
             flags = [word for word in runtime.settings if word.startswith("--")]
             return Question(((program, *flags, "-p", _NODE_SCRIPT),), variables)
         case RuntimeKind.POSTGRES:
-            given = [part for word in runtime.settings if "=" in word for part in ("-c", word)]
+            given = [
+                part
+                for word in runtime.settings
+                for part in ((word,) if word.startswith(_DATA_FOLDER) else ("-c", word))
+            ]
             # "-C" has to be the first word: then the server answers root as well
             return Question(tuple((program, "-C", name, *given) for name in _POSTGRES), variables)
         case RuntimeKind.PHP_FPM:
@@ -76,6 +82,15 @@ def question(runtime: Runtime) -> Question | None:
             return Question(((client, "config", "get", "maxmemory"),), variables, is_inside=True)
         case _:
             return None
+
+
+def second_question(runtime: Runtime) -> Question | None:
+    """Return what to ask a runtime that could not answer outside of its service. None if there is nothing more to ask.
+
+    Many images of PostgreSQL make the data folder, and the configuration in it, when they start for the first time.
+    """
+    first = question(runtime) if runtime.kind is RuntimeKind.POSTGRES else None
+    return replace(first, is_inside=True) if first is not None else None
 
 
 def _is_jdk_8(runtime: Runtime) -> bool:

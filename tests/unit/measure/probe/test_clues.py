@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -46,6 +47,37 @@ def test_a_command_line_keeps_only_words_that_set_memory(tmp_path: Path) -> None
         b"java\0-Xmx64m\0-Dpassword=hunter2\0-XX:+UseSerialGC\0-jar\0app.jar\0--password\0hunter2\0"
     )
     assert settings(tmp_path) == ("-Xmx64m", "-XX:+UseSerialGC")
+
+
+@pytest.mark.parametrize(
+    ("line", "kept"),
+    [
+        (
+            b"/usr/lib/postgresql/15/bin/postgres -D /var/lib/main -c config_file=/etc/postgresql/postgresql.conf",
+            ("-D/var/lib/main", "config_file=/etc/postgresql/postgresql.conf"),
+        ),
+        (b"postgres -D/data --shared-buffers=64MB --work_mem=4MB", ("-D/data", "shared_buffers=64MB", "work_mem=4MB")),
+        (b"postgres -N 50 -B1000 -S 512", ("max_connections=50", "shared_buffers=1000", "work_mem=512")),
+        (b"postgres -cwork_mem=8MB -c data_directory=/d", ("work_mem=8MB", "data_directory=/d")),
+        (b"postgres -c archive_command=hunter2 -c ssl_key_file=/hunter2 -h hunter2 -c", ()),
+        (b"postgres: -D /data", ()),
+        (b"backup -D /data --work_mem=4MB", ()),
+    ],
+)
+def test_settings_of_postgres_are_kept_however_they_are_written(
+    tmp_path: Path, line: bytes, kept: tuple[str, ...]
+) -> None:
+    (tmp_path / "cmdline").write_bytes(line.replace(b" ", b"\0") + b"\0")
+    assert settings(tmp_path) == kept
+
+
+@given(st.binary(max_size=600))
+def test_any_command_line_of_postgres_is_read_without_a_crash(
+    tmp_path_factory: pytest.TempPathFactory, line: bytes
+) -> None:
+    folder = tmp_path_factory.getbasetemp()
+    (folder / "cmdline").write_bytes(b"postgres\0" + line)
+    assert all(len(word) < 300 for word in settings(folder))
 
 
 def test_a_program_is_read_once_for_all_its_processes(tmp_path: Path) -> None:

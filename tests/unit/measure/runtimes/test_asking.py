@@ -1,5 +1,6 @@
 """A runtime that is asked inside its service, which may end at any moment."""
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import replace
 from types import SimpleNamespace
@@ -7,10 +8,12 @@ from types import SimpleNamespace
 import pytest
 
 from membudget.core.errors import EnvironmentFault
-from membudget.engine.options import ContainerOptions
+from membudget.core.quantities import MIB
+from membudget.engine.options import ContainerOptions, ExecOptions
 from membudget.measure.runtimes.asking import Asking
-from membudget.measure.runtimes.questions import Question
-from tests.support.runtimes import jvm
+from membudget.measure.runtimes.questions import Question, second_question
+from membudget.measure.runtimes.runtime import Connections
+from tests.support.runtimes import jvm, postgres
 
 _OPTIONS = ContainerOptions(image="sha256:1", name="question", role="trial")
 _QUESTION = Question((("redis-cli",),), {}, is_inside=True)
@@ -32,11 +35,54 @@ class _Containers:
     def state(self, _container_id: str) -> SimpleNamespace:
         return SimpleNamespace(running=next(self._running))
 
-    def start_exec(self, *_unused: object) -> None:
+    def start_exec(self, *_unused: object) -> tuple[str, "_Stream"]:
         raise EnvironmentFault("starting redis-cli inside the container failed: it is not running")
 
     def remove(self, container_id: str) -> None:
         self.removed.append(container_id)
+
+
+class _Stream:
+    """What one command says."""
+
+    def __init__(self, said: bytes) -> None:
+        self._frames = [(1, said)]
+
+    def next_frame(self, _deadline: float) -> tuple[int, bytes] | None:
+        return self._frames.pop() if self._frames else None
+
+    def close(self) -> None:
+        pass
+
+
+class _Answering(_Containers):
+    """A container whose commands end with these exit codes, in order, and say these texts."""
+
+    def __init__(self, *answers: tuple[int, str]) -> None:
+        super().__init__(itertools.repeat(True))
+        self._answers = list(answers)
+        self.commands: list[tuple[str, ...]] = []
+
+    def start_exec(self, *unused: object) -> tuple[str, _Stream]:
+        options = unused[1]
+        assert isinstance(options, ExecOptions)
+        self.commands.append(tuple(options.command))
+        return str(self._answers[0][0]), _Stream(self._answers.pop(0)[1].encode())
+
+    def exec_exit_code(self, exec_id: str) -> int:
+        return int(exec_id)
+
+
+def test_a_database_is_asked_until_its_service_has_made_the_configuration() -> None:
+    containers = _Answering((2, "no postgresql.conf"), (0, "3072\n"), (2, "torn"), (0, "3072"), (0, "4096"), (0, "100"))
+    asked = second_question(postgres(1, 1, 1))
+    assert asked is not None
+    runtime = Asking(containers).asked(replace(postgres(1, 1, 1), answer=None), asked, [_OPTIONS] * 3)  # type: ignore[arg-type]
+    assert runtime.answer is not None
+    assert runtime.answer.connections == Connections(24 * MIB, 4 * MIB, 100)
+    shared, work, most = asked.commands
+    assert containers.commands == [shared, shared, work, shared, work, most]
+    assert containers.removed == ["c1"]
 
 
 def test_a_service_that_ends_right_before_the_question_is_a_reason() -> None:

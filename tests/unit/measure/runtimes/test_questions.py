@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from membudget.core.quantities import MIB
 from membudget.measure.runtimes.asking import with_variables_of
-from membudget.measure.runtimes.questions import known_answer, question, read_answer
+from membudget.measure.runtimes.questions import known_answer, question, read_answer, second_question
 from membudget.measure.runtimes.runtime import Connections, Runtime, RuntimeKind
 from tests.support.runtimes import dotnet, go, jvm, node, php_fpm, postgres, redis
 
@@ -129,13 +129,21 @@ def test_anything_else_is_no_crash(said: str, kind: RuntimeKind) -> None:
 
 
 def test_postgres_is_asked_for_each_setting_with_those_of_its_command_line() -> None:
-    made = replace(postgres(24, 16, 100), settings=("shared_buffers=24MB",))
+    made = replace(postgres(24, 16, 100), settings=("-D/data", "config_file=/etc/postgresql.conf"))
     asked = question(made)
     assert asked is not None
     assert asked.commands == tuple(
-        (made.executable, "-C", name, "-c", "shared_buffers=24MB")
+        (made.executable, "-C", name, "-D/data", "-c", "config_file=/etc/postgresql.conf")
         for name in ("shared_buffers", "work_mem", "max_connections")
     )
+
+
+def test_postgres_alone_is_asked_again_inside_of_its_service() -> None:
+    """Its data folder may be made when the service starts for the first time."""
+    first, second = question(postgres(24, 16, 100)), second_question(postgres(24, 16, 100))
+    assert first is not None
+    assert second == replace(first, is_inside=True)
+    assert second_question(redis()) is second_question(jvm()) is second_question(go()) is None
 
 
 def test_an_answer_of_postgres_is_a_sum() -> None:
