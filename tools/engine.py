@@ -4,7 +4,8 @@
     python3 tools/engine.py stop                   stop a private engine that was kept
 
 With KEEP_ENGINE=1 a private engine is kept for the next call. It is Debian's docker.io, started with folders and a
-socket of its own; nothing else on the machine is told of it. Standard library only: it runs before anything is set up.
+socket of its own; nothing else on the machine is told of it. What a killed run left on it is removed first, unless
+another run uses it. Standard library only: it runs before anything is set up.
 """
 
 import os
@@ -17,6 +18,7 @@ from pathlib import Path
 import debian
 import dev_cache
 import dockerd
+import engine_sweep
 
 _SYSTEM_SOCKET = Path("/var/run/docker.sock")
 _PLUGINS = ["docker-buildx", "docker-compose"]
@@ -40,6 +42,7 @@ def run(command: list[str]) -> int:
     """Run a command with an engine; its exit code."""
     environ = dict(os.environ)
     started = False
+    address: Path | None = None
     try:
         if not _answers_already(environ):
             _provide_dockerd()
@@ -51,6 +54,8 @@ def run(command: list[str]) -> int:
                     dockerd.start(_folder())
                 environ["DOCKER_HOST"] = f"unix://{address}"
         _provide_plugins(environ)
+        if address is not None and (started or not engine_sweep.is_in_use(address)):
+            engine_sweep.sweep(address)
         process = subprocess.Popen(command, env=environ)
         # The command gets the terminal's Ctrl-C itself and we wait for it to end; a SIGTERM is passed on.
         signal.signal(signal.SIGINT, lambda *_: None)

@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 
+import engine_sweep
 from membudget.engine.connection import Engine
 from tests.support.awaited import running_trials, until
 from tests.support.leftovers import Listed, leftovers, nothing_stays, remove, since
 from tests.support.membudget_process import finish, start
 from tests.support.prepared_images import PreparedImages
+from tests.support.private_engine import PrivateEngine
 from tests.support.repository import Repository
 
 BUDGETS = 'version = 1\n[images.api]\nlimit = "64MiB"\ntimeout = "10m"\n'
@@ -50,6 +52,26 @@ def test_what_a_test_leaves_fails_it_and_is_gone_for_the_next(
             break
     assert missed == set()
     assert since(listed, engine, repository.folder) == {}
+
+
+def test_what_a_killed_run_left_on_a_private_engine_is_swept(
+    private_engine: PrivateEngine, images: PreparedImages
+) -> None:
+    engine = private_engine.connect()
+    api = engine.client.api
+    try:
+        container = engine.client.containers.create(images.truth, list(LONG), name="left", volumes=["/kept"])
+        engine.client.volumes.create("left")
+        engine.client.networks.create("left")
+        container.start()
+        assert len(api.volumes()["Volumes"]) == 2
+        engine_sweep.sweep(Path(private_engine.address.removeprefix("unix://")))
+        assert api.containers(all=True) == []
+        assert not api.volumes()["Volumes"]
+        assert {one["Name"] for one in api.networks()} == {"bridge", "host", "none"}
+        assert api.images(images.truth), "images are a cache"
+    finally:
+        engine.close()
 
 
 class OfTheTest(Exception):
