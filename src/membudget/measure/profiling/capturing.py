@@ -34,7 +34,9 @@ _PROGRAM = "membudget.measure.profiling.profiling_process"
 _EACH_S = 30.0
 """How long one process may take."""
 _ALL_S = 60.0
-"""How long all processes of a container may take, each time."""
+"""How long all processes of a container may take, each time. One that hangs leaves time for the others."""
+_PROGRAM_S = 1.5 * _ALL_S
+"""How long the profiling program may take to tell what they said. It ends before, if it does not hang itself."""
 _START_S = 60.0
 """How long the profiling program may take to start."""
 _POLL_S = 0.05
@@ -198,7 +200,7 @@ class HeapCapture:
         self._answered.clear()
         self._asked.set()
         if self._thread is not None and self._thread.is_alive():
-            self._answered.wait(_START_S + _ALL_S)
+            self._answered.wait(_START_S + 2 * _PROGRAM_S)  # it may be at an earlier profile
         self._at_end_s += time.monotonic() - begun
 
     def _watch(self) -> None:
@@ -209,7 +211,7 @@ class HeapCapture:
         except _Over:
             pass
         except TimeoutError:
-            self._reason = f"its processes did not answer within {_ALL_S:.0f} s"
+            self._reason = f"its processes did not answer within {_PROGRAM_S:.0f} s"
         except (ValidationError, ValueError):
             self._reason = "the program that takes profiles gave no answer that can be read"
         except (EnvironmentFault, CannotStart) as error:
@@ -257,7 +259,7 @@ class HeapCapture:
     def _take(self, placed: PlacedDriver, rss: int | None) -> None:
         """Take a profile of all processes, and keep it if it holds the most so far."""
         profiler = self._order.profiler
-        order = ProfileOrder(profiler.runtime, self._order.program, placed.first_pid, _EACH_S)
+        order = ProfileOrder(profiler.runtime, self._order.program, placed.first_pid, _EACH_S, _ALL_S)
         placed.helper.send(json.dumps(dataclasses.asdict(order)))
         heard = _Heard()
         try:
@@ -271,7 +273,7 @@ class HeapCapture:
             self._reason = heard.reason
 
     def _hear(self, helper: Helper, profiler: Profiler, heard: _Heard) -> None:
-        for said in self._answers(helper, time.monotonic() + _ALL_S):
+        for said in self._answers(helper, time.monotonic() + _PROGRAM_S):
             if isinstance(said, Begun):
                 heard.processes = said.processes
                 continue

@@ -29,6 +29,8 @@ class ProfileOrder:
     """A process of the container. None if the program already sees the container's processes only."""
     timeout_s: float
     """How long each process may take."""
+    all_s: float
+    """How long all of them may take together."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -206,7 +206,7 @@ def test_processes_that_gave_no_profile_are_counted(
     answer: list[_Line], processes: int, unanswered: int, reason: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not isinstance(answer[-1], Done | str):  # the program hangs
-        monkeypatch.setattr(capturing, "_ALL_S", 0.1)
+        monkeypatch.setattr(capturing, "_PROGRAM_S", 0.1)
     capture = _capture(_Program(answer))
     with capture.watching("c1"):
         capture.workload_ended()
@@ -307,7 +307,7 @@ def test_a_program_that_cannot_start_is_a_reason() -> None:
 
 
 def test_a_program_that_hangs_is_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(capturing, "_ALL_S", 0.1)
+    monkeypatch.setattr(capturing, "_PROGRAM_S", 0.1)
     capture = _capture(_Program())
     with capture.watching("c1"):
         capture.workload_ended()
