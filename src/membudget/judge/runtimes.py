@@ -46,9 +46,11 @@ _WORKERS = {
     Server.PUMA: "-w {}",
     Server.UNICORN: "worker_processes {}",
     Server.PHP_FPM: "pm.max_children = {}",
-    Server.APACHE: "MaxRequestWorkers {}",
+    Server.APACHE: "ServerLimit {}",
 }
-"""How servers write the number of their workers."""
+"""How servers write the number of their workers. Apache's MaxRequestWorkers counts threads with the modules event and
+worker, but ServerLimit counts processes with each module (httpd, docs/manual/mod/mpm_common.html).
+"""
 _GO_SIZE = re.compile(r"(\d{1,15})(B|KiB|MiB|GiB|TiB)?")
 _GO_UNITS = {"": 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
 

@@ -194,6 +194,12 @@ def test_workers_and_one_more() -> None:
     assert finding.fitting == "-w 3"
 
 
+def test_apache_limits_its_processes_whatever_its_module_for_requests_is() -> None:
+    """MaxRequestWorkers would count threads with the module event, which is the default."""
+    (finding,) = found(workers(*[40] * 8, server=Server.APACHE))
+    assert finding.fitting == "ServerLimit 4"
+
+
 def test_arenas() -> None:
     (finding,) = found(threaded(16, 26))
     assert (finding.rule, finding.fitting) == (RuntimeRule.MALLOC_ARENAS, "MALLOC_ARENA_MAX=2")

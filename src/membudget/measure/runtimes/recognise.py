@@ -181,10 +181,16 @@ def _malloc(clues: Clues) -> Malloc | None:
 def _server(kind: RuntimeKind, processes: Sequence[ProcessUse]) -> Server | None:
     if kind is RuntimeKind.PHP_FPM:
         return Server.PHP_FPM
-    if kind is RuntimeKind.APACHE:
+    # Modules of Apache bring runtimes into its processes: mod_wsgi maps libpython.
+    if any(map(_is_apache, processes)):
         return Server.APACHE
     words = {_program_word(word) for process in processes for word in (process.name, *process.arguments)}
     return next((server for server in _SERVERS.get(kind, ()) if server.value in words), None)
+
+
+def _is_apache(process: ProcessUse) -> bool:
+    program = process.clues.executable if process.clues is not None else None
+    return by_program(PurePosixPath(program or "").name, believes_java=False) == RuntimeKind.APACHE
 
 
 def _program_word(word: str) -> str:

@@ -191,6 +191,15 @@ def test_servers(executable: str, title: str, server: Server | None) -> None:
     assert found.server is server
 
 
+def test_apache_is_a_server_also_if_a_module_brings_a_runtime_into_it() -> None:
+    python = "/usr/lib/x86_64-linux-gnu/libpython3.11.so.1.0"  # as with mod_wsgi
+    master = process(clues("/usr/sbin/apache2", python, parent=0), rss=20, pid=1)
+    workers = [process(clues("/usr/sbin/apache2", python, parent=1), rss=40, pid=pid) for pid in (2, 3)]
+    (found,) = seen(master, *workers, rss=100)
+    assert (found.kind, found.server) == (RuntimeKind.PYTHON, Server.APACHE)
+    assert found.workers == (40 * MIB, 40 * MIB)
+
+
 def test_the_runtime_with_the_most_memory_comes_first_and_knows_what_others_hold() -> None:
     small, large = process(clues("/usr/sbin/nginx"), rss=10, pid=1), process(clues("/usr/bin/node"), rss=80, pid=2)
     node, nginx = seen(small, large)
