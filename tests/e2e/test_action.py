@@ -69,6 +69,7 @@ class Checkout:
         self._folder = folder
         demo.make_repository(folder / "repository")
         self.repository = Repository(folder / "repository")
+        self._run_each_once()
         self.repository.commit(
             "Check memory budgets",
             {
@@ -86,6 +87,17 @@ class Checkout:
         git("merge", "--quiet", "--no-ff", "--message", "Merge more into main", self.head)
         pull_request = {"number": NUMBER, "base": {"sha": self.base, "ref": "main"}, "head": {"sha": self.head}}
         self._event = {"number": NUMBER, "pull_request": pull_request}
+
+    def _run_each_once(self) -> None:
+        """No verdict depends on how often an image ran. The README's test runs `make demo`, with the usual trials."""
+        git, budgets = self.repository.git, self.repository.folder / "budgets.toml"
+        git("checkout", "--quiet", "main")
+        text = budgets.read_text()
+        once = text.replace("[defaults]\n", "[defaults]\ntrials = 1\n")
+        assert once != text
+        self.repository.commit("One trial", {"budgets.toml": once})
+        git("checkout", "--quiet", "more")
+        git("rebase", "--quiet", "main")
 
     def run(self, workflow: str, github: Github, token: str) -> WorkflowRun:
         """Run one of its workflows."""
