@@ -77,6 +77,18 @@ def test_use_cases_read_like_a_sentence() -> None:
 
 
 @pytest.mark.thorough
+def test_no_function_is_longer_than_a_screen() -> None:
+    lengths = {
+        f"{path.relative_to(TOP)}: {node.name}": node.end_lineno - node.lineno + 1
+        for path in SOURCES
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.end_lineno is not None
+    }
+    assert len(lengths) > 3000
+    assert {name: lines for name, lines in lengths.items() if lines > 60} == {}, "above 60 lines: split by idea"
+
+
+@pytest.mark.thorough
 def test_words_for_figures_are_made_in_the_report() -> None:
     """What judges and checks hands figures on; only `report/` says them."""
     lower = [path for path in SOURCES if {"judge", "check"} & {path.parent.name, path.parent.parent.name}]

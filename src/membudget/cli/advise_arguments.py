@@ -2,9 +2,9 @@
 
 import argparse
 
-from membudget.cli.argument_values import duration, jobs, limit, number_up_to
+from membudget.cli.argument_values import limit, number_up_to
 from membudget.cli.handler import Handler
-from membudget.cli.setup_arguments import AddMeasuringOptions
+from membudget.cli.shared_arguments import add_budgets, add_jobs, add_measuring_options, add_timeout_of_unnamed
 from membudget.core.files import DEFAULT_REPORT
 
 _EXAMPLES = """\
@@ -17,9 +17,7 @@ examples:
 ^C stops and shows what was found so far. The same command continues from there."""
 
 
-def add_fit(
-    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", add_measuring_options: AddMeasuringOptions
-) -> None:
+def add_fit(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add `membudget fit`."""
     command = commands.add_parser(
         "fit",
@@ -35,9 +33,7 @@ def add_fit(
     command.add_argument(
         "images", nargs="*", metavar="IMAGE", help="image to fit (default: every image of the budgets file)"
     )
-    command.add_argument(
-        "--budgets", default="budgets.toml", metavar="FILE", help="budgets file (default: %(default)s)"
-    )
+    add_budgets(command)
     command.add_argument(
         "--confirm",
         type=number_up_to(1000),
@@ -74,21 +70,8 @@ def add_fit(
         " that --report wrote, or a folder with such files (repeatable)",
     )
     command.add_argument("--format", choices=("text", "json", "markdown"), default="text", help="default: %(default)s")
-    command.add_argument(
-        "--jobs",
-        type=jobs,
-        default="auto",
-        metavar="N",
-        help="fit up to N images at the same time, if their limits fit into the free memory (default: auto, which is as"
-        " many as the machine has CPUs for, at most 8)",
-    )
-    command.add_argument(
-        "--timeout",
-        type=duration,
-        default=60_000,
-        metavar="TIME",
-        help='longest time of a trial of an image that is not in the budgets file (default: "60s")',
-    )
+    add_jobs(command, "fit")
+    add_timeout_of_unnamed(command)
     command.add_argument("--no-cache", action="store_true", help="reuse no trials of earlier fits")
     command.add_argument("-q", "--quiet", action="store_true", help="show no progress")
     add_measuring_options(command)

@@ -4,18 +4,24 @@ Heavy modules are imported only when a command is known, so that `--help` answer
 """
 
 import argparse
-import os
 
 from membudget.cli.advise_arguments import add_advise, add_fit
-from membudget.cli.argument_values import duration, jobs, limit, number_up_to
+from membudget.cli.argument_values import limit, number_up_to
 from membudget.cli.fidelity_arguments import add_fidelity
 from membudget.cli.handler import Handler
-from membudget.cli.history_arguments import add_backfill, add_history, add_place
+from membudget.cli.history_arguments import add_backfill, add_history
 from membudget.cli.image_arguments import add_base_variants, add_diff, add_inspect
-from membudget.cli.init_arguments import HELPER_IMAGE_HELP, add_init
 from membudget.cli.metrics_arguments import add_metrics
 from membudget.cli.report_arguments import add_detail, add_format, add_report, add_report_option, add_written_report
-from membudget.cli.setup_arguments import add_completion, add_doctor, add_validate
+from membudget.cli.setup_arguments import add_completion, add_doctor, add_init, add_validate
+from membudget.cli.shared_arguments import (
+    add_budgets,
+    add_jobs,
+    add_measuring_options,
+    add_no_fetch,
+    add_place,
+    add_timeout,
+)
 from membudget.core.errors import ExitCode
 
 _EXIT_CODES = """\
@@ -42,7 +48,7 @@ def make_parser(program: str = "membudget") -> argparse.ArgumentParser:
     add_validate(commands)
     _add_check(commands)
     _add_measure(commands)
-    add_fit(commands, _add_measuring_options)
+    add_fit(commands)
     add_advise(commands)
     add_inspect(commands)
     add_diff(commands)
@@ -51,10 +57,10 @@ def make_parser(program: str = "membudget") -> argparse.ArgumentParser:
     add_report(commands)
     add_metrics(commands)
     _add_publish(commands)
-    add_history(commands, _add_measuring_options)
-    add_backfill(commands, _add_measuring_options)
-    add_fidelity(commands, _add_measuring_options)
-    add_doctor(commands, _add_measuring_options)
+    add_history(commands)
+    add_backfill(commands)
+    add_fidelity(commands)
+    add_doctor(commands)
     add_completion(commands)
     _add_schema(commands)
     _add_action(commands)
@@ -76,9 +82,7 @@ def _add_check(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         description="Build every image of budgets.toml at base and head. Run each under its limit with its workload."
         " Compare the figures with the budgets, print the result and write report.json.",
     )
-    command.add_argument(
-        "--budgets", default="budgets.toml", metavar="FILE", help="budgets file (default: %(default)s)"
-    )
+    add_budgets(command)
     base = command.add_mutually_exclusive_group()
     base.add_argument(
         "--base",
@@ -97,14 +101,7 @@ def _add_check(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     command.add_argument(
         "--sarif", metavar="FILE", help="also write the findings in manifests and runtimes to this file, as SARIF"
     )
-    command.add_argument(
-        "--jobs",
-        type=jobs,
-        default="auto",
-        metavar="N",
-        help="measure up to N images at the same time, if their limits fit into the free memory (default: auto, which"
-        " is as many as the machine has CPUs for, at most 8)",
-    )
+    add_jobs(command, "measure")
     _add_exit_policy(command)
     add_format(command)
     add_detail(command)
@@ -122,7 +119,7 @@ def _add_check(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         " approval label)"
     )
     command.add_argument("--allow-secret", action="append", default=[], metavar="NAME", help=by_name)
-    _add_measuring_options(command)
+    add_measuring_options(command)
     command.set_defaults(handler=Handler("commands", "check"))
 
 
@@ -143,13 +140,11 @@ def _add_measure(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         metavar="N",
         help="number of measured trials of each image (default: 3, or 5 to compare images)",
     )
-    command.add_argument(
-        "--timeout", type=duration, default=60_000, metavar="TIME", help='longest time of a trial (default: "60s")'
-    )
+    add_timeout(command)
     add_format(command)
     quiet = "print only the peak, how much of the limit is unused, and the next step"
     command.add_argument("-q", "--quiet", action="store_true", help=quiet)
-    _add_measuring_options(command)
+    add_measuring_options(command)
     command.set_defaults(handler=Handler("measure", "measure"), takes_command=True)
 
 
@@ -179,10 +174,8 @@ def _add_plan(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
         help="distribute the images over jobs that run `membudget fit`, by how long the last fits took",
     )
     command.add_argument("--shards", type=number_up_to(256), required=True, metavar="N", help="largest number of jobs")
-    command.add_argument(
-        "--budgets", default="budgets.toml", metavar="FILE", help="budgets file (default: %(default)s)"
-    )
-    command.add_argument("--no-fetch", action="store_true", help="do not fetch the history first")
+    add_budgets(command)
+    add_no_fetch(command)
     add_place(command)
     command.set_defaults(handler=Handler("plan", "plan"))
 
@@ -251,30 +244,6 @@ def _add_action(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         " INPUT_NAME, which the runner sets.",
     )
     command.set_defaults(handler=_action)
-
-
-def _add_measuring_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--probe",
-        choices=("auto", "host", "container", "engine"),
-        default="auto",
-        help="where to measure: this machine's cgroup files (host), a helper container, or the engine's statistics"
-        " once a second (default: auto, the first of these that works)",
-    )
-    command.add_argument(
-        "--helper-image",
-        metavar="IMAGE",
-        default=os.environ.get("MEMBUDGET_HELPER_IMAGE"),
-        help=HELPER_IMAGE_HELP,
-    )
-    command.add_argument(
-        "--rate",
-        type=number_up_to(1000),
-        default=100,
-        metavar="HZ",
-        help="samples per second while memory does not change; up to four times as many while it changes (default:"
-        " %(default)s)",
-    )
 
 
 def _schema(options: argparse.Namespace) -> ExitCode:

@@ -2,10 +2,10 @@
 
 import argparse
 
-from membudget.cli.argument_values import duration, number_up_to, numbers
+from membudget.cli.argument_values import number_up_to, numbers
 from membudget.cli.handler import Handler
 from membudget.cli.production_arguments import add_production
-from membudget.cli.setup_arguments import AddMeasuringOptions
+from membudget.cli.shared_arguments import add_budgets, add_measuring_options, add_timeout_of_unnamed
 
 MOST_CPUS = 1024
 MOST_CONNECTIONS = 1_000_000
@@ -24,9 +24,7 @@ examples:
   %(prog)s python:3.13 -- python job.py      at each number of CPUs only"""
 
 
-def add_fidelity(
-    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", add_measuring_options: AddMeasuringOptions
-) -> None:
+def add_fidelity(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add `membudget fidelity` and its commands."""
     command = commands.add_parser(
         "fidelity",
@@ -36,13 +34,11 @@ def add_fidelity(
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     kinds = command.add_subparsers(metavar="COMMAND", required=True)
-    _add_scaling(kinds, add_measuring_options)
+    _add_scaling(kinds)
     add_production(kinds)
 
 
-def _add_scaling(
-    kinds: "argparse._SubParsersAction[argparse.ArgumentParser]", add_measuring_options: AddMeasuringOptions
-) -> None:
+def _add_scaling(kinds: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add `membudget fidelity scaling`."""
     command = kinds.add_parser(
         "scaling",
@@ -58,9 +54,7 @@ def _add_scaling(
     command.add_argument(
         "images", nargs="*", metavar="IMAGE", help="image to measure (default: every image of the budgets file)"
     )
-    command.add_argument(
-        "--budgets", default="budgets.toml", metavar="FILE", help="budgets file (default: %(default)s)"
-    )
+    add_budgets(command)
     command.add_argument(
         "--cpus",
         type=number_up_to(MOST_CPUS),
@@ -94,13 +88,7 @@ def _add_scaling(
         help="number of trials at each combination of CPUs and connections (default: %(default)s)",
     )
     command.add_argument("--format", choices=("table", "json"), default="table", help="default: %(default)s")
-    command.add_argument(
-        "--timeout",
-        type=duration,
-        default=60_000,
-        metavar="TIME",
-        help='longest time of a trial of an image that is not in the budgets file (default: "60s")',
-    )
+    add_timeout_of_unnamed(command)
     command.add_argument("-q", "--quiet", action="store_true", help="show no progress")
     add_measuring_options(command)
     command.set_defaults(handler=Handler("fidelity_scaling", "scaling"), takes_command=True)

@@ -3,10 +3,10 @@
 import argparse
 
 from membudget.build.history_place import MOST_COMMITS
-from membudget.cli.argument_values import days, duration, jobs, number_up_to
+from membudget.cli.argument_values import days, duration, number_up_to
 from membudget.cli.handler import Handler
 from membudget.cli.history_shown_arguments import add_badge, add_page
-from membudget.cli.setup_arguments import AddMeasuringOptions
+from membudget.cli.shared_arguments import add_budgets, add_jobs, add_measuring_options, add_no_fetch, add_place
 from membudget.cli.steps_arguments import add_steps
 from membudget.core.errors import ExitCode
 from membudget.core.files import DEFAULT_REPORT
@@ -23,9 +23,7 @@ examples:
   %(prog)s import old-reports/ --push       keep the figures of older reports"""
 
 
-def add_history(
-    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", add_measuring_options: AddMeasuringOptions
-) -> None:
+def add_history(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add `membudget history` and its commands."""
     command = commands.add_parser(
         "history",
@@ -42,7 +40,7 @@ def add_history(
     _add_import(kinds)
     add_place(add_page(kinds))
     add_place(add_badge(kinds))
-    add_steps(kinds, add_measuring_options)
+    add_steps(kinds)
     push = kinds.add_parser(
         "push",
         help="push lines that were recorded without --push",
@@ -52,9 +50,7 @@ def add_history(
     push.set_defaults(handler=Handler("history", "push"))
 
 
-def add_backfill(
-    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", add_measuring_options: AddMeasuringOptions
-) -> None:
+def add_backfill(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add `membudget backfill`."""
     command = commands.add_parser(
         "backfill",
@@ -81,18 +77,9 @@ def add_backfill(
     command.add_argument(
         "--every", type=number_up_to(MOST_COMMITS), default=1, metavar="N", help="measure every Nth commit (default: 1)"
     )
-    command.add_argument(
-        "--jobs",
-        type=jobs,
-        default="auto",
-        metavar="N",
-        help="measure up to N images at the same time, if their limits fit into the free memory (default: auto, which"
-        " is as many as the machine has CPUs for, at most 8)",
-    )
-    command.add_argument(
-        "--budgets", default="budgets.toml", metavar="FILE", help="budgets file (default: %(default)s)"
-    )
-    command.add_argument("--no-fetch", action="store_true", help="do not fetch the history first")
+    add_jobs(command, "measure")
+    add_budgets(command)
+    add_no_fetch(command)
     _add_push(command)
     add_place(command)
     add_measuring_options(command)
@@ -141,7 +128,7 @@ def _add_list(kinds: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         help="format of the output; csv is the form that Apache Otava reads (default: %(default)s)",
     )
     listed.add_argument("--output", metavar="FILE", help="write to this file (default: standard output)")
-    listed.add_argument("--no-fetch", action="store_true", help="do not fetch the history first")
+    add_no_fetch(listed)
     add_place(listed)
     listed.set_defaults(handler=Handler("history", "show"))
 
@@ -185,9 +172,3 @@ def _add_import(kinds: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
 def _add_push(command: argparse.ArgumentParser) -> None:
     what = "push the lines to the remote `origin`; lines that others push at the same time are kept"
     command.add_argument("--push", action="store_true", help=what)
-
-
-def add_place(command: argparse.ArgumentParser) -> None:
-    """Add the option that says where the history is kept. It has the name of the action's input."""
-    where = "where the history is kept: notes, notes:NAME, branch:NAME or folder:PATH (default: %(default)s)"
-    command.add_argument("--history", dest="place", default="notes", metavar="PLACE", help=where)

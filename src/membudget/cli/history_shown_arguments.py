@@ -5,6 +5,7 @@ import argparse
 from membudget.build.history_place import MOST_COMMITS
 from membudget.cli.argument_values import number_up_to
 from membudget.cli.handler import Handler
+from membudget.cli.shared_arguments import add_no_fetch
 
 
 def add_badge(kinds: "argparse._SubParsersAction[argparse.ArgumentParser]") -> argparse.ArgumentParser:
@@ -68,4 +69,4 @@ def _add_branch(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--revision", default="HEAD", metavar="REV", help="newest commit of the branch (default: %(default)s)"
     )
-    command.add_argument("--no-fetch", action="store_true", help="do not fetch the history first")
+    add_no_fetch(command)

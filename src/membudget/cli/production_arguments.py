@@ -4,7 +4,7 @@ import argparse
 
 from membudget.cli.argument_values import number_up_to
 from membudget.cli.handler import Handler
-from membudget.cli.history_arguments import add_place
+from membudget.cli.shared_arguments import add_budgets, add_place
 from membudget.core.files import DEFAULT_REPORT
 
 _EXAMPLES = """\
@@ -61,11 +61,6 @@ def add_production(kinds: "argparse._SubParsersAction[argparse.ArgumentParser]")
         help="take the newest figures of CI from the history of the main branch, not from a report",
     )
     add_place(command)
-    command.add_argument(
-        "--budgets",
-        default="budgets.toml",
-        metavar="FILE",
-        help="budgets file with the selectors and scales; not needed (default: %(default)s)",
-    )
+    add_budgets(command, "budgets file with the selectors and scales; not needed")
     command.add_argument("--format", choices=("text", "json", "markdown"), default="text", help="default: %(default)s")
     command.set_defaults(handler=Handler("fidelity_production", "production"))

@@ -1,17 +1,41 @@
 """The arguments of the commands that set membudget up. Imports nothing heavy."""
 
 import argparse
-from collections.abc import Callable
 
 from membudget.cli.handler import Handler
+from membudget.cli.shared_arguments import add_budgets, add_helper_image, add_measuring_options
 from membudget.core.errors import DoctorCheck
 
-AddMeasuringOptions = Callable[[argparse.ArgumentParser], None]
+
+def add_init(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `membudget init`."""
+    command = commands.add_parser(
+        "init",
+        help="write a budgets file and a workflow for this repository",
+        description="Find the images of this repository. Build and run each image. Write a budgets.toml with"
+        " budgets that the images keep today, and a workflow. init reads Dockerfiles, compose and bake files,"
+        " workflows, Kubernetes manifests and Helm charts. It asks no questions, and overwrites files only with"
+        " --force.",
+    )
+    add_budgets(command, "write the budgets to this file")
+    workflow = command.add_mutually_exclusive_group()
+    workflow.add_argument(
+        "--fork-safe",
+        action="store_true",
+        help="write two workflows, which can also comment on pull requests from forks",
+    )
+    workflow.add_argument("--no-workflow", action="store_true", help="write only the budgets file")
+    command.add_argument(
+        "--no-measure", action="store_true", help="do not build or run images; the budgets then have no maxima"
+    )
+    command.add_argument("--dry-run", action="store_true", help="print the files instead of writing them")
+    command.add_argument("--force", action="store_true", help="overwrite existing files")
+    command.add_argument("--json", action="store_true", help="print the summary as JSON")
+    add_helper_image(command)
+    command.set_defaults(handler=Handler("init", "init"))
 
 
-def add_doctor(
-    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", add_measuring_options: AddMeasuringOptions
-) -> None:
+def add_doctor(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add `membudget doctor`."""
     command = commands.add_parser(
         "doctor",
@@ -28,9 +52,7 @@ def add_doctor(
         help="run only this check (repeatable)",
     )
     command.add_argument("--json", action="store_true", help="print JSON")
-    command.add_argument(
-        "--budgets", default="budgets.toml", metavar="FILE", help="budgets file (default: %(default)s)"
-    )
+    add_budgets(command)
     command.add_argument("--base", metavar="REV", help="compare with the merge base of HEAD and REV")
     add_measuring_options(command)
     command.set_defaults(handler=Handler("doctor", "doctor"))

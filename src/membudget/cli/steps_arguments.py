@@ -5,7 +5,7 @@ import argparse
 from membudget.build.history_place import MOST_COMMITS
 from membudget.cli.argument_values import duration, number_up_to
 from membudget.cli.handler import Handler
-from membudget.cli.setup_arguments import AddMeasuringOptions
+from membudget.cli.shared_arguments import add_budgets, add_measuring_options, add_no_fetch, add_place
 
 _EXAMPLES = """\
 examples:
@@ -16,9 +16,7 @@ examples:
                                               open an issue for each confirmed step"""
 
 
-def add_steps(
-    kinds: "argparse._SubParsersAction[argparse.ArgumentParser]", add_measuring_options: AddMeasuringOptions
-) -> None:
+def add_steps(kinds: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add `membudget history steps`."""
     command = kinds.add_parser(
         "steps",
@@ -41,7 +39,7 @@ def add_steps(
         metavar="N",
         help="look at the newest N commits of the branch (default: %(default)s)",
     )
-    command.add_argument("--no-fetch", action="store_true", help="do not fetch the history first")
+    add_no_fetch(command)
     which = command.add_mutually_exclusive_group()
     which.add_argument(
         "--confirm", action="store_true", help="build and run the commits around each step that is not known yet"
@@ -58,13 +56,10 @@ def add_steps(
     command.add_argument("--again", action="store_true", help="with --confirm: also measure what is known already")
     command.add_argument("--output", metavar="FILE", help="with --confirm: write the results to this file")
     command.add_argument("--from", dest="results", metavar="FILE", help="with --tell: the file that --output wrote")
-    command.add_argument(
-        "--budgets", default="budgets.toml", metavar="FILE", help="budgets file (default: %(default)s)"
-    )
+    add_budgets(command)
     command.add_argument(
         "--push", action="store_true", help="push what came of the steps to `origin`, so that no other run repeats them"
     )
-    where = "where the history is kept: notes, notes:NAME, branch:NAME or folder:PATH (default: %(default)s)"
-    command.add_argument("--history", dest="place", default="notes", metavar="PLACE", help=where)
+    add_place(command)
     add_measuring_options(command)
     command.set_defaults(handler=Handler("history_steps", "steps"))
