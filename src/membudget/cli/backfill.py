@@ -15,13 +15,12 @@ from membudget.build.docker_build import Builder
 from membudget.build.git import GitRepository
 from membudget.build.git_main import commits_after, main_commits
 from membudget.build.git_workspace import workspace
-from membudget.build.history_place import parse_place
 from membudget.build.revision import BaseRequest, Commit, MainCommit
 from membudget.build.sources import BaseVariants
 from membudget.check import check as check_use_case
 from membudget.check.check import CheckRequest
-from membudget.cli.history_reading import points_in
-from membudget.cli.history_store import HistoryStore, keep, lines_of_report, pushable, store_of, text_of
+from membudget.cli.history_reading import fetched, points_in, store_to_fill
+from membudget.cli.history_store import HistoryStore, keep, lines_of_report, text_of
 from membudget.cli.measure import measuring_options
 from membudget.cli.request import Wanted, check_request
 from membudget.cli.tools import CheckTools, FreshTools
@@ -46,16 +45,10 @@ def backfill(options: argparse.Namespace) -> ExitCode:
     """Run `membudget backfill`. Each commit is kept once it was measured, so that the next run continues there."""
     token = registry.take_token(os.environ)
     repository = GitRepository(Path.cwd())
-    store = store_of(repository, parse_place(options.place), token)
-    if options.push:
-        pushable(store)  # before anything is measured
-    if store.has_remote and not options.no_fetch:
-        store.fetch()
+    store = fetched(store_to_fill(repository, options, token), options)
     commits = _chosen(repository, options.since, options.every)
     progress = progress_display(os.environ)
-    wanted = Wanted(Path(options.budgets), BaseRequest(none=True), only=tuple(options.images), is_local=True)
-    request = check_request(repository, wanted, None)
-    request = with_figures_alone(request)
+    request = request_of_figures(repository, options)
     found: dict[str, bytes] = {}
     with connected_engine() as engine:
         info = engine.info
@@ -88,8 +81,14 @@ def _chosen(repository: GitRepository, since: str, every: int) -> list[MainCommi
     return commits[: index + 1][::every][::-1]
 
 
+def request_of_figures(repository: GitRepository, options: argparse.Namespace) -> CheckRequest:
+    """Return the request of a check of HEAD, by today's budgets file, for the figures that the history keeps."""
+    wanted = Wanted(Path(options.budgets), BaseRequest(none=True), only=tuple(options.images), is_local=True)
+    return with_figures_alone(check_request(repository, wanted, None))
+
+
 def with_figures_alone(request: CheckRequest) -> CheckRequest:
-    """Return the request without what only a report shows: it takes trials, and nothing of it is kept."""
+    """Return the request without what only a report shows: that takes trials, and the history does not keep it."""
     rules = request.rules
     images = {
         name: replace(one, spec=one.spec.model_copy(update={"profile": False})) for name, one in rules.images.items()

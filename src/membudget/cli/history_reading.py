@@ -7,10 +7,12 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from pydantic import SecretStr
+
 from membudget.build.git import GitRepository
 from membudget.build.history_place import parse_place
 from membudget.build.revision import MainCommit
-from membudget.cli.history_store import HistoryStore, store_of
+from membudget.cli.history_store import HistoryStore, pushable, store_of
 from membudget.core.errors import ConfigurationError, shortened
 from membudget.core.metrics import Metric
 from membudget.history.kind_line import KindLines
@@ -29,12 +31,27 @@ def opened_store(options: argparse.Namespace) -> HistoryStore:
     return store_of(GitRepository(Path.cwd()), parse_place(options.place), token)
 
 
-def fetched_store(options: argparse.Namespace) -> HistoryStore:
-    """Return the store that the options name, as the remote has it, unless they say `--no-fetch`."""
-    store = opened_store(options)
+def store_to_fill(repository: GitRepository, options: argparse.Namespace, token: SecretStr) -> HistoryStore:
+    """Return the store that the options name. Nothing is fetched.
+
+    Raises ConfigurationError if they say `--push` and it cannot push, before anything is measured or told.
+    """
+    store = store_of(repository, parse_place(options.place), token)
+    if options.push:
+        pushable(store)
+    return store
+
+
+def fetched(store: HistoryStore, options: argparse.Namespace) -> HistoryStore:
+    """Return the store as the remote has it, unless the options say `--no-fetch`."""
     if store.has_remote and not options.no_fetch:
         store.fetch()
     return store
+
+
+def fetched_store(options: argparse.Namespace) -> HistoryStore:
+    """Return the store that the options name, as the remote has it, unless they say `--no-fetch`."""
+    return fetched(opened_store(options), options)
 
 
 def points_in(

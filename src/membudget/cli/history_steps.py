@@ -10,7 +10,6 @@ from pathlib import Path
 
 from membudget.build.git import GitRepository
 from membudget.build.git_main import main_commits
-from membudget.build.history_place import parse_place
 from membudget.build.revision import BaseRequest, MainCommit
 from membudget.check import check as check_use_case
 from membudget.check.check import CheckRequest
@@ -18,8 +17,8 @@ from membudget.check.step_pair import Answer, Compared, compared, of_commits, of
 from membudget.check.step_search import Searched, proven_by, search
 from membudget.check.step_suspect import Suspect, suspect_of
 from membudget.cli.backfill import Reuse, commit_tools
-from membudget.cli.history_reading import chosen_series, metrics_of
-from membudget.cli.history_store import HistoryStore, keep, need_all_commits, pushable, store_of
+from membudget.cli.history_reading import chosen_series, fetched, metrics_of, store_to_fill
+from membudget.cli.history_store import HistoryStore, keep, need_all_commits
 from membudget.cli.history_tell import step_line, tell_steps
 from membudget.cli.request import Wanted, check_request
 from membudget.cli.wiring import connected_engine, progress_display
@@ -61,14 +60,10 @@ def steps(options: argparse.Namespace) -> ExitCode:
     metrics_of(options.metric or ())  # before anything is fetched
     repository = GitRepository(Path.cwd())
     need_all_commits(repository, "membudget history steps", "it lacks commits of the branch")
-    store = store_of(repository, parse_place(options.place), token)
-    if options.push:
-        pushable(store)  # before anything is measured or told
+    store = store_to_fill(repository, options, token)
     if options.tell is not None:
         return tell_steps(options, repository, store, token)
-    if store.has_remote and not options.no_fetch:
-        store.fetch()
-    found = _Suspicions.of(repository, store, options)
+    found = _Suspicions.of(repository, fetched(store, options), options)
     for sentence in skipped_words(found.skipped.all()):
         warn(sentence)
     if options.confirm:

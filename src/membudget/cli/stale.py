@@ -13,23 +13,20 @@ from pydantic import SecretStr
 
 from membudget.build.git import GitRepository
 from membudget.build.git_main import main_commits
-from membudget.build.history_place import joined, parse_place
-from membudget.build.revision import BaseRequest, MainCommit
+from membudget.build.history_place import joined
+from membudget.build.revision import MainCommit
 from membudget.check.check import CheckRequest
 from membudget.cli.action import ActionInputs
-from membudget.cli.backfill import Reuse, commit_tools, measured, of_commit, with_figures_alone
-from membudget.cli.history_reading import points_in
+from membudget.cli.backfill import Reuse, commit_tools, measured, of_commit, request_of_figures
+from membudget.cli.history_reading import fetched, points_in, store_to_fill
 from membudget.cli.history_store import (
     HistoryStore,
     keep,
     lines_of_report,
     machine_of,
     need_all_commits,
-    pushable,
-    store_of,
     text_of,
 )
-from membudget.cli.request import Wanted, check_request
 from membudget.cli.wiring import connected_engine, progress_display
 from membudget.core.errors import ConfigurationError, EnvironmentFault, ExitCode, shortened
 from membudget.core.metrics import Metric
@@ -67,14 +64,9 @@ def _refresh(options: argparse.Namespace, token: SecretStr) -> ExitCode:
     elapsed_ms = partial(_elapsed_ms, time.monotonic())
     repository = GitRepository(Path.cwd())
     need_all_commits(repository, "--stale", "nobody knows how old the figures are")
-    store = store_of(repository, parse_place(options.place), token)
-    if options.push:
-        pushable(store)  # before anything is measured
-    if store.has_remote and not options.no_fetch:
-        store.fetch()
+    store = fetched(store_to_fill(repository, options, token), options)
     progress = progress_display(os.environ)
-    wanted = Wanted(Path(options.budgets), BaseRequest(none=True), only=tuple(options.images), is_local=True)
-    request = with_figures_alone(check_request(repository, wanted, None))
+    request = request_of_figures(repository, options)
     commits = main_commits(repository, "HEAD")
     kept: set[str] = set()
     keeper = _Keeper(store, commits[0].sha, pushes=options.push)
