@@ -4,6 +4,7 @@ Standard library only. What is read is written by hostile code, so names, number
 """
 
 import os
+import re
 import stat
 import time
 from collections.abc import Iterator
@@ -36,6 +37,16 @@ def open_files(folder: int, deadline: float) -> Iterator[tuple[str, int]]:
         os.close(files)
     if time.monotonic() > deadline:
         raise TimeoutError
+
+
+def numbered_files(folder: int, name: re.Pattern[str], deadline: float) -> Iterator[tuple[int, int]]:
+    """Yield the number in the name of each open file of a process, and the number of its descriptor.
+
+    `name` matches whole links, and its first group is the number. Raises the same errors as `open_files`.
+    """
+    for link, descriptor in open_files(folder, deadline):
+        if (numbered := name.fullmatch(link)) is not None:
+            yield int(numbered[1]), descriptor
 
 
 def content(folder: int, number: int, most_bytes: int) -> bytes:

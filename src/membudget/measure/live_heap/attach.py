@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from membudget.measure.live_heap.confined import NoAnswer
+from membudget.measure.live_heap.confined import NoAnswer, left_s
 from membudget.measure.live_heap.runtimes import RunningRuntime
 
 _MOST_BYTES = 32 << 20
@@ -68,7 +68,7 @@ def said(path: Path, command: str, deadline: float) -> bytes:
     Raises NoAnswer if it refuses or says more than 32 MiB, OSError, and TimeoutError at the deadline.
     """
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-        connection.settimeout(_left(deadline))
+        connection.settimeout(left_s(deadline))
         connection.connect(str(path))
         connection.sendall(b"1\0jcmd\0" + command.encode() + b"\0\0\0")
         answer = _received(connection, command, deadline)
@@ -81,18 +81,10 @@ def said(path: Path, command: str, deadline: float) -> bytes:
 def _received(connection: socket.socket, command: str, deadline: float) -> bytearray:
     answer = bytearray()
     while True:
-        connection.settimeout(_left(deadline))
+        connection.settimeout(left_s(deadline))
         data = connection.recv(1 << 16)
         if not data:
             return answer
         answer += data
         if len(answer) > _MOST_BYTES:
             raise NoAnswer(f"its answer to {command.split(maxsplit=1)[0]} is longer than {_MOST_BYTES >> 20} MiB")
-
-
-def _left(deadline: float) -> float:
-    """Return the time that is left, in seconds. Raises TimeoutError."""
-    left = deadline - time.monotonic()
-    if left <= 0:
-        raise TimeoutError
-    return left

@@ -58,6 +58,14 @@ Ask = Callable[[RunningRuntime, float], bytes]
 """Asks a runtime, with a deadline on `time.monotonic`. Raises NoAnswer, OSError, ValueError, and TimeoutError."""
 
 
+def left_s(deadline: float) -> float:
+    """Return the time until a deadline on `time.monotonic`, in seconds. Raises TimeoutError if there is none."""
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise TimeoutError
+    return left
+
+
 def ask_confined(process: RunningRuntime, ask: Callable[[RunningRuntime, float], int], timeout_s: float) -> Answer:
     """Run `ask` beside the runtime, with a deadline on `time.monotonic`, and return the answer."""
 

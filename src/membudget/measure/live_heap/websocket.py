@@ -7,9 +7,8 @@ import os
 import re
 import socket
 import struct
-import time
 
-from membudget.measure.live_heap.confined import NoAnswer
+from membudget.measure.live_heap.confined import NoAnswer, left_s
 
 _LONGEST_HEAD_BYTES = 1 << 14
 LONGEST_MESSAGE_BYTES = 1 << 20
@@ -29,7 +28,7 @@ class Connection:
         self._data = b""
         self._frames = 0
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        self._socket.settimeout(self._left())
+        self._socket.settimeout(left_s(self._deadline))
         self._socket.connect(("127.0.0.1", port))
         self._host = f"127.0.0.1:{port}"
 
@@ -113,18 +112,12 @@ class Connection:
         return taken
 
     def _more(self) -> None:
-        self._socket.settimeout(self._left())
+        self._socket.settimeout(left_s(self._deadline))
         data = self._socket.recv(1 << 16)
         if not data:
             raise NoAnswer("its inspector closed the connection")
         self._data += data
 
     def _send(self, data: bytes) -> None:
-        self._socket.settimeout(self._left())
+        self._socket.settimeout(left_s(self._deadline))
         self._socket.sendall(data)
-
-    def _left(self) -> float:
-        left = self._deadline - time.monotonic()
-        if left <= 0:
-            raise TimeoutError
-        return left

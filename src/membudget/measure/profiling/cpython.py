@@ -7,12 +7,12 @@ process's own peak. tracemalloc can be read at any time, and counts what Python'
 
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from membudget.measure.inputs import with_python_module
-from membudget.measure.live_heap.anonymous_files import content, open_files
+from membudget.measure.live_heap.anonymous_files import content, numbered_files
 from membudget.measure.live_heap.confined import NoAnswer
 from membudget.measure.live_heap.messages import Runtime
 from membudget.measure.live_heap.runtimes import RunningRuntime
@@ -38,10 +38,11 @@ def capture(process: RunningRuntime, deadline: float) -> bytes:
     """Return the lines that a Python process says of its memory. Raises NoAnswer, OSError and TimeoutError."""
     if ASKED_BY not in process.caught:
         raise NoAnswer("it cannot be asked: it runs with -I, -E or -S, or not in its main thread")
-    before = max((number for number, _ in _answers(process.folder, deadline)), default=0)
+    before = max((number for number, _ in numbered_files(process.folder, _ANSWER_FILE, deadline)), default=0)
     asked_at = float("-inf")
     while True:
-        new = [descriptor for number, descriptor in _answers(process.folder, deadline) if number > before]
+        answers = numbered_files(process.folder, _ANSWER_FILE, deadline)
+        new = [descriptor for number, descriptor in answers if number > before]
         if new:
             said = content(process.folder, new[0], MOST_SAID_BYTES)
             if said.endswith(_END) or said == _END[1:]:
@@ -52,13 +53,6 @@ def capture(process: RunningRuntime, deadline: float) -> bytes:
             process.signal(ASKED_BY)
             asked_at = time.monotonic()
         time.sleep(_POLL_S)
-
-
-def _answers(folder: int, deadline: float) -> Iterator[tuple[int, int]]:
-    """Yield the numbers of the answers that a process has open, with the numbers of their descriptors."""
-    for link, descriptor in open_files(folder, deadline):
-        if (answer := _ANSWER_FILE.fullmatch(link)) is not None:
-            yield int(answer[1]), descriptor
 
 
 def read(raw: bytes) -> HeapProfile:

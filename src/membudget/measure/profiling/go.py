@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from membudget.measure.listening import parse_listening
-from membudget.measure.live_heap.confined import NoAnswer
+from membudget.measure.live_heap.confined import NoAnswer, left_s
 from membudget.measure.live_heap.runtimes import RunningRuntime, read_file
 from membudget.measure.profiling.profiler import Seen
 from membudget.measure.trial import TrialInputs
@@ -100,7 +100,7 @@ def _asked(port: int, page: str, most_bytes: int, deadline: float) -> bytes:
     which must not happen among the files of a container.
     """
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as connection:
-        connection.settimeout(_left(deadline))
+        connection.settimeout(left_s(deadline))
         connection.connect(("127.0.0.1", port))
         connection.sendall(f"GET /debug/pprof/{page} HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n".encode())
         answer = bytearray()
@@ -108,20 +108,13 @@ def _asked(port: int, page: str, most_bytes: int, deadline: float) -> bytes:
             answer += data
             if len(answer) > most_bytes:
                 raise NoAnswer(f"its heap profile is longer than {most_bytes >> 20} MiB")
-            connection.settimeout(_left(deadline))
+            connection.settimeout(left_s(deadline))
     status = _STATUS.match(answer)
     if status is None:
         raise NoAnswer("pprof gave no answer of HTTP")
     if int(status[1]) != _OK:
         raise _Refused(int(status[1]))
     return bytes(answer[status.end() :])
-
-
-def _left(deadline: float) -> float:
-    left = deadline - time.monotonic()
-    if left <= 0:
-        raise TimeoutError
-    return left
 
 
 def largest(text: bytes) -> bytes:

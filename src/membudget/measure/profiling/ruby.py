@@ -6,10 +6,9 @@ who called it (ObjectSpace.trace_object_allocations in Ruby's objspace).
 
 import re
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
-from membudget.measure.live_heap.anonymous_files import content, open_files
+from membudget.measure.live_heap.anonymous_files import content, numbered_files
 from membudget.measure.live_heap.confined import NoAnswer
 from membudget.measure.live_heap.messages import Runtime
 from membudget.measure.live_heap.runtimes import RunningRuntime
@@ -42,7 +41,7 @@ def capture(process: RunningRuntime, deadline: float) -> bytes:
     """
     if ASKED_BY not in process.caught:
         raise NoAnswer("it has not loaded the profiler: the service replaces RUBYOPT, or this Ruby is older than 2.7")
-    before = max((number for number, _ in _answers(process.folder, deadline)), default=0)
+    before = max((number for number, _ in numbered_files(process.folder, _ANSWER_FILE, deadline)), default=0)
     process.signal(ASKED_BY)
     while (said := _said(process.folder, before, deadline)) is None:
         time.sleep(_POLL_S)
@@ -53,7 +52,7 @@ def capture(process: RunningRuntime, deadline: float) -> bytes:
 
 def _said(folder: int, before: int, deadline: float) -> bytes | None:
     """Return the answer after number `before`, once it is complete."""
-    for number, descriptor in _answers(folder, deadline):
+    for number, descriptor in numbered_files(folder, _ANSWER_FILE, deadline):
         if number > before:
             said = content(folder, descriptor, LONGEST_SUMMARY_BYTES + 1)
             if len(said) > LONGEST_SUMMARY_BYTES:
@@ -61,13 +60,6 @@ def _said(folder: int, before: int, deadline: float) -> bytes | None:
             if _END.search(said):
                 return said
     return None
-
-
-def _answers(folder: int, deadline: float) -> Iterator[tuple[int, int]]:
-    """Yield the numbers of the answers that a process has open, with the numbers of their descriptors."""
-    for link, descriptor in open_files(folder, deadline):
-        if (answer := _ANSWER_FILE.fullmatch(link)) is not None:
-            yield int(answer[1]), descriptor
 
 
 def read(raw: bytes) -> HeapProfile:
