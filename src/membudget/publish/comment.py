@@ -295,3 +295,8 @@ def hidden_lines(body: str) -> list[str]:
             break
         hidden.append(line)
     return hidden
+
+
+def as_returned(text: str) -> str:
+    """Return a text in the form in which servers may return it, for comparisons."""
+    return text.replace("\r\n", "\n").rstrip()

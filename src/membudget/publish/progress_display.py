@@ -88,23 +88,14 @@ class _Timing:
             self._left.end_step(step)
 
 
-class LogProgress:
-    """Prints one line a step, and no output of builds."""
+class _Lines:
+    """Prints a line for each step. The displays of logs differ in what they print beside it."""
 
     def __init__(self, stream: TextIO, remembered_ms: Mapping[str, int] | None = None) -> None:
         """Print to `stream`. `remembered_ms` says how long measuring an image took the last time."""
         self._stream = stream
         self._timing = _Timing(remembered_ms)
         self._lock = threading.RLock()
-
-    @contextmanager
-    def stage(self, stage: Stage, images: Sequence[str], live: Live = nothing) -> Iterator[None]:
-        """Print the number of images."""
-        del live  # logs are read afterwards
-        self._timing.begin_stage(stage, images)
-        if images:
-            self._print(stage_words(stage, len(images)))
-        yield
 
     @contextmanager
     def image(self, name: str) -> Iterator[None]:
@@ -118,11 +109,27 @@ class LogProgress:
     @contextmanager
     def step(self, step: Step) -> Iterator[None]:
         """Print a line when the step begins, with the time left if it is known and worth telling."""
-        with self._lock:
-            self._print(f"  {printable(step.image)}: {step_words(step)}{self._timing.begin_step(step)}")
+        with self._lock:  # the budgets file allows only plain names
+            self._print_step(f"{printable(step.image)}: {step_words(step)}{self._timing.begin_step(step)}")
         yield
         with self._lock:
             self._timing.end_step(step)
+
+    def _print_step(self, text: str) -> None:
+        raise NotImplementedError
+
+
+class LogProgress(_Lines):
+    """Prints one line a step, and no output of builds."""
+
+    @contextmanager
+    def stage(self, stage: Stage, images: Sequence[str], live: Live = nothing) -> Iterator[None]:
+        """Print the number of images."""
+        del live  # logs are read afterwards
+        self._timing.begin_stage(stage, images)
+        if images:
+            self._print(stage_words(stage, len(images)))
+        yield
 
     def output(self, line: str) -> None:
         """Ignore the line."""
@@ -131,21 +138,22 @@ class LogProgress:
         """Print a note on a line of its own."""
         self._print(f"  note: {printable(text, 1000)}")
 
+    def _print_step(self, text: str) -> None:
+        self._print(f"  {text}")
+
     def _print(self, text: str) -> None:
         with self._lock:
             print(text, file=self._stream, flush=True)
 
 
-class WorkflowProgress:
+class WorkflowProgress(_Lines):
     """Prints groups in a GitHub workflow's log, with the output of builds, which cannot give the runner commands."""
 
     def __init__(self, stream: TextIO, remembered_ms: Mapping[str, int] | None = None) -> None:
         """Print to `stream`. `remembered_ms` says how long measuring an image took the last time."""
-        self._stream = stream
-        self._timing = _Timing(remembered_ms)
+        super().__init__(stream, remembered_ms)
         self._guard = ExitStack()
         self._is_guarded = False
-        self._lock = threading.RLock()
 
     @contextmanager
     def stage(self, stage: Stage, images: Sequence[str], live: Live = nothing) -> Iterator[None]:
@@ -162,23 +170,11 @@ class WorkflowProgress:
     def image(self, name: str) -> Iterator[None]:
         """Print how long an image took."""
         began = time.monotonic()
-        with self._lock:
-            self._timing.begin(name)
-        yield
-        with self._lock:
-            self._timing.end(name)
+        with super().image(name):
+            yield
         took_s = time.monotonic() - began
         if took_s >= _WORTH_TIMING_S:
             self._say(f"{printable(name)}: done in {elapsed_words(took_s)}")
-
-    @contextmanager
-    def step(self, step: Step) -> Iterator[None]:
-        """Print a line when the step begins, with the time left. The budgets file allows only plain names."""
-        with self._lock:
-            self._say(f"{printable(step.image)}: {step_words(step)}{self._timing.begin_step(step)}")
-        yield
-        with self._lock:
-            self._timing.end_step(step)
 
     def output(self, line: str) -> None:
         """Print a line of a build's output. The runner does not interpret it."""
@@ -192,6 +188,9 @@ class WorkflowProgress:
         """Print a note. The runner does not interpret it, because it may quote strangers."""
         with self._lock, nullcontext() if self._is_guarded else guarded(self._stream):
             print(f"note: {printable(text, 1000)}", file=self._stream, flush=True)
+
+    def _print_step(self, text: str) -> None:
+        self._say(text)
 
     def _say(self, text: str) -> None:
         with self._lock:

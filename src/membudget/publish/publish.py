@@ -24,6 +24,7 @@ from membudget.publish.comment import (
     CommentMode,
     CommentSettings,
     Draft,
+    as_returned,
     hidden_lines,
 )
 from membudget.publish.commit_state import CommitState, CommitStates, annotations, state_of
@@ -197,7 +198,7 @@ def _draft(result: JudgedReport, told: Told, destination: Destination) -> Draft:
         return page(settings.marker(run), past_runs.carried_on(earlier, now))
 
     def is_same(existing: str) -> bool:
-        return _normal(page(existing.partition("\n")[0], _recorded(existing))) == _normal(existing)
+        return as_returned(page(existing.partition("\n")[0], _recorded(existing))) == as_returned(existing)
 
     return Draft(settings, run, _is_worth_creating(result, settings.mode), body, is_same)
 
@@ -212,11 +213,6 @@ def _approved(report: Report) -> str | None:
 def _recorded(existing: str | None) -> tuple[past_runs.PastRun, ...]:
     lines = hidden_lines(existing or "")
     return past_runs.decode(lines[1]) if len(lines) > 1 else ()
-
-
-def _normal(text: str) -> str:
-    """Return a text in the form in which servers may return it."""
-    return text.replace("\r\n", "\n").rstrip()
 
 
 def _is_worth_creating(result: JudgedReport, mode: CommentMode) -> bool:

@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from membudget.build.revision import MainCommit
 from membudget.core.metrics import Metric
-from membudget.publish.comment import CommentServer, CommentSettings, Draft, keep_current
+from membudget.publish.comment import CommentServer, CommentSettings, Draft, as_returned, keep_current
 from membudget.publish.pull_request import NotPosted, Posted
 from membudget.report.formats.markdown import LONGEST_COMMENT
 from membudget.report.formats.steps import render_markdown
@@ -75,7 +75,7 @@ def tell(told: Sequence[ToldStep], server: CommentServer, pause: Callable[[], No
         None,
         is_worth_creating=True,
         body=body,
-        is_same=lambda existing: _normal(existing) == _normal(body(existing)),
+        is_same=lambda existing: as_returned(existing) == as_returned(body(existing)),
     )
     return keep_current(lambda: server, draft, pause)
 
@@ -96,14 +96,9 @@ def _sections(existing: str) -> dict[Metric, str]:
     found: dict[Metric, list[str]] = {}
     begins = {_begin(metric): metric for metric in Metric}
     current: list[str] = []
-    for line in _normal(existing).split("\n"):
+    for line in as_returned(existing).split("\n"):
         if line in begins:
             current = found.setdefault(begins[line], [])
         else:
             current.append(line)
     return {metric: "\n".join(lines).rstrip() + "\n" for metric, lines in found.items()}
-
-
-def _normal(text: str) -> str:
-    """Return a text in the form in which servers may return it."""
-    return text.replace("\r\n", "\n").rstrip()

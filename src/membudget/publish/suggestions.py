@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from membudget.publish.comment import as_returned
 from membudget.publish.pull_request import NotPosted, ServerFault
 from membudget.report.formats.suggestions import Suggestion
 
@@ -106,7 +107,7 @@ def _keep(  # noqa: PLR0913 - all of them are needed
             new += [one] if may_create else []
             continue
         existing.remove(there)
-        if _normal(there.body) != _normal(body):
+        if as_returned(there.body) != as_returned(body):
             server.edit(there, body)
             edited += 1
     removed = _remove(server, existing, f"{marker}\n{SETTLED}")
@@ -121,7 +122,7 @@ def _remove(server: SuggestionServer, superfluous: Sequence[ReviewComment], sett
     for comment in superfluous:
         if not comment.has_replies:
             server.delete(comment)
-        elif _normal(comment.body) != settled:
+        elif as_returned(comment.body) != settled:
             server.edit(comment, settled)
         else:
             continue
@@ -140,8 +141,3 @@ def shown_in(patch: str) -> Mapping[int, str]:
             lines[number] = line[1:]
             number += 1
     return lines
-
-
-def _normal(text: str) -> str:
-    """Return a text in the form in which servers may return it."""
-    return text.replace("\r\n", "\n").rstrip()

@@ -63,16 +63,16 @@ def quality(found: Sizing) -> str:
 def sentences(one: Advice) -> Iterator[Finding]:
     """Yield the sums behind the request and the limit, then what memory says about scaling."""
     if one.sizing is None:
-        yield _said("no advice: its trials failed, a process was killed, or peak RSS is only a lower bound")
+        yield Finding.of("no advice: its trials failed, a process was killed, or peak RSS is only a lower bound")
         return
-    yield _said(f"request {kubernetes_size(one.sizing.request_bytes)}: {_why_request(one.sizing)}")
-    yield _said(f"limit {kubernetes_size(one.sizing.limit_bytes)}: {_why_limit(one.sizing)}")
-    yield _said(f"quality of service: {_why_quality(one.sizing)}")
+    yield Finding.of(f"request {kubernetes_size(one.sizing.request_bytes)}: {_why_request(one.sizing)}")
+    yield Finding.of(f"limit {kubernetes_size(one.sizing.limit_bytes)}: {_why_limit(one.sizing)}")
+    yield Finding.of(f"quality of service: {_why_quality(one.sizing)}")
     least, most = kubernetes_size(one.sizing.request_bytes), kubernetes_size(one.sizing.limit_bytes)
-    yield _said(f"VPA: minAllowed {least}, maxAllowed {most}")
+    yield Finding.of(f"VPA: minAllowed {least}, maxAllowed {most}")
     if one.scaling is not None:
-        yield _said(f"HPA on memory: {_of_scaling(one.scaling)}")
-    yield from map(_said, _of_load(one.sizing, one.growth))
+        yield Finding.of(f"HPA on memory: {_of_scaling(one.scaling)}")
+    yield from map(Finding.of, _of_load(one.sizing, one.growth))
 
 
 def _why_request(found: Sizing) -> str:
@@ -125,7 +125,3 @@ def _of_load(found: Sizing, growth: tuple[LoadGrowth, ...]) -> Iterator[str]:
         count = math.floor(room / one.value.value) * (1000 if one.metric is Metric.RSS_PER_1000_REQUESTS else 1)
         kind = "requests" if one.metric is Metric.RSS_PER_1000_REQUESTS else f"{unit}s"
         yield f"load: {per}, so {count:,} {kind} fill the limit"
-
-
-def _said(words: str) -> Finding:
-    return Finding((words,))

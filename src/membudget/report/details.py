@@ -109,7 +109,7 @@ def compared(report: Report) -> Iterator[Finding]:
     """Yield the comparison in detail, with the machine and its settings."""
     comparison, environment = report.comparison, report.environment
     yield _revision("head", comparison.head)
-    yield _revision("base", comparison.base) if comparison.base else _ours("no base revision")
+    yield _revision("base", comparison.base) if comparison.base else Finding.of("no base revision")
     alike: dict[tuple[str, str], list[ImageMeasurement]] = {}
     for image in report.images:
         how = f"{trials_in_words(image)}; limit {format_size(image.limit_bytes)}{last_fit_words(image)}; workload: "
@@ -166,7 +166,3 @@ def _names(images: Sequence[ImageMeasurement]) -> Iterator[Part]:
 
 def _revision(side: str, revision: RevisionReport) -> Finding:
     return Finding((f"{side} {revision.sha[:_SHA_DIGITS]} ", Quoted(revision.subject[:100])))
-
-
-def _ours(words: str) -> Finding:
-    return Finding((words,))

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Self
 
 from membudget.core.metric_words import format_reading
 from membudget.core.metrics import Metric
@@ -68,6 +69,11 @@ class Finding:
 
     parts: tuple[Part, ...]
     kind: FindingKind = FindingKind.REMARK
+
+    @classmethod
+    def of(cls, words: str) -> Self:
+        """Return a remark that quotes nothing."""
+        return cls((words,))
 
     @property
     def is_grave(self) -> bool:

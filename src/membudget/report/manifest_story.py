@@ -23,7 +23,7 @@ def manifest_problems(judgement: ManifestJudgement) -> Iterator[Problem]:
     if judgement.faults:
         step = "fix it, or remove it from `manifests`; a manifest that membudget cannot read is never a pass"
         items = tuple(Item(Finding(fault_words(fault))) for fault in judgement.faults)
-        yield Problem(verdict_mark(Verdict.INCONCLUSIVE, "manifests not read"), Finding((step,)), items,
+        yield Problem(verdict_mark(Verdict.INCONCLUSIVE, "manifests not read"), Finding.of(step), items,
                       Verdict.INCONCLUSIVE)  # fmt: skip
     yield from _of(judgement, Verdict.WARN)
 
@@ -43,5 +43,5 @@ def _item(finding: ManifestFinding) -> Item:
 def changes_section(judgement: ManifestJudgement) -> Section:
     """Return the changes that silence findings, folded unless one fails the check. Empty if there are none."""
     lines = diff_lines(judgement)
-    paste, title = Paste((lines,) if lines else (), "diff"), Finding((CHANGES_TITLE,))
+    paste, title = Paste((lines,) if lines else (), "diff"), Finding.of(CHANGES_TITLE)
     return Section(Keep.ACCEPT, (paste,), title, is_open=judgement.verdict is Verdict.FAIL)

@@ -76,21 +76,21 @@ def _rows(one: ImageFidelity) -> Iterator[tuple[Part, ...]]:
 def meanings(found: Sequence[ImageFidelity]) -> Iterator[Finding]:
     """Yield what each kind of memory in the table means."""
     shown = {compared.metric for one in found for compared in one.compared}
-    yield from (Finding((words,)) for metric, words in _MEANINGS.items() if metric in shown)
+    yield from (Finding.of(words) for metric, words in _MEANINGS.items() if metric in shown)
 
 
 def sentences(one: ImageFidelity) -> Iterator[Finding]:
     """Yield the answer for an image, then what it rests on."""
     seen = one.production
     if isinstance(one.of_ci, NotMeasured):
-        yield Finding((f"not compared: {_NOT_MEASURED[one.of_ci]}",))
+        yield Finding.of(f"not compared: {_NOT_MEASURED[one.of_ci]}")
     elif isinstance(seen, NotSeen):
-        yield Finding((f"not compared: {_NOT_SEEN[seen]}",))
+        yield Finding.of(f"not compared: {_NOT_SEEN[seen]}")
     elif not one.compared:
-        yield Finding(("not compared: CI and production have no figure in common",))
+        yield Finding.of("not compared: CI and production have no figure in common")
     else:
         yield Finding((_answer(one, one.compared[0], seen),))
-        yield from map(_said, _of_figures(one.compared))
+        yield from map(Finding.of, _of_figures(one.compared))
     if not isinstance(seen, NotSeen):
         yield from _of_production(seen)
 
@@ -117,10 +117,6 @@ def _of_figures(compared: Sequence[Compared]) -> Iterator[str]:
                 f"of production's peak working set, it reaches only {_share(other)}: production holds more page cache,"
                 " shared memory or memory of the kernel"
             )
-
-
-def _said(words: str) -> Finding:
-    return Finding((words,))
 
 
 def _bound(decisive: Compared, seen: Production) -> str:
@@ -165,18 +161,18 @@ def _percent(value: float) -> str:
 def _of_production(seen: Production) -> Iterator[Finding]:
     """Yield what was seen of production, and what its peak may lack."""
     if seen.is_cut_off:
-        yield Finding((f"{_kills(seen)}. The limit cut off production's peak, so it is a lower bound",))
+        yield Finding.of(f"{_kills(seen)}. The limit cut off production's peak, so it is a lower bound")
     yield Finding(("production: ", Quoted(seen.selector), f", {_extent(seen)}"))
-    yield Finding((f"production: {_precision(seen)}",))
+    yield Finding.of(f"production: {_precision(seen)}")
     if seen.namespaces > 1:
         others = "If other programs are among them, add a namespace to the selector"
-        yield Finding((f"production: the pods are in {seen.namespaces:,} namespaces. {others}",))
+        yield Finding.of(f"production: the pods are in {seen.namespaces:,} namespaces. {others}")
     if seen.scrapes is not None and (gap := _gap(seen.scrapes, seen.days)):
-        yield Finding((f"production: {gap}",))
+        yield Finding.of(f"production: {gap}")
     if seen.oom_kills is None and seen.oom_killed is None:
-        yield Finding(("production: nothing tells whether the kernel killed a process there",))
+        yield Finding.of("production: nothing tells whether the kernel killed a process there")
     if seen.is_partial:
-        yield Finding(("production: Prometheus warns that its answer may lack something",))
+        yield Finding.of("production: Prometheus warns that its answer may lack something")
     for text in seen.unusable:
         yield Finding(("production: left out, because it is not a number of at least 0: ", Quoted(text)))
 

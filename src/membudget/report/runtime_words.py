@@ -209,7 +209,7 @@ def runtime_problems(findings: Sequence[RuntimeFinding]) -> Iterator[Problem]:
     if findings:
         step = "the check passes; set the suggested value, or turn the rule off in [runtime_rules]"
         mark = verdict_mark(Verdict.WARN, "runtime settings")
-        yield Problem(mark, Finding((step,)), tuple(map(_item, findings)), Verdict.WARN)
+        yield Problem(mark, Finding.of(step), tuple(map(_item, findings)), Verdict.WARN)
 
 
 def _item(finding: RuntimeFinding) -> Item:

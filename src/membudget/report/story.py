@@ -77,7 +77,7 @@ _GRAVEST_FIRST = (
     Status.BUILD_FAILED, Status.NOT_MEASURED, Status.BASE_NOT_MEASURED, Status.INCONCLUSIVE, Status.SOAK_TOO_SHORT,
     Status.SOMETIMES_OVER, Status.SOMETIMES_UNDER, Status.WARNING, Status.OFF_ITS_FIT,
 )  # fmt: skip
-_LEGEND = Legend((Finding((PICTURES,)),))
+_LEGEND = Legend((Finding.of(PICTURES),))
 _ROWS_FIRST = {Verdict.FAIL: 0, Verdict.INCONCLUSIVE: 1, Verdict.WARN: 2, Verdict.PASS: 3, None: 3}
 
 
@@ -102,14 +102,12 @@ def story(result: JudgedReport) -> tuple[Section, ...]:
         *_logs(result.judgement, measured),
         _other_rows(others, some_are_urgent=bool(urgent), has_legend=has_pictures(others) and not has_pictures(urgent)),
         _charts(result.judgement, measured),
-        Section(Keep.FITTED, tuple(fitted_blocks(result.report.images)), _ours(FITTED_TITLE)),
-        Section(Keep.DETAILS, tuple(_used(result, measured)), _ours("How memory was used")),
+        Section(Keep.FITTED, tuple(fitted_blocks(result.report.images)), Finding.of(FITTED_TITLE)),
+        Section(Keep.DETAILS, tuple(_used(result, measured)), Finding.of("How memory was used")),
         costs_section(result.report.images),
-        Section(Keep.DETAILS, (Items(tuple(_bytes(result.judgement, measured))),), _ours("Where the bytes are")),
+        Section(Keep.DETAILS, (Items(tuple(_bytes(result.judgement, measured))),), Finding.of("Where the bytes are")),
         _figures(figures, has_legend=has_pictures(figures) and not has_pictures([*urgent, *others])),
-        Section(
-            Keep.DETAILS, (Items(tuple(Item(said) for said in compared(result.report))),), _ours("What was compared")
-        ),
+        Section(Keep.DETAILS, (Items(tuple(map(Item, compared(result.report)))),), Finding.of("What was compared")),
         Section(Keep.COMPARED, (Compared((compared_in_short(result.report),)),)),
     ]
     return tuple(section for section in sections if any(block.elements for block in section.blocks))
@@ -132,7 +130,7 @@ def _remarks(result: JudgedReport) -> Iterator[Finding]:
         reason = Quoted(result.report.comparison.no_base_reason)
         yield Finding(("no base (", reason, "): maximums are judged, growth is not"))
     if result.judgement.images and all(image.status is Status.UNCHANGED for image in result.judgement.images):
-        yield _ours("base and head are the same images, so no trials were run")
+        yield Finding.of("base and head are the same images, so no trials were run")
     if result.report.is_local and result.report.approval is Approval.MISSING:
         as_ci = ("judged as CI judges a pull request without the label ", Quoted(result.report.approval_label))
         yield Finding((*as_ci, " → to see the result with it, add ", Quoted("--approved")))
@@ -179,12 +177,12 @@ def _outcomes(result: JudgedReport, measured: dict[str, ImageMeasurement]) -> It
     if result.judgement.gaps:
         findings = tuple(Item(gap_finding(gap), reasons=(gap,)) for gap in result.judgement.gaps)
         mark = verdict_mark(Verdict.INCONCLUSIVE, GAPS_TITLE)
-        yield Problem(mark, _ours(GAPS_NEXT_STEP), findings, Verdict.INCONCLUSIVE)
+        yield Problem(mark, Finding.of(GAPS_NEXT_STEP), findings, Verdict.INCONCLUSIVE)
     yield from manifest_problems(result.judgement.manifests)
     yield from runtime_problems(result.judgement.runtimes)
     for status, explained in items.items():
         if explained:
-            step = _ours(next_step(status, rows[status]) or "")
+            step = Finding.of(next_step(status, rows[status]) or "")
             yield Problem(status_mark(status), step, tuple(explained), verdicts[status])
 
 
@@ -237,19 +235,19 @@ def _logs(judgement: Judgement, measured: dict[str, ImageMeasurement]) -> Iterat
 
 def _exceptions(result: JudgedReport) -> Section:
     lines = exceptions_of(result)
-    return Section(Keep.ACCEPT, (Paste((lines,) if lines else ()),), _ours(EXCEPTIONS_TITLE))
+    return Section(Keep.ACCEPT, (Paste((lines,) if lines else ()),), Finding.of(EXCEPTIONS_TITLE))
 
 
 def _other_rows(rows: Sequence[TableRow], *, some_are_urgent: bool, has_legend: bool) -> Section:
     title = f"{_count(rows, 'more figure' if some_are_urgent else 'figure')} with a budget"
-    return Section(Keep.OTHER_ROWS, (Rows(tuple(rows)), *([_LEGEND] if has_legend else [])), _ours(title))
+    return Section(Keep.OTHER_ROWS, (Rows(tuple(rows)), *([_LEGEND] if has_legend else [])), Finding.of(title))
 
 
 def _figures(rows: Sequence[TableRow], *, has_legend: bool) -> Section:
     return Section(
         Keep.FIGURES,
         (Figures(tuple(rows)), *([_LEGEND] if has_legend else [])),
-        _ours(f"{_count(rows)} without a budget"),
+        Finding.of(f"{_count(rows)} without a budget"),
     )
 
 
@@ -268,7 +266,7 @@ def _charts(judgement: Judgement, measured: dict[str, ImageMeasurement]) -> Sect
         if seen is not None and seen.head:
             charts.append((Quoted(image.name), Chart(seen, _drawn_bounds(judged), image.limit_bytes)))
     of = f" of {len(charts)} of {len(ran)} images" if len(charts) < len(ran) else ""
-    return Section(Keep.CHARTS, (Charts(tuple(charts)),), _ours(f"Memory over time{of}"))
+    return Section(Keep.CHARTS, (Charts(tuple(charts)),), Finding.of(f"Memory over time{of}"))
 
 
 def _drawn_bounds(judged: ImageJudgement) -> tuple[Bound, ...]:
@@ -314,7 +312,3 @@ def _bytes(judgement: Judgement, measured: dict[str, ImageMeasurement]) -> Itera
 
 def _of(image: ImageMeasurement, finding: Finding) -> Item:
     return Item(Finding((Quoted(image.name), ": ", *finding.parts)), about=image.name)
-
-
-def _ours(words: str) -> Finding:
-    return Finding((words,))

@@ -79,4 +79,4 @@ def _image(image: FittedImage) -> dict[str, Json]:
 def _answers(image: FittedImage) -> Iterator[Finding]:
     yield from map(Finding, answer_sentences(image))
     if (settings := settings_sentence(image)) is not None:
-        yield Finding((settings,))
+        yield Finding.of(settings)
