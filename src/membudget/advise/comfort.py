@@ -153,7 +153,7 @@ class ComfortSearch:
         return found
 
     def _rung(self, limit: int | None) -> Rung:
-        return Rung(limit, tuple(trial for trial in self.tried if trial.limit_bytes == limit))
+        return Rung.at(limit, self.tried)
 
 
 def _slower(found: Comparison | None) -> Comparison | None:

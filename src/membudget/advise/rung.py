@@ -128,6 +128,11 @@ class Rung:
         """How many trials passed."""
         return sum(trial.passed for trial in self.trials)
 
+    @classmethod
+    def at(cls, limit_bytes: int | None, tried: Sequence[Tried]) -> Self:
+        """Return the rung of a limit, with those of the trials that had this limit."""
+        return cls(limit_bytes, tuple(trial for trial in tried if trial.limit_bytes == limit_bytes))
+
     @property
     def failures(self) -> tuple[Tried, ...]:
         """The trials that did not pass."""
@@ -151,7 +156,7 @@ def rungs(trials: Sequence[Tried]) -> list[Rung]:
     """Return the rungs from the smallest limit to the largest. Trials without a limit come last."""
     limits = sorted({trial.limit_bytes for trial in trials if trial.limit_bytes is not None})
     free = [None] if any(trial.limit_bytes is None for trial in trials) else []
-    return [Rung(limit, tuple(one for one in trials if one.limit_bytes == limit)) for limit in [*limits, *free]]
+    return [Rung.at(limit, trials) for limit in [*limits, *free]]
 
 
 def step_bytes(limit_bytes: int) -> int:

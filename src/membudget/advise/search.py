@@ -336,7 +336,7 @@ class _Search:
         return True
 
     def _rung(self, limit: int) -> Rung:
-        return Rung(limit, tuple(trial for trial in self.tried if trial.limit_bytes == limit))
+        return Rung.at(limit, self.tried)
 
 
 def _failed_otherwise(trial: Tried) -> bool:

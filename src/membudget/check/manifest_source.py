@@ -72,6 +72,11 @@ def image_that_runs(container: str, reference: str, entry: ManifestEntry, images
     """Return the image of the budgets file that a container runs: by the entry's `containers`, else by its name."""
     named = entry.containers.get(container)
     if named is None:
-        matched = _REFERENCE.fullmatch(reference)
-        named = matched[1] if matched is not None else None
+        named = name_in(reference)
     return named if named in images else None
+
+
+def name_in(reference: str) -> str | None:
+    """Return the last part of an image's reference, without registry, folders, tag and digest. None if it has none."""
+    matched = _REFERENCE.fullmatch(reference)
+    return matched[1] if matched is not None else None

@@ -22,6 +22,11 @@ ComposeModel = Mapping[str, JsonValue]
 """A compose file as resolved by compose (docs.docker.com/reference/compose-file)."""
 
 
+def literally(text: str) -> str:
+    """Return a text with `$` escaped, because compose would replace variables."""
+    return text.replace("$", "$$")
+
+
 class ComposeRefused(Exception):
     """Compose reports a problem with a file or with what the file describes."""
 

@@ -8,6 +8,7 @@ from typing import Generic, Literal, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from membudget.budgets.fields import ImageName
+from membudget.check.manifest_source import name_in
 from membudget.core.untrusted_text import printable
 
 T = TypeVar("T")
@@ -15,7 +16,6 @@ T = TypeVar("T")
 _LONGEST = 50
 _LONGEST_REFERENCE = 500
 _IMAGE_NAME = TypeAdapter(ImageName)
-_REFERENCE = re.compile(r"(?:.*/)?([^/:@]+)(?::[^/@]*)?(?:@.*)?", re.DOTALL)
 MOST_ALIASES = 20
 """The most names of one image that are looked for in manifests."""
 
@@ -182,7 +182,7 @@ def unused_name(name: str, longer: str, taken: Collection[str]) -> str:
 
 def last_part(reference: str) -> str | None:
     """Return the last part of an image's reference, without tag and digest. None if variables make it unknown."""
-    matched = _REFERENCE.fullmatch(reference[:_LONGEST_REFERENCE].strip())
-    if matched is None or any(sign in matched[1] for sign in "${}"):
+    found = name_in(reference[:_LONGEST_REFERENCE].strip())
+    if found is None or any(sign in found for sign in "${}"):
         return None
-    return matched[1].lower() or None
+    return found.lower() or None

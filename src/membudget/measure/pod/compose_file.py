@@ -13,7 +13,7 @@ from pydantic import JsonValue, TypeAdapter, ValidationError
 
 from membudget.budgets.container import ComposeSettings
 from membudget.core.errors import ConfigurationError
-from membudget.engine.compose import ComposeModel, ComposeRefused
+from membudget.engine.compose import ComposeModel, ComposeRefused, literally
 from membudget.engine.connection import RUN_LABEL
 from membudget.engine.containers import LOG_DRIVER, LOG_OPTIONS
 from membudget.engine.options import ContainerOptions
@@ -150,7 +150,7 @@ def _limits(place: ContainerOptions) -> dict[str, JsonValue]:
 
 def _contents(definition: Mapping[str, JsonValue], place: ContainerOptions) -> dict[str, JsonValue]:
     """Return environment, files and rights. The budgets file overrides the compose file."""
-    environment = {name: _literally(value) for name, value in place.environment.items()}
+    environment = {name: literally(value) for name, value in place.environment.items()}
     tmpfs: list[JsonValue] = [f"{path}:size={size},mode=1777" for path, size in place.tmpfs.items()]
     volumes: list[JsonValue] = [{"type": "volume", "target": path} for path in place.volumes]
     changes: dict[str, JsonValue] = {
@@ -169,17 +169,12 @@ def _command(place: ContainerOptions) -> dict[str, JsonValue]:
     """Return the command of a one-shot job."""
     changes: dict[str, JsonValue] = {}
     if place.command is not None:
-        changes["command"] = [_literally(word) for word in place.command]
+        changes["command"] = [literally(word) for word in place.command]
     if place.workdir is not None:
         changes["working_dir"] = place.workdir
     if place.interactive:
         changes["stdin_open"] = True
     return changes
-
-
-def _literally(text: str) -> str:
-    """Return `text` with `$` escaped, because compose would replace variables."""
-    return text.replace("$", "$$")
 
 
 def _object(value: JsonValue) -> dict[str, JsonValue]:

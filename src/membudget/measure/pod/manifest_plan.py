@@ -19,6 +19,7 @@ from membudget.budgets.deployed_pod import (
 )
 from membudget.budgets.fields import LONGEST_DURATION_MS
 from membudget.budgets.workload_parts import Readiness
+from membudget.engine.compose import literally
 from membudget.measure.pod_plan import Condition, PodPlan, PodService, Sandbox
 
 SANDBOX = "pod.sandbox"
@@ -50,7 +51,7 @@ def manifest_plan(pod: DeployedPod, *, is_open: bool, keeps_healthcheck: bool = 
         probe = pod.ready if is_measured else container.started
         definition = _definition(container, keys, volumes)
         if probe is not None and probe.command:
-            definition["healthcheck"] = {"test": ["CMD", *map(_literally, probe.command)]}
+            definition["healthcheck"] = {"test": ["CMD", *map(literally, probe.command)]}
         elif not (is_measured and keeps_healthcheck):
             definition["healthcheck"] = {"disable": True}
         services[container.name] = PodService(
@@ -92,7 +93,7 @@ def _definition(
         "network_mode": f"service:{SANDBOX}",
         "security_opt": ["no-new-privileges"],
         "pids_limit": _PIDS,
-        "environment": {name: _literally(value) for name, value in container.environment},
+        "environment": {name: literally(value) for name, value in container.environment},
         "cap_drop": list(container.dropped),
         "cap_add": list(container.kept),
         "volumes": [
@@ -106,7 +107,7 @@ def _definition(
     optional: dict[str, JsonValue] = {
         "entrypoint": _all_literally(container.command),
         "command": _all_literally(container.arguments),
-        "working_dir": _literally(container.workdir) if container.workdir is not None else None,
+        "working_dir": literally(container.workdir) if container.workdir is not None else None,
         "user": container.user,
         "group_add": list(map(str, container.groups)) or None,
         "mem_limit": container.limit_bytes,
@@ -163,9 +164,4 @@ def _readiness(probe: PodProbe | None) -> Readiness | None:
 
 
 def _all_literally(words: tuple[str, ...] | None) -> JsonValue:
-    return [_literally(word) for word in words] if words is not None else None
-
-
-def _literally(text: str) -> str:
-    """Return a text with `$` escaped, because compose would replace variables."""
-    return text.replace("$", "$$")
+    return [literally(word) for word in words] if words is not None else None

@@ -56,11 +56,8 @@ def wait_until_ready(
         ends_with_trial=ends_with_trial,
     )
     failed = _drive(service, order, deadline, on_ready)
-    if failed is None:
-        return WORKLOAD_PASSED
-    ended = service.just_ended(failed.reason)
-    if ended is not None:
-        return ended
+    if not isinstance(failed, _Failed):
+        return failed
     unready = Unready(
         asked=readiness.tcp or readiness.port or service.port,
         names_tcp=service.names_tcp,
@@ -105,11 +102,8 @@ def send_requests(requests: Requests, service: Service, deadline: float) -> Work
     )
     service.progress += [LoadProgress(_unit(group), [], requests.phase) for group in requests.groups]
     failed = _drive(service, order, deadline, lambda _: None)
-    if failed is None:
-        return WORKLOAD_PASSED
-    ended = service.just_ended(failed.reason)
-    if ended is not None:
-        return ended
+    if not isinstance(failed, _Failed):
+        return failed
     result = WorkloadResult(passed=False, reason=failed.reason)
     return elsewhere(result, service.listening, service.port) if look(service) else result
 
@@ -124,17 +118,18 @@ class _Failed:
 
 def _drive(
     service: Service, order: DriveOrder, deadline: float, on_ready: Callable[[DriveEvent], None]
-) -> _Failed | None:
-    """Return what went wrong, or None."""
+) -> WorkloadResult | _Failed:
+    """Return the result if the driver obeyed, or if the service ended. Else return what went wrong."""
     first = len(service.progress) - len(order.groups)
     answers = service.ask(HTTP_DRIVER, dataclasses.asdict(order), deadline)
     while True:
         event = _event(next(answers))
         if event.event == "done":
-            return None
+            return WORKLOAD_PASSED
         if event.event == "failed":
             service.listening = event.listening or service.listening
-            return _Failed((event.reason or "the driver gave no reason")[:_LONGEST_REASON], event.fault)
+            reason = (event.reason or "the driver gave no reason")[:_LONGEST_REASON]
+            return service.just_ended(reason) or _Failed(reason, event.fault)
         if event.event == "ready":
             if order.port is None:
                 service.port = event.port
