@@ -11,9 +11,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from membudget.advise.rung import Tried
+from membudget.core.closed_model import ClosedModel
 from membudget.core.files import read_plain, write_whole
 from membudget.measure.cache import MEASURING_VERSION
 from membudget.publish.json_bounds import impossible_numbers
@@ -24,9 +25,7 @@ _MOST_TRIALS = 10_000
 _MOST_FILES = 200
 
 
-class _File(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
+class _File(ClosedModel):
     format: Literal[1] = 1
     measuring_version: int = MEASURING_VERSION
     membudget_version: str = VERSION

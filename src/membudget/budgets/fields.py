@@ -6,9 +6,7 @@ from typing import Annotated, Self
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
@@ -19,6 +17,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from membudget.core import quantities
+from membudget.core.closed_model import ClosedModel
 
 LONGEST_TEXT = 4096
 LARGEST_SIZE_BYTES, LARGEST_SIZE = 1 << 50, "1024TiB"
@@ -240,10 +239,8 @@ SecretName = Annotated[VariableName, AfterValidator(_not_the_runners)]
 Variables = dict[VariableName, Annotated[str, StringConstraints(max_length=32_768)]]
 
 
-class FileModel(BaseModel):
+class FileModel(ClosedModel):
     """A table of `budgets.toml`. It is immutable, and unknown keys are errors."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     def __deepcopy__(self, memo: dict[int, object] | None = None) -> Self:
         """Return this table. Pydantic copies a default that has a mapping for each table that lacks the key."""

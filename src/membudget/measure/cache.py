@@ -15,11 +15,12 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 from pydantic_core import to_jsonable_python
 
 from membudget.budgets.entries import MOST_IMAGES
 from membudget.budgets.fields import ImageName
+from membudget.core.closed_model import ClosedModel
 from membudget.core.definition import Unit
 from membudget.core.files import read_plain, write_whole
 from membudget.core.metrics import BOUNDED_BY_LIMIT, TRIAL_METRICS, Metric
@@ -133,9 +134,7 @@ _LARGEST = {
 }
 
 
-class _File(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
+class _File(ClosedModel):
     format: Literal[1] = 1
     measuring_version: int = MEASURING_VERSION
     membudget_version: str = VERSION

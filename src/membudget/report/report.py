@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, Field
 
 from membudget.budgets.editing import LineEdit
 from membudget.budgets.entries import MOST_IMAGES
@@ -15,6 +15,7 @@ from membudget.budgets.fields import ImageName
 from membudget.budgets.loosening import DEFAULT_LABEL, Approval, Loosening
 from membudget.budgets.memory_rules import MemoryRule
 from membudget.budgets.runtimes import RuntimeRule
+from membudget.core.closed_model import ClosedModel
 from membudget.core.files import Stored
 from membudget.core.metrics import IMAGE_METRICS, Metric, MetricValue
 from membudget.core.sharding import Shard
@@ -32,10 +33,8 @@ LARGEST_REPORT_BYTES = 16_000_000
 """The size limit when writing, and when reading a report that a stranger may have written."""
 
 
-class ReportModel(BaseModel):
+class ReportModel(ClosedModel):
     """A part of the report. Unknown keys are errors."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 LONGEST_SUBJECT = 4096

@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict
-
+from membudget.core.closed_model import ClosedModel
 from membudget.core.errors import DoctorCheck
 from membudget.core.untrusted_text import Parts, in_plain_text, printable, raw
 from membudget.setup.doctor import Finding, Known, State, is_healthy
@@ -66,11 +65,7 @@ def _text(parts: Parts) -> str:
     return "".join(map(in_plain_text, parts))
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class FigureModel(_Model):
+class FigureModel(ClosedModel):
     """Something known, and what was measured of it."""
 
     what: Known
@@ -80,7 +75,7 @@ class FigureModel(_Model):
     kernel_peak_bytes: int | None
 
 
-class CheckModel(_Model):
+class CheckModel(ClosedModel):
     """What one check found."""
 
     check: DoctorCheck
@@ -90,7 +85,7 @@ class CheckModel(_Model):
     figures: tuple[FigureModel, ...]
 
 
-class DoctorModel(_Model):
+class DoctorModel(ClosedModel):
     """The output of `membudget doctor --json`."""
 
     version: str

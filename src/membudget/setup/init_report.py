@@ -3,11 +3,11 @@
 import shlex
 from collections.abc import Iterator, Sequence
 
-from pydantic import BaseModel, ConfigDict
 from rich.console import Group, RenderableType
 from rich.text import Text
 
 from membudget.budgets.suggested import maximum_for
+from membudget.core.closed_model import ClosedModel
 from membudget.core.errors import ExitCode
 from membudget.core.quantities import format_size
 from membudget.core.untrusted_text import printable
@@ -23,11 +23,7 @@ Result = Measured | Failed | ImagePlan
 """What became of an image. The plan alone if it was not run."""
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-
-class InitImage(_Model):
+class InitImage(ClosedModel):
     """An image of the repository."""
 
     name: str
@@ -51,7 +47,7 @@ class InitImage(_Model):
     """What the container runs without, or with something else in its place."""
 
 
-class InitFile(_Model):
+class InitFile(ClosedModel):
     """A file that was written, or would be."""
 
     path: str
@@ -60,14 +56,14 @@ class InitFile(_Model):
     """False if it was only printed, or if a file is there that was kept."""
 
 
-class InitSkipped(_Model):
+class InitSkipped(ClosedModel):
     """A file that was not used."""
 
     path: str
     reason: str
 
 
-class InitReport(_Model):
+class InitReport(ClosedModel):
     """The model of what `membudget init --json` prints."""
 
     images: tuple[InitImage, ...]

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 
-from pydantic import BaseModel, ConfigDict
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from membudget.core.closed_model import ClosedModel
 from membudget.core.untrusted_text import Part, Quoted, in_markdown, in_plain_text, printable
 from membudget.judge.cost import Costs
 from membudget.judge.measurement import ImageMeasurement
@@ -86,11 +86,7 @@ def _markdown_table(headings: Sequence[str], rows: Sequence[Sequence[Part]], tex
     return "\n".join(markdown_table(columns, [[in_markdown(cell) for cell in row] for row in rows]))
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-
-class CostReport(_Model):
+class CostReport(ClosedModel):
     """What a limit costs. Money and energy are for a month of 730 hours."""
 
     pod_bytes: int
@@ -115,7 +111,7 @@ class CostReport(_Model):
         )
 
 
-class ImageAdvice(_Model):
+class ImageAdvice(ClosedModel):
     """The advice for one image. Sizes are in bytes."""
 
     name: str
@@ -141,7 +137,7 @@ class ImageAdvice(_Model):
     today_cost: CostReport | None
 
 
-class AdviceReport(_Model):
+class AdviceReport(ClosedModel):
     """The model of what `membudget advise --format json` prints."""
 
     membudget_version: str

@@ -3,10 +3,10 @@
 import math
 from collections.abc import Iterator, Sequence
 
-from pydantic import BaseModel, ConfigDict
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from membudget.core.closed_model import ClosedModel
 from membudget.core.metric_words import format_reading
 from membudget.core.metrics import Metric
 from membudget.core.quantities import format_size, format_size_delta
@@ -22,10 +22,8 @@ _COLUMNS = (Metric.PEAK_MEMORY, Metric.OOM_KILLS, Metric.CPU_SECONDS, Metric.IMA
 _DIGITS = (2, 3, 4)
 
 
-class CompareReport(BaseModel):
+class CompareReport(ClosedModel):
     """The model of what `membudget measure --json` prints for several images."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     images: tuple[MeasureReport, ...]
     """In the order of the table: the smallest peak RSS first."""

@@ -3,17 +3,14 @@
 This module is small and separate, so that rich is imported only for a terminal.
 """
 
-from pydantic import BaseModel, ConfigDict
-
 from membudget.contents.diff import ImageDiff
 from membudget.contents.summary import ImageSummary
+from membudget.core.closed_model import ClosedModel
 from membudget.core.metrics import Metric, MetricValue
 
 
-class InspectReport(BaseModel):
+class InspectReport(ClosedModel):
     """The report about one image."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     image: str
     """The name that the user gave."""
@@ -24,10 +21,8 @@ class InspectReport(BaseModel):
     contents: ImageSummary
 
 
-class DiffReport(BaseModel):
+class DiffReport(ClosedModel):
     """The report about two images."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     base_image: str
     head_image: str

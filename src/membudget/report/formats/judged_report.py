@@ -1,12 +1,11 @@
 """The judgement as JSON for programs: `membudget report --format json`. `report.json` has no verdicts of rows."""
 
-from pydantic import BaseModel, ConfigDict
-
 from membudget.budgets.editing import LineEdit
 from membudget.budgets.manifests import ManifestRule
 from membudget.budgets.memory_rules import MemoryRule
 from membudget.budgets.rules import EffectiveBudget
 from membudget.budgets.runtimes import RuntimeRule
+from membudget.core.closed_model import ClosedModel
 from membudget.core.definition import Better
 from membudget.core.metrics import Metric, MetricValue
 from membudget.core.untrusted_text import json_without_commands, raw
@@ -31,11 +30,7 @@ from membudget.report.runtime_words import finding_words as runtime_finding_word
 from membudget.report.verdicts import image_reason, next_step
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-
-class ExceededBudget(_Model):
+class ExceededBudget(ClosedModel):
     """A budget that is broken."""
 
     key: str
@@ -59,7 +54,7 @@ class ExceededBudget(_Model):
         return cls(key=key_of(metric, one.bound.kind), most=most, least=least, value=one.value, over_by=one.excess)
 
 
-class JudgedRow(_Model):
+class JudgedRow(ClosedModel):
     """The judgement of one metric of an image, or of a group's sum."""
 
     metric: Metric
@@ -110,7 +105,7 @@ class JudgedRow(_Model):
         )
 
 
-class JudgedImage(_Model):
+class JudgedImage(ClosedModel):
     """The judgement of one image."""
 
     name: str
@@ -131,7 +126,7 @@ class JudgedImage(_Model):
     """What grew. None if the image was not profiled."""
 
 
-class JudgedGroup(_Model):
+class JudgedGroup(ClosedModel):
     """The judgement of one group of images."""
 
     name: str
@@ -140,7 +135,7 @@ class JudgedGroup(_Model):
     rows: tuple[JudgedRow, ...]
 
 
-class JudgedManifest(_Model):
+class JudgedManifest(ClosedModel):
     """A rule that a manifest breaks."""
 
     rule: ManifestRule
@@ -176,7 +171,7 @@ class JudgedManifest(_Model):
         )
 
 
-class JudgedRuntime(_Model):
+class JudgedRuntime(ClosedModel):
     """A rule that the settings of a runtime break. It never changes the verdict."""
 
     rule: RuntimeRule
@@ -211,7 +206,7 @@ class JudgedRuntime(_Model):
         )
 
 
-class JudgedMemory(_Model):
+class JudgedMemory(ClosedModel):
     """A rule for the use of memory that an image breaks. It never changes the verdict."""
 
     rule: MemoryRule
@@ -240,7 +235,7 @@ class JudgedMemory(_Model):
         )
 
 
-class JudgedDocument(_Model):
+class JudgedDocument(ClosedModel):
     """The judgement of a report. It was judged by the membudget that printed it."""
 
     verdict: Verdict

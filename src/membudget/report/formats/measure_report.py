@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
-from pydantic import BaseModel, ConfigDict
 from rich.console import Group, RenderableType
 from rich.text import Text
 
 from membudget.budgets.suggested import as_written, limit_for
+from membudget.core.closed_model import ClosedModel
 from membudget.core.metric_words import format_reading
 from membudget.core.metrics import SILENT_WHEN_ABSENT, Metric, MetricValue
 from membudget.core.quantities import format_duration, format_size
@@ -27,10 +27,8 @@ _OUTCOMES = {
 }
 
 
-class MeasureReport(BaseModel):
+class MeasureReport(ClosedModel):
     """The model of what `membudget measure --json` prints for an image."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     image: str
     """The name that the user gave."""

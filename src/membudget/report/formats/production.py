@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from pydantic import BaseModel, ConfigDict
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from membudget.core.closed_model import ClosedModel
 from membudget.core.metrics import Metric
 from membudget.core.untrusted_text import Quoted, in_markdown, in_plain_text, printable
 from membudget.judge.production import Compared, ImageFidelity, NotMeasured, NotSeen, Production, Reach
@@ -45,11 +45,7 @@ def render_markdown(found: Sequence[ImageFidelity]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-
-class ComparedReport(_Model):
+class ComparedReport(ClosedModel):
     """One kind of memory in CI and in production. Sizes are in bytes, shares in percent of production's peak."""
 
     metric: Metric
@@ -91,7 +87,7 @@ class ComparedReport(_Model):
         )
 
 
-class ProductionReport(_Model):
+class ProductionReport(ClosedModel):
     """What was seen of an image in production."""
 
     selector: str
@@ -134,7 +130,7 @@ class ProductionReport(_Model):
         )
 
 
-class ImageReport(_Model):
+class ImageReport(ClosedModel):
     """One image."""
 
     name: str
@@ -146,7 +142,7 @@ class ImageReport(_Model):
     """Why nothing was compared."""
 
 
-class FidelityReport(_Model):
+class FidelityReport(ClosedModel):
     """The model of what `membudget fidelity production --format json` prints."""
 
     membudget_version: str
