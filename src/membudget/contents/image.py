@@ -152,6 +152,22 @@ _NO_CHARACTERS = re.compile("[\ud800-\udfff]")
 """Surrogates: bytes of a path that are not UTF-8, or JSON escapes."""
 
 
+def normal_path(name: str) -> str:
+    """Return the path in the image of a name in an archive or in a list of files.
+
+    It never leads out: "./a//b/../c" becomes "a/c".
+    """
+    if "//" not in name and "/." not in name and not name.startswith((".", "/")):
+        return name.rstrip("/")
+    parts: list[str] = []
+    for part in name.split("/"):
+        if part == "..":
+            del parts[-1:]
+        elif part not in ("", "."):
+            parts.append(part)
+    return "/".join(parts)
+
+
 def shown(text: str, longest: int = LONGEST_SHOWN) -> str:
     """Return a path or a name as valid text. If it is too long, its middle is removed."""
     clean = _NO_CHARACTERS.sub("\ufffd", text)

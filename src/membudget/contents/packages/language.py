@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from email.parser import BytesHeaderParser
 
+from membudget.contents.image import normal_path
 from membudget.contents.packages.package import Claims, Ecosystem, PackageId
 
 _MOST_PARTS = 500
@@ -67,13 +68,7 @@ def _joined(folder: str, relative: str) -> str:
     path = f"{folder}/{relative}" if folder else relative
     if not relative.startswith(".") and "/." not in relative:
         return path
-    parts: list[str] = []
-    for part in path.split("/"):
-        if part == "..":
-            del parts[-1:]
-        elif part not in ("", "."):
-            parts.append(part)
-    return "/".join(parts)
+    return normal_path(path)
 
 
 def claim_npm(documents: Mapping[str, bytes], claims: Claims) -> None:

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 
-from membudget.contents.image import EntryKind, ImageConfig, ImageContents, Layer, StoredLayer
-from membudget.contents.stores.layer_reader import normal_path, read_layer
+from membudget.contents.image import EntryKind, ImageConfig, ImageContents, Layer, StoredLayer, normal_path
+from membudget.contents.stores.layer_reader import read_layer
 from membudget.contents.stores.manifest import (
     DEEPEST_INDEX,
     LARGEST_DOCUMENT,

@@ -3,7 +3,7 @@
 import hashlib
 import zlib
 
-from membudget.contents.image import LARGEST_DOCUMENT_BYTES, Entry, EntryKind, Layer, Packer
+from membudget.contents.image import LARGEST_DOCUMENT_BYTES, Entry, EntryKind, Layer, Packer, normal_path
 from membudget.contents.packages.finder import found_by, is_wanted, scans_for
 from membudget.contents.stores.tar_reader import Content, Readable, TarHeader, TarReader
 from membudget.core.errors import UnreadableImage
@@ -79,19 +79,6 @@ class _Gzip:
 
     def length(self) -> int:
         return self._length + len(self._compressor.flush())
-
-
-def normal_path(name: str) -> str:
-    """Return the path of a member in the image. It never leads out: "./a//b/../c" becomes "a/c"."""
-    if "//" not in name and "/." not in name and not name.startswith((".", "/")):
-        return name.rstrip("/")
-    parts: list[str] = []
-    for part in name.split("/"):
-        if part == "..":
-            del parts[-1:]
-        elif part not in ("", "."):
-            parts.append(part)
-    return "/".join(parts)
 
 
 class _Documents:
