@@ -40,6 +40,7 @@ def test_the_image_says_the_version_it_holds() -> None:
 SHORT = {
     "__main__": "python -m membudget",
     "closed_model": "core/files, which has its like for dataclasses, does without pydantic",
+    "image_report": "apart from the tree on a terminal, which imports rich",
     "handler": "each module of arguments uses it, and it is about no arguments",
     "version": "read by the image and by tools",
 }

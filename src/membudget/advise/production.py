@@ -21,8 +21,6 @@ from membudget.judge.production import NotSeen, Production, Scrapes, Used
 from membudget.report.formats.exposition import JOB
 from membudget.web.prometheus_answer import Answered, Sample
 
-DEFAULT_DAYS = 14
-MOST_DAYS = 90
 _STEP_S = 3600
 _DAY_S = 86_400
 SERIES = {

@@ -52,11 +52,6 @@ def latency_as_written(duration_us: int) -> str:
     return f"{_decimal(duration_us)}ms" if duration_us > 1000 else f"{duration_us}us"
 
 
-def rate_as_written(thousandths: int) -> str:
-    """Return a rate as a budgets file has it, exactly: "1500", "0.25"."""
-    return _decimal(thousandths)
-
-
 def _decimal(thousandths: int) -> str:
     return f"{thousandths / 1000:.3f}".rstrip("0").rstrip(".")
 

@@ -1,6 +1,5 @@
 """Reads what the manifests of a commit deploy, and which images of the budgets file their containers run."""
 
-import posixpath
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -189,8 +188,3 @@ def _of_workload(workload: Workload, deployment: Deployment) -> Iterator[object]
     for memory in deployment.memory_scalers:
         if (memory.kind, memory.target) == key:
             yield memory.acts, [(one.container, one.most and one.most.size_bytes) for one in memory.policies]
-
-
-def named_paths(entries: Sequence[ManifestEntry]) -> list[str]:
-    """Return the paths that the entries name, from the top of the repository."""
-    return [posixpath.normpath(path) for entry in entries for path in entry.named_files]

@@ -106,11 +106,6 @@ class _Known:
             yield self._of_ceiling(RuntimeRule.CEILING_FAR_BELOW_LIMIT, ceiling, beside, setting)
         yield from self._of_reserved(answer, ceiling)
 
-    @property
-    def _knows_beside(self) -> bool:
-        """Whether what is beside the heap is measured. Of .NET, only what other processes hold is."""
-        return self.runtime.kind is not RuntimeKind.DOTNET
-
     def _of_reserved(self, answer: Answer, ceiling: int) -> Iterator[RuntimeFinding]:
         heap, initial, setting = self.runtime.heap_bytes, answer.initial_bytes, self.runtime.setting("-Xms")
         if setting is None or heap is None or initial is None or initial < ceiling or ceiling < _LEAST_HEAP_BYTES:

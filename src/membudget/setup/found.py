@@ -5,9 +5,6 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Generic, Literal, TypeVar
 
-from pydantic import TypeAdapter, ValidationError
-
-from membudget.budgets.fields import ImageName
 from membudget.check.manifest_source import name_in
 from membudget.core.untrusted_text import printable
 
@@ -15,7 +12,6 @@ T = TypeVar("T")
 
 _LONGEST = 50
 _LONGEST_REFERENCE = 500
-_IMAGE_NAME = TypeAdapter(ImageName)
 MOST_ALIASES = 20
 """The most names of one image that are looked for in manifests."""
 
@@ -161,15 +157,6 @@ def image_name(text: str) -> str:
     words = re.split(r"[^a-z0-9]+", text[: 4 * _LONGEST].lower())
     name = "-".join(word for word in words if word)[:_LONGEST].strip("-")
     return name or "image"
-
-
-def is_image_name(text: str) -> bool:
-    """Return whether a budgets file allows this name."""
-    try:
-        _IMAGE_NAME.validate_python(text)
-    except ValidationError:
-        return False
-    return True
 
 
 def unused_name(name: str, longer: str, taken: Collection[str]) -> str:

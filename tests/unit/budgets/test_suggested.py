@@ -9,7 +9,6 @@ from membudget.budgets.suggested import (
     latency_as_written,
     limit_for,
     maximum_for,
-    rate_as_written,
     rounded_down,
     rounded_up,
 )
@@ -66,7 +65,6 @@ def test_a_time_that_is_accepted_has_two_digits(time: int, accepted: int, writte
 )
 def test_a_rate_that_is_accepted_is_a_twentieth_lower(rate: int, accepted: int, written: str) -> None:
     assert accepted_rate(rate) == accepted
-    assert rate_as_written(accepted) == written
     assert parse_rate(float(written)) == accepted
 
 

@@ -1,8 +1,10 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import TypeAdapter
 
-from membudget.setup.found import image_name, is_image_name, last_part, unused_name
+from membudget.budgets.fields import ImageName
+from membudget.setup.found import image_name, last_part, unused_name
 
 
 @pytest.mark.parametrize(
@@ -17,7 +19,7 @@ def test_names_are_made_allowed(text: str, name: str) -> None:
 @pytest.mark.thorough
 @given(st.text())
 def test_every_text_becomes_an_allowed_name(text: str) -> None:
-    assert is_image_name(image_name(text))
+    assert TypeAdapter(ImageName).validate_python(image_name(text))
 
 
 def test_a_name_that_is_taken_gets_longer_or_a_number() -> None:
