@@ -57,8 +57,9 @@ def _of_buffers(image: ImageMeasurement, runtime: Runtime) -> Iterator[RuntimeFi
     rest = max(0, beside - direct)
     if heap + beside > limit or heap + direct + rest <= limit:
         return
-    mib = (int((1 - MARGIN) * limit) - heap - beside) // MIB
-    needed = -int(-(heap + direct + beside) / (1 - MARGIN) // MIB) * MIB
+    most = runtime.at_most_beside_bytes
+    mib = (int((1 - MARGIN) * limit) - heap - most) // MIB
+    needed = -int(-(heap + direct + most) / (1 - MARGIN) // MIB) * MIB
     yield RuntimeFinding(
         RuntimeRule.BUFFERS_ABOVE_LIMIT, image.name, runtime, heap + direct, rest, limit, held_bytes=direct,
         setting=runtime.setting("-XX:MaxDirectMemorySize="),

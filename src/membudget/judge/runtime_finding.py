@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from enum import StrEnum
 
 from membudget.budgets.runtimes import RuntimeRule
 from membudget.measure.runtimes.runtime import Runtime, SettingPlace
@@ -9,6 +10,14 @@ from membudget.measure.runtimes.runtime import Runtime, SettingPlace
 MARGIN = 0.05
 """The part of the limit that a fitting ceiling leaves free: what is beside the heap varies between trials."""
 _NAME_ENDS = re.compile(r"[= ]")
+
+
+class Bound(StrEnum):
+    """How near a figure is to what it stands for."""
+
+    EXACT = "exact"
+    AT_LEAST = "at_least"
+    AT_MOST = "at_most"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +30,9 @@ class RuntimeFinding:
     ceiling_bytes: int | None
     """The most that the heap may grow to. None if nothing limits it."""
     beside_bytes: int | None
-    """The measured memory of the container beside that heap, at least. None if the rule needs none."""
+    """The measured memory of the container beside that heap: `beside_bound` says how exactly. None if the rule needs
+    none.
+    """
     limit_bytes: int
     held_bytes: int | None = None
     """What holds memory now: the heap, or the whole container."""
@@ -36,6 +47,15 @@ class RuntimeFinding:
     def sum_bytes(self) -> int | None:
         """The ceiling and what is beside it."""
         return None if self.ceiling_bytes is None else self.ceiling_bytes + (self.beside_bytes or 0)
+
+    @property
+    def beside_bound(self) -> Bound:
+        """Whether `beside_bytes` is exact. It is a bound if it is not known which part of the memory the heap is."""
+        runtime, beside = self.runtime, self.beside_bytes
+        if runtime.heap_bytes is not None:
+            return Bound.EXACT
+        least = runtime.beside_bytes
+        return Bound.AT_MOST if beside is not None and least is not None and beside > least else Bound.AT_LEAST
 
     @property
     def fitting_name(self) -> str:

@@ -6,7 +6,7 @@ runtime never uses. Findings never change a verdict.
 
 import re
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from membudget.budgets.runtimes import RuntimeRule
 from membudget.core.metrics import Metric
@@ -100,10 +100,10 @@ class _Known:
             yield self._of_ceiling(RuntimeRule.HEAP_ABOVE_LIMIT, ceiling, beside, setting)
         elif beside is not None and ceiling + beside > limit:
             yield self._of_ceiling(RuntimeRule.CEILING_ABOVE_LIMIT, ceiling, beside, setting)
-        elif (
-            beside is not None and ceiling + beside < FAR_BELOW * limit and self.runtime.kind is not RuntimeKind.DOTNET
-        ):
-            yield self._of_ceiling(RuntimeRule.CEILING_FAR_BELOW_LIMIT, ceiling, beside, setting)
+        elif beside is not None and self.runtime.kind is not RuntimeKind.DOTNET:
+            most = self.runtime.at_most_beside_bytes
+            if ceiling + most < FAR_BELOW * limit:
+                yield self._of_ceiling(RuntimeRule.CEILING_FAR_BELOW_LIMIT, ceiling, most, setting)
         yield from self._of_reserved(answer, ceiling)
 
     def _of_reserved(self, answer: Answer, ceiling: int) -> Iterator[RuntimeFinding]:
@@ -129,7 +129,7 @@ class _Known:
         if rest + largest * (len(workers) + 1) <= self._limit or largest == 0:
             return
         fits = (int((1 - MARGIN) * self._limit) - rest) // largest - 1
-        needed = -int(-(rest + largest * (len(workers) + 1)) / (1 - MARGIN) // MIB) * MIB
+        needed = _limit_for(rest + largest * (len(workers) + 1))
         yield RuntimeFinding(
             RuntimeRule.WORKERS_ABOVE_LIMIT, self.image.name, self.runtime, largest * len(workers), rest, self._limit,
             held_bytes=largest, fitting=_WORKERS[server].format(fits) if fits > 0 else None, fitting_limit_bytes=needed,
@@ -203,7 +203,11 @@ class _Known:
         return absolute or self.runtime.setting("-XX:MaxRAMPercentage=")
 
     def _of_ceiling(self, rule: RuntimeRule, ceiling: int, beside: int | None, setting: str | None) -> RuntimeFinding:
-        return self._finding(rule, ceiling, beside, setting, self._fitting(self.runtime.at_most_beside_bytes, setting))
+        most = self.runtime.at_most_beside_bytes
+        finding = self._finding(rule, ceiling, beside, setting, self._fitting(most, setting))
+        if finding.fitting_limit_bytes is None:
+            return finding
+        return replace(finding, fitting_limit_bytes=_limit_for(ceiling + most))
 
     def _fitting(self, beside: int, setting: str | None) -> str | None:
         """Return the largest heap that fits beside what was measured, written as the setting is written now."""
@@ -228,11 +232,15 @@ class _Known:
         is_of_limit = (
             setting is not None and "Percentage" not in setting and "Container" not in setting
         ) or not fitting
-        needed = -int(-(ceiling + (beside or 0)) / (1 - MARGIN) // MIB) * MIB
         return RuntimeFinding(
             rule, self.image.name, self.runtime, ceiling, beside, self._limit, setting=setting, fitting=fitting,
-            fitting_limit_bytes=needed if grows and is_of_limit else None,
+            fitting_limit_bytes=_limit_for(ceiling + (beside or 0)) if grows and is_of_limit else None,
         )  # fmt: skip
+
+
+def _limit_for(needed: int) -> int:
+    """Return the smallest limit that leaves the margin free, in whole MiB."""
+    return -int(-needed / (1 - MARGIN) // MIB) * MIB
 
 
 def go_memory_limit(text: str | None) -> int | None:

@@ -39,7 +39,7 @@ def of_buffers(finding: RuntimeFinding) -> Parts:
 def sum_of_buffers(finding: RuntimeFinding) -> str:
     """Return how the value that fits is computed."""
     heap = (finding.ceiling_bytes or 0) - (finding.held_bytes or 0)
-    beside = finding.runtime.beside_bytes or 0
+    beside = finding.runtime.at_most_beside_bytes
     return f", which is {format_size(finding.limit_bytes)} − 5% − {format_size(heap)} − {format_size(beside)}"
 
 

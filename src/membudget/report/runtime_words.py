@@ -7,7 +7,7 @@ from membudget.core.quantities import format_percent, format_size
 from membudget.core.untrusted_text import Parts, Quoted
 from membudget.judge.measurement import ImageMeasurement
 from membudget.judge.metric import Verdict
-from membudget.judge.runtime_finding import RuntimeFinding
+from membudget.judge.runtime_finding import Bound, RuntimeFinding
 from membudget.judge.runtimes import FAR_BELOW, NODE_YOUNG_MIB, REDIS_SHARE
 from membudget.measure.runtimes.runtime import Connections, Runtime, RuntimeKind
 from membudget.report.findings import Finding
@@ -60,6 +60,11 @@ _HEAPS = {
     RuntimeKind.REDIS: "its data",
 }
 """What a ceiling is the ceiling of. For others: all of its memory."""
+_MEASURED = {
+    Bound.EXACT: "were measured",
+    Bound.AT_LEAST: "at least were measured",
+    Bound.AT_MOST: "at most were measured",
+}
 
 
 def finding_words(finding: RuntimeFinding) -> Parts:
@@ -138,7 +143,7 @@ def _heap(finding: RuntimeFinding) -> str:
 
 
 def _measured(finding: RuntimeFinding) -> str:
-    return "were measured" if finding.runtime.heap_bytes is not None else "at least were measured"
+    return _MEASURED[finding.beside_bound]
 
 
 def _set_by(finding: RuntimeFinding) -> Parts:
@@ -179,7 +184,10 @@ def _sum_of_fitting(finding: RuntimeFinding) -> Parts:  # noqa: PLR0911 - one fo
         return (f", which is {format_size(finding.limit_bytes)} − 10%",)
     percent = "10%" if finding.runtime.kind is RuntimeKind.GO else "5%"
     young = f" − {NODE_YOUNG_MIB} MiB" if finding.runtime.kind is RuntimeKind.NODE else ""
-    total = f"{format_size(finding.limit_bytes)} − {percent} − {_size(finding.beside_bytes)}{young}"
+    beside = finding.beside_bytes if finding.runtime.kind is RuntimeKind.GO else finding.runtime.at_most_beside_bytes
+    is_all = finding.runtime.kind is not RuntimeKind.GO and beside != finding.runtime.beside_bytes
+    what = " (all that the container holds, heap included)" if is_all else ""
+    total = f"{format_size(finding.limit_bytes)} − {percent} − {_size(beside)}{young}{what}"
     return (f", which is {total}",)
 
 
@@ -236,10 +244,20 @@ def runtime_words(runtime: Runtime) -> Parts:
     if runtime.malloc is not None:
         parts += (f", {MALLOCS[runtime.malloc]}",)
     if answer is not None and answer.ceiling_bytes is not None:
-        beside = runtime.beside_bytes
         what = _HEAPS.get(runtime.kind, "it")
         parts += (f"; {what} may take {format_size(answer.ceiling_bytes)}",)
-        parts += (f", with {format_size(beside)} beside it",) if beside is not None else ()
+        parts += (_beside(runtime),)
     if runtime.unanswered is not None:
         parts += ("; its ceiling is not known: ", Quoted(runtime.unanswered))
     return parts
+
+
+def _beside(runtime: Runtime) -> str:
+    """Return what is beside a heap, and why it is not known exactly."""
+    beside, is_jvm = runtime.beside_bytes, runtime.kind is RuntimeKind.JVM
+    if beside is None:
+        return ", and what is beside it is not known, because no memory map was read" if is_jvm else ""
+    if runtime.heap_bytes is not None:
+        return f", with {format_size(beside)} beside it"
+    why = ". This JVM does not tell where its heap lies, so more is not known" if is_jvm else ""
+    return f", with at least {format_size(beside)} beside it{why}"

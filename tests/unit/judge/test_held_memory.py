@@ -31,6 +31,14 @@ def test_direct_buffers_beside_the_heap() -> None:
     assert found(replace(buffered(120, 160), has_map=False)) == ()
 
 
+def test_buffers_have_room_beside_all_memory_if_the_place_of_the_heap_is_not_known() -> None:
+    made = buffered(120, 160, beside=30)
+    assert made.answer is not None
+    (finding,) = found(replace(made, answer=replace(made.answer, heap_start=None)))
+    assert finding.rule is RuntimeRule.BUFFERS_ABOVE_LIMIT
+    assert finding.fitting == "-XX:MaxDirectMemorySize=63m", "256 − 5% − 120 − 60, of which 30 may be heap"
+
+
 def test_no_buffers_fit() -> None:
     (finding,) = found(buffered(180, 160))
     assert finding.fitting == f"{DIRECT}=3m"

@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 
 from membudget.budgets.runtimes import RuntimeRule
 from membudget.core.quantities import GIB, MIB
+from membudget.judge.runtime_finding import Bound
 from membudget.judge.runtimes import go_memory_limit, judge_runtimes
 from membudget.judge.whole import judge
-from membudget.measure.runtimes.runtime import Malloc, Server, SettingPlace
+from membudget.measure.runtimes.runtime import Malloc, Runtime, Server, SettingPlace
 from tests.support import builders
 from tests.support.runtimes import found, go, jvm, node, postgres, redis, threaded, workers
 
@@ -40,6 +41,35 @@ def test_a_heap_above_the_limit_needs_no_map() -> None:
 
 def test_without_a_map_nothing_is_said_of_a_sum() -> None:
     assert found(replace(jvm(250), has_map=False)) == ()
+
+
+def without_heap_start(runtime: Runtime) -> Runtime:
+    """A JVM that does not tell where its heap lies: Java 8, ZGC, or one without compressed pointers."""
+    assert runtime.answer is not None
+    return replace(runtime, answer=replace(runtime.answer, heap_start=None))
+
+
+def test_if_the_place_of_the_heap_is_not_known_what_is_above_it_is_a_lower_bound() -> None:
+    assert found(without_heap_start(jvm(250, heap=100, beside=60))) == (), "all 160 MiB may be heap"
+    (finding,) = found(replace(without_heap_start(jvm(250, heap=100, beside=60)), others_bytes=10 * MIB))
+    assert (finding.rule, finding.beside_bytes) == (RuntimeRule.CEILING_ABOVE_LIMIT, 10 * MIB)
+    assert finding.beside_bound is Bound.AT_LEAST
+    assert finding.fitting == "-XX:MaxRAMPercentage=28", "leaves room for all 170 MiB"
+    assert found(jvm(250))[0].beside_bound is Bound.EXACT
+    (finding,) = found(without_heap_start(jvm(64, heap=60, beside=224)), limit=256)
+    assert (finding.rule, finding.beside_bytes) == (RuntimeRule.CEILING_ABOVE_LIMIT, 220 * MIB)
+
+
+def test_if_the_place_of_the_heap_is_not_known_a_ceiling_is_far_below_by_an_upper_bound() -> None:
+    (finding,) = found(without_heap_start(jvm(40, heap=30, beside=50)))
+    assert (finding.rule, finding.beside_bytes) == (RuntimeRule.CEILING_FAR_BELOW_LIMIT, 80 * MIB)
+    assert finding.beside_bound is Bound.AT_MOST
+    assert found(without_heap_start(jvm(40, heap=30, beside=60))) == (), "128 MiB is half of it"
+
+
+def test_a_limit_that_fits_has_room_for_all_that_a_jvm_may_hold_beside_its_heap() -> None:
+    (finding,) = found(without_heap_start(jvm(300, heap=30, beside=60, settings=("-Xmx300m",))))
+    assert finding.fitting_limit_bytes == 411 * MIB, "(300 + 90) / 0.95"
 
 
 def test_a_ceiling_far_below_the_limit() -> None:

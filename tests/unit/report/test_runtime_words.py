@@ -113,6 +113,22 @@ def test_what_an_image_runs_on() -> None:
     assert "gunicorn with 2 workers" in raw(runtime_words(forks))
 
 
+def test_a_jvm_that_does_not_tell_where_its_heap_lies_has_bounds_and_a_reason() -> None:
+    known = jvm(230, beside=60, settings=("-Xmx230m",))
+    assert known.answer is not None
+    unknown = replace(known, answer=replace(known.answer, heap_start=None), others_bytes=30 * MIB)
+    (words,) = said(unknown)
+    assert "may take 230.0 MiB, and 30.0 MiB at least were measured beside it: 260.0 MiB is above" in words
+    assert words.endswith(
+        "set -Xmx123m, which is 256.0 MiB − 5% − 120.0 MiB (all that the container holds, heap included),"
+        " or a limit of 369.0 MiB"
+    )
+    text = raw(runtime_words(unknown))
+    assert "with at least 30.0 MiB beside it. This JVM does not tell where its heap lies, so more is not known" in text
+    text = raw(runtime_words(replace(known, has_map=False)))
+    assert text.endswith("and what is beside it is not known, because no memory map was read")
+
+
 def test_text_from_outside_is_quoted() -> None:
     evil = "/x](http://evil)\x1b[31m`"
     made = replace(jvm(300, settings=("-Xmx300m",)), executable=evil)

@@ -186,14 +186,17 @@ class Runtime(Stored):
         heap = self.heap_bytes
         if heap is not None:
             return max(0, self.held_bytes - heap) + self.others_bytes
-        if self.answer.idle_beside_bytes is None and self.kind is not RuntimeKind.DOTNET:
+        # Without a memory map, what a JVM holds may count pages of its heap several times: ZGC maps it three times.
+        is_bound = self.kind is RuntimeKind.DOTNET or (self.kind is RuntimeKind.JVM and self.has_map)
+        if self.answer.idle_beside_bytes is None and not is_bound:
             return None
         return max(self.answer.idle_beside_bytes or 0, self.held_bytes - self.answer.ceiling_bytes) + self.others_bytes
 
     @property
     def at_most_beside_bytes(self) -> int:
         """What the container holds beside the runtime's heap, at most: all of it, if the heap's part is not known."""
-        beside = self.beside_bytes if self.kind is not RuntimeKind.DOTNET else None
+        is_known = self.heap_bytes is not None or self.kind is RuntimeKind.NODE
+        beside = self.beside_bytes if is_known else None
         return beside if beside is not None else self.held_bytes + self.others_bytes
 
     def setting(self, *beginnings: str) -> str | None:

@@ -16,7 +16,7 @@ from membudget.judge.manifests import ManifestFinding
 from membudget.judge.measurement import ImageMeasurement
 from membudget.judge.memory_rules import MemoryFinding
 from membudget.judge.metric import Inconclusive, Row, Verdict
-from membudget.judge.runtime_finding import RuntimeFinding
+from membudget.judge.runtime_finding import Bound, RuntimeFinding
 from membudget.judge.whole import Gap
 from membudget.measure.runtimes.runtime import RuntimeKind
 from membudget.report.accepting import exception_lines, keys_of_image, proposal_of
@@ -179,7 +179,8 @@ class JudgedRuntime(ClosedModel):
     runtime: RuntimeKind
     ceiling_bytes: int | None
     beside_bytes: int | None
-    """The measured memory beside the heap, at least."""
+    """The measured memory beside the heap: `beside_bound` says how exactly."""
+    beside_bound: Bound
     limit_bytes: int
     reason: str
     fitting: str | None
@@ -198,6 +199,7 @@ class JudgedRuntime(ClosedModel):
             runtime=finding.runtime.kind,
             ceiling_bytes=finding.ceiling_bytes,
             beside_bytes=finding.beside_bytes,
+            beside_bound=finding.beside_bound,
             limit_bytes=finding.limit_bytes,
             reason=raw(runtime_finding_words(finding)),
             fitting=finding.fitting,
