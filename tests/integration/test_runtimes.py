@@ -76,7 +76,7 @@ def test_a_jvm(from_host: Trials, runtime_images: RuntimeImages) -> None:
     assert java.answer.version is not None
     assert java.answer.version.startswith("17.")
     assert java.heap_bytes is not None
-    assert 5 * MIB < java.heap_bytes < 100 * MIB
+    assert MIB < java.heap_bytes < 100 * MIB, "the collector may have returned most of it"
     assert java.beside_bytes is not None
     assert 10 * MIB < java.beside_bytes < 100 * MIB, "more than nothing and less than everything"
     assert (finding.rule, finding.setting) == (RuntimeRule.CEILING_ABOVE_LIMIT, "-Xmx250m")
