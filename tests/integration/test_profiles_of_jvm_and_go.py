@@ -29,7 +29,7 @@ from tests.support.trials import Trials, http
 LOAD = http(HttpRequests(path="/", count=300, concurrency=4))
 GROWTH = 40 * MIB
 IN_JVM = Frame("Shop.buildArrays", "Shop.java", 19)
-IN_GO = Frame("main.buildIndex", "/build/main.go", 25)
+IN_GO = Frame("main.buildIndex", "/build/main.go", 25, in_live_heap=False)
 SERVICE = """
 import http.server, os, signal, socket, sys, threading, time
 HEADING = b"heap profile: 1: 1 [1: 1] @ heap/2\\n"

@@ -3,13 +3,13 @@
 import posixpath
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
 from pathlib import PurePosixPath
 from typing import Protocol
 
 from membudget.budgets.entries import ImageSpec
 from membudget.build.revision import Commit
 from membudget.check.diff_lines import DiffLines, diff_lines
+from membudget.check.own_code import looks_installed, with_own_code
 from membudget.core.errors import EnvironmentFault
 from membudget.judge.growth import growth_of
 from membudget.judge.measurement import ImageMeasurement
@@ -19,6 +19,7 @@ from membudget.measure.profiling.heap_profile import (
     MOST_SOURCES,
     Frame,
     PairProfile,
+    ProfiledSide,
     SourceLine,
 )
 
@@ -75,22 +76,34 @@ class _Known:
     def __init__(self, base: Commit | None, head: Commit, tree: SourceTree) -> None:
         self._base, self._head, self._tree = base, head, tree
         self._lines: dict[str, DiffLines] = {}
+        self._paths: dict[Commit, Sequence[str]] = {}
 
     def placed(self, image: ImageMeasurement, spec: ImageSpec | None) -> ImageMeasurement:
         if image.profile is None:
             return image
         folder = posixpath.normpath(spec.build.context) if spec is not None and spec.build.bake is None else "."
         try:
-            sources = tuple(self._sources(image.profile, folder))
+            pair = self._with_own_code(image.profile, folder)
+            sources = tuple(self._sources(pair, folder))
         except EnvironmentFault:
             return image  # places are known by their paths in the image
-        return replace(image, profile=replace(image.profile, sources=sources[:MOST_SOURCES]))
+        return replace(image, profile=replace(pair, sources=sources[:MOST_SOURCES]))
+
+    def _with_own_code(self, pair: PairProfile, folder: str) -> PairProfile:
+        """Return the same profiles, in which all that is in the repository is the service's own code."""
+
+        def marked(side: ProfiledSide | None, commit: Commit) -> ProfiledSide | None:
+            if side is None or side.profile is None or not looks_installed(side.profile):
+                return side
+            return replace(side, profile=with_own_code(side.profile, self._paths_of(commit), folder))
+
+        return replace(pair, base=marked(pair.base, self._base or self._head), head=marked(pair.head, self._head))
 
     def _sources(self, pair: PairProfile, folder: str) -> Iterator[SourceLine]:
         for frame in _frames_to_name(pair):
             if frame.file is None or frame.line is None or frame.is_library:
                 continue
-            path = repository_path(frame.file, self._paths, folder)
+            path = repository_path(frame.file, self._paths_of(self._head), folder)
             if path is not None:
                 yield self._source(frame.file, frame.line, path)
 
@@ -105,9 +118,10 @@ class _Known:
             base_line = None
         return SourceLine(file, line, path, of.is_shown(line), base_line, of.is_changed(line))
 
-    @cached_property
-    def _paths(self) -> Sequence[str]:
-        return self._tree.paths(self._head)
+    def _paths_of(self, commit: Commit) -> Sequence[str]:
+        if commit not in self._paths:
+            self._paths[commit] = self._tree.paths(commit)
+        return self._paths[commit]
 
 
 def _frames_to_name(pair: PairProfile) -> Iterable[Frame]:

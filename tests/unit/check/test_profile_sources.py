@@ -13,6 +13,8 @@ from membudget.build.revision import Commit
 from membudget.check.diff_lines import diff_lines
 from membudget.check.profile_sources import repository_path, with_sources
 from membudget.core.errors import EnvironmentFault
+from membudget.core.quantities import MIB
+from membudget.judge.growth import growth_of
 from membudget.judge.measurement import ImageMeasurement
 from membudget.measure.profiling.heap_profile import Frame, PairProfile, SourceLine
 from membudget.publish.commit_state import annotations
@@ -204,6 +206,24 @@ def test_a_line_that_grew_in_a_function_of_both_sides_is_shown_and_annotated() -
     images = with_sources([measured(pair)], SPECS, (BASE, HEAD), Tree(GREW))
     (found,) = (one for one in annotations(report(*images).judged()) if one.title == "api: memory")
     assert found.place == Place("services/api/catalog/search.py", 51, 51)
+
+
+def test_a_service_that_is_installed_as_a_package_is_own_code() -> None:
+    """`pip install .` puts it into `site-packages`, where profilers expect libraries."""
+    site = "/usr/local/lib/python3.12/site-packages"
+    index = replace(INDEX, file=f"{site}/catalog/search.py", is_library=True)
+    flask = Frame("dispatch", f"{site}/flask/app.py", 9, is_library=True)
+    before, after = (heap([((index, flask), size)]) for size in (1, 41))
+    tree = Tree()
+    (found,) = with_sources([measured(PairProfile(profiled(before), profiled(after)))], SPECS, (BASE, HEAD), tree)
+    assert found.profile is not None
+    assert [(one.path, one.line, one.is_in_diff) for one in found.profile.sources] == [
+        ("services/api/catalog/search.py", 41, True)
+    ]
+    grown = growth_of(found.profile)
+    assert grown is not None
+    assert [(site.frame, site.delta_bytes // MIB) for site in grown.named] == [(replace(index, is_library=False), 40)]
+    assert tree.asked[:2] == ["paths of base", "paths of head"]
 
 
 def test_a_path_that_no_report_may_have_is_none() -> None:

@@ -72,10 +72,21 @@ def _frames(calls: str) -> Iterator[Frame]:
 
 
 def _is_library(function: str, file: str) -> bool:
-    """Whether a function belongs to Go itself, or to a module that was downloaded or vendored."""
-    package, _, _ = function.partition("/")
-    package, _, _ = package.partition(".")
-    return package in _STANDARD or "@v" in file or "/vendor/" in file
+    """Whether a function belongs to Go itself, or to a module that was downloaded or vendored.
+
+    Files of the standard library, and vendored ones, are in a folder with the path of their package.
+    """
+    package = _package(function)
+    folder = file.rpartition("/")[0]
+    if package.partition("/")[0] in _STANDARD and (folder in ("", package) or folder.endswith(f"/src/{package}")):
+        return True
+    return "@v" in file or folder.endswith(f"/vendor/{package}")
+
+
+def _package(function: str) -> str:
+    """Return the path of a function's package. Dots in its last element are escaped (cmd/internal/objabi)."""
+    path, slash, last = function.partition("[")[0].rpartition("/")
+    return path + slash + last.partition(".")[0].replace("%2e", ".")
 
 
 _STANDARD = frozenset(
@@ -87,7 +98,7 @@ _STANDARD = frozenset(
         *("unique", "unsafe", "vendor", "weak"),
     )
 )
-"""The first elements of the paths of Go's own packages (pkg.go.dev/std)."""
+"""The first elements of the paths of Go's own packages (pkg.go.dev/std). None has a dot, as domains have."""
 
 
 PPROF = Profiler(Runtime.GO, frozenset({RuntimeKind.GO}), capture, read, prepared)

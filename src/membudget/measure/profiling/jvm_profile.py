@@ -78,7 +78,8 @@ def _frame(method: Method, has_sources: bool) -> Frame:
     name = _LAMBDA_METHOD.sub(r"\1", method.name)
     is_library = is_library_class(of_class)
     outermost, _, _ = of_class.partition("$")
-    file = f"{outermost.replace('.', '/')}.java" if has_sources and outermost and not is_library else None
+    has_source = has_sources and outermost and not outermost.startswith(_JDK)
+    file = f"{outermost.replace('.', '/')}.java" if has_source else None
     return Frame(f"{of_class}.{name}", file, method.line, is_library)
 
 
@@ -109,8 +110,9 @@ def readable(name: str) -> str:
 
 _OTHER_LANGUAGES = ("kotlin.", "scala.", "groovy.lang.", "clojure.lang.")
 """If these are loaded, nobody knows in which language a class was written, and so what its file is called."""
+_JDK = ("java.", "javax.", "jdk.", "sun.", "com.sun.")
 _LIBRARIES = (
-    *("java.", "javax.", "jdk.", "sun.", "com.sun.", "jakarta.", "org.graalvm."),
+    *(*_JDK, "jakarta.", "org.graalvm."),
     *_OTHER_LANGUAGES,
     *("akka.", "ch.qos.logback.", "com.fasterxml.", "com.google.", "com.mysql.", "com.zaxxer.", "io.grpc."),
     *(

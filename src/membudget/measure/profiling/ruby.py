@@ -25,7 +25,9 @@ _MODULE = f"{IN_CONTAINER}/profile.rb"
 _ANSWER_FILE = re.compile(r"(?:/memfd:|/dev/shm/|/tmp/)membudget-profile-(\d{1,9}) \(deleted\)")
 _END = re.compile(rb"(?:\A|\n)(?:r \d+|error [^\n]*)\n\Z")
 _POLL_S = 0.05
-_LIBRARY = re.compile(r"/gems/|/rubygems|/ruby/(?:\d|vendor_ruby/|site_ruby/)|\A<internal:|\A\(?eval\b|\.so\Z")
+_LIBRARY = re.compile(
+    r"/gems/|/rubygems(?:/|\.rb)|/ruby/(?:\d+\.\d|vendor_ruby/|site_ruby/)|\A<internal:|\A\(?eval\b|\.so\Z"
+)
 """Paths of gems, of Ruby's own library, and of code without a file."""
 
 

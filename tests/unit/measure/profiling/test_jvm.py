@@ -159,6 +159,17 @@ def test_classes_of_libraries_are_known(name: str, expected: bool) -> None:
     assert is_library_class(name) is expected
 
 
+def test_only_classes_of_the_jdk_have_no_file_in_a_repository() -> None:
+    names = ("java.util.List", "org.springframework.samples.Owner", "com.acme.Shop")
+    methods = tuple(Method(name, "load", 5) for name in names)
+    profile = taken((("[B", 100),), samples=(Sample("[B", 100, False, (0, 1, 2)),), methods=methods)
+    assert profile.frames[1:] == (
+        Frame("java.util.List.load", None, 5, is_library=True),
+        Frame("org.springframework.samples.Owner.load", "org/springframework/samples/Owner.java", 5, is_library=True),
+        Frame("com.acme.Shop.load", "com/acme/Shop.java", 5),
+    )
+
+
 def test_a_method_made_of_a_lambda_is_named_after_its_method() -> None:
     methods = (Method("Shop", "lambda$main$0", 5),)
     profile = taken((("[B", 100),), samples=(Sample("[B", 100, False, (0,)),), methods=methods)

@@ -63,6 +63,23 @@ def test_the_line_that_made_most_is_first() -> None:
     assert own == {"/app/catalog/search.rb"}
 
 
+@pytest.mark.parametrize(
+    ("file", "expected"),
+    [
+        ("/usr/local/lib/ruby/3.3.0/json/common.rb", True),
+        ("/usr/local/lib/ruby/gems/3.3.0/gems/rack-3.0.8/lib/rack.rb", True),
+        ("/usr/lib/ruby/vendor_ruby/rack.rb", True),
+        ("/usr/local/lib/ruby/site_ruby/3.3.0/rubygems.rb", True),
+        ("<internal:kernel>", True),
+        ("/srv/ruby/2048/game.rb", False),
+        ("/app/lib/rubygems_mirror.rb", False),
+    ],
+)
+def test_code_of_ruby_and_of_gems_is_a_librarys(file: str, *, expected: bool) -> None:
+    summary = f"membudget-profile 1\nf load\t{file}\t1\ns 1 0\nr 0\n"
+    assert [frame.is_library for frame in read(summary.encode()).frames] == [expected]
+
+
 def test_ruby_loads_our_module_beside_its_own_options() -> None:
     inputs = prepared(TrialInputs(), Seen(image_variables={"RUBYOPT": "--yjit"}))
     assert inputs.environment == {"RUBYOPT": f"--yjit -r{IN_CONTAINER}/profile.rb"}

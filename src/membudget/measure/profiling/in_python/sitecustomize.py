@@ -112,7 +112,7 @@ def _profile() -> str:
 def _stack_lines(kept: "list[tuple[int, Calls]]") -> "Iterator[str]":
     """Yield the lines of stacks and of their frames."""
     numbers: dict[Place, int] = {}
-    library = os.path.dirname(os.__file__)
+    library = os.path.dirname(os.__file__) + os.sep
     for size, calls in kept:
         calls = [place for at, place in enumerate(calls) if at == 0 or place != calls[at - 1]]
         for place in calls:
@@ -230,7 +230,7 @@ def _lines(code: "CodeType") -> "Iterator[int | None]":
 
 
 def _is_library(file: str, library: str) -> bool:
-    return file.startswith((library, "<frozen", "<unknown>")) or "site-packages" in file or "dist-packages" in file
+    return file.startswith((library, "<frozen", "<unknown>")) or "site-packages/" in file or "dist-packages/" in file
 
 
 def _text(said: str) -> str:
