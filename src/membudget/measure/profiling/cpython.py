@@ -28,7 +28,7 @@ MEMRAY_AT_PEAK, MEMRAY_NOW = f"{IN_CONTAINER}-memray", f"{IN_CONTAINER}-memray-n
 """Where memray is in the container. The name says which of its sums are wanted: to read either takes 0.1 s."""
 _ANSWER_FILE = re.compile(r"/memfd:membudget-profile-(\d{1,9}) \(deleted\)")
 _END = b"\nE\n"
-_POLL_S = 0.02
+_POLL_S = 0.01
 _AGAIN_S = 2.0
 """How often it is asked. See `live_heap/signalled.py`."""
 _MOST_LINES = 100_000

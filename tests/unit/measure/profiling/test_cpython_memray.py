@@ -11,6 +11,7 @@ import pytest
 
 from membudget.measure.profiling.cpython import IN_PYTHON, capture, read
 from membudget.measure.profiling.heap_profile import Frame, HeapProfile, ProfiledBy
+from membudget.measure.profiling.in_python import membudget_memray
 from membudget.measure.profiling.interpreter import Interpreter, Libc
 from tests.support.memray import memray_folder
 from tests.support.python_processes import READY, SEARCH, python
@@ -292,3 +293,14 @@ def test_a_service_that_closes_all_files_keeps_the_content_of_its_own(
 def test_a_process_that_is_not_asked_ends_as_ever(modules: str) -> None:
     done = ran("import threading; threading.Thread(target=print, args=('done',)).start()", modules)
     assert (done.stdout, done.stderr, done.returncode) == ("done\n", "", 0)
+
+
+@pytest.mark.parametrize(
+    ("content", "zeros"), [(b"memray\0sums", 200_000), (b"memray", 0), (b"m" * 65_536, 65_536), (b"", 70_000), (b"", 0)]
+)
+def test_the_reader_finds_no_zeros_at_the_end(tmp_path: Path, content: bytes, zeros: int) -> None:
+    file = tmp_path / "sums"
+    file.write_bytes(content + bytes(zeros))
+    with file.open("r+b") as opened:
+        membudget_memray._end_after_content(opened.fileno())
+    assert file.read_bytes() == content

@@ -36,6 +36,7 @@ _FIRST_FILE = 900
 """memray's descriptors are above this number if the process may have that many. The service's own come below."""
 _ROOM = 16
 _LARGEST_FILE = 1 << 40
+_PIECE_BYTES = 1 << 16
 _LARGE = 512
 """From this size on, rounding does not matter."""
 
@@ -208,6 +209,7 @@ class Memray:
         tracker, self._tracker = self._tracker, None
         tracker.__exit__(None, None, None)
         try:
+            _end_after_content(self._file)
             with self._memray.FileReader("/proc/self/fd/%d" % self._file) as reader:
                 if is_of_now:
                     return _largest(reader.get_leaked_allocation_records(merge_threads=True))
@@ -268,6 +270,19 @@ def _identity(file: int) -> "tuple[int, int] | None":
     except OSError:
         return None
     return status.st_dev, status.st_ino
+
+
+def _end_after_content(file: int) -> None:
+    """Cut off the zeros at the end of what memray wrote.
+
+    memray's reader looks for that end from behind, and reads 8 KiB for each zero: 77,000 reads of a file of 1.3 MB.
+    """
+    end, content = os.fstat(file).st_size, b""
+    while end and not content:
+        begin = max(0, end - _PIECE_BYTES)
+        content = os.pread(file, end - begin, begin).rstrip(b"\0")
+        end = begin + len(content)
+    os.ftruncate(file, end)
 
 
 def _largest(records: "Iterable[_Record]") -> "Held":
