@@ -64,6 +64,7 @@ SERVICES = [
     in_node("arrays", "addPrices", 16),
     in_ruby("strings", "Search#add_titles", 17),
     in_ruby("strings", "Search#add_titles", 17, WORKERS="2"),
+    in_ruby("strings", "Search#add_titles", 17, COMPACT="1"),
     native("heap", "[heap]"),
     native("mapped", "[anonymous]"),
     native("shared", "/memfd:catalog-cache"),

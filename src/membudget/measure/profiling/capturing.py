@@ -152,6 +152,8 @@ class HeapCapture:
         """When the next profile may be taken, on `time.monotonic`."""
         self._at_end_s = 0.0
         self._over, self._asked, self._answered = threading.Event(), threading.Event(), threading.Event()
+        self._called = threading.Event()
+        """Set whenever the watching thread has something to do."""
         self._thread: threading.Thread | None = None
 
     @contextmanager
@@ -164,6 +166,7 @@ class HeapCapture:
             yield
         finally:
             self._over.set()
+            self._called.set()
             self._thread.join()
 
     def workload_ended(self) -> None:
@@ -199,6 +202,7 @@ class HeapCapture:
         begun = time.monotonic()
         self._answered.clear()
         self._asked.set()
+        self._called.set()
         if self._thread is not None and self._thread.is_alive():
             self._answered.wait(_START_S + 2 * _PROGRAM_S)  # it may be at an earlier profile
         self._at_end_s += time.monotonic() - begun
@@ -233,7 +237,9 @@ class HeapCapture:
         raise _Over
 
     def _watch_with(self, placed: PlacedDriver) -> None:
-        while not self._over.wait(_POLL_S):
+        while not self._over.is_set():
+            self._called.wait(_POLL_S)
+            self._called.clear()
             rss = self._rss_now()
             if self._asked.is_set():
                 if self._containers.state(self._container_id).running:

@@ -24,7 +24,7 @@ ASKED_BY = 62
 _MODULE = f"{IN_CONTAINER}/profile.rb"
 _ANSWER_FILE = re.compile(r"(?:/memfd:|/dev/shm/|/tmp/)membudget-profile-(\d{1,9}) \(deleted\)")
 _END = re.compile(rb"(?:\A|\n)(?:r \d+|error [^\n]*)\n\Z")
-_POLL_S = 0.05
+_POLL_S = 0.01
 _LIBRARY = re.compile(
     r"/gems/|/rubygems(?:/|\.rb)|/ruby/(?:\d+\.\d|vendor_ruby/|site_ruby/)|\A<internal:|\A\(?eval\b|\.so\Z"
 )

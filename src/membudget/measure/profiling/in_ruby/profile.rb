@@ -10,22 +10,58 @@ module MembudgetHeapProfile
   MEMFD_CREATE = { "x86_64" => 319, "aarch64" => 279 }.freeze
   MOST_SITES = 400
   LONGEST_NAME = 200
-  MOST_LOOKED_UP = 50_000
+  MOST_LOOKED_UP = 20_000
   LARGE_BYTES = 8192
   CLASS_OF = Kernel.instance_method(:class)
   NAME_OF = Module.instance_method(:name)
   METHODS_OF = %i[instance_methods private_instance_methods].map { |name| Module.instance_method(name) }.freeze
   METHOD_OF = Module.instance_method(:instance_method)
 
+  # Ruby loses lines when it moves objects, and would give them those of objects that are gone. So none is moved.
+  module NothingMoves
+    def compact
+      start
+      latest_compact_info if respond_to?(:latest_compact_info)
+    end
+
+    def auto_compact=(_wanted); end
+  end
+
+  # The part of Ruby 3.3's preparation for fork(2) that moves nothing.
+  module WarmUp
+    def warmup
+      GC.start
+      true
+    end
+  end
+
   class << self
     def start
       @answers = 0
+      GC.singleton_class.prepend(NothingMoves) if GC.respond_to?(:compact)
+      Process.singleton_class.prepend(WarmUp) if Process.respond_to?(:warmup)
+      others = ObjectSpace.each_object(TracePoint).to_a
       ObjectSpace.trace_object_allocations_start
+      @frees = of_frees(ObjectSpace.each_object(TracePoint).to_a - others)
+      @frees&.disable
       # A handler may take no lock, so a thread answers. It begins only now, because fork(2) copies no threads.
       trap(SIGNAL) { Thread.new { answer } }
     end
 
     private
+
+    # Of Ruby's two hooks, the one that forgets the line of each object that is freed. It takes time, and nobody needs
+    # it: the next object at the same address brings a line of its own. None if this Ruby has other hooks.
+    def of_frees(hooks)
+      return unless hooks.size == 2
+
+      hooks.find do |hook|
+        hook.disable
+        !ObjectSpace.allocation_sourcefile(Object.new).nil?
+      ensure
+        hook.enable
+      end
+    end
 
     def answer
       Thread.current.report_on_exception = false
@@ -69,7 +105,7 @@ module MembudgetHeapProfile
 
     def summary
       GC.start # how much garbage is there differs from run to run
-      undisturbed { lines_of(*sums) }
+      undisturbed { lines_of(*sums(*sample)) }
     end
 
     # What this module makes itself need not be traced: that takes three times as long. Meanwhile, nothing may be freed:
@@ -80,6 +116,7 @@ module MembudgetHeapProfile
       yield
     ensure
       ObjectSpace.trace_object_allocations_start
+      @frees&.disable
       GC.enable unless was_disabled
     end
 
@@ -99,29 +136,42 @@ module MembudgetHeapProfile
       (lines << "r #{rest}" << "").join("\n")
     end
 
-    # The bytes of all objects by file and line, and by class for those that are older than this module. Of very many
-    # small objects, only some are looked up, by chance, and each counts for those that are not.
-    def sums
-      traced = {}
-      untraced = Hash.new(0)
-      counts = ObjectSpace.count_objects
-      each = [(counts[:TOTAL] - counts[:FREE]) / MOST_LOOKED_UP, 1].max
-      left = 1
+    # Some objects, by chance, and the bytes that each stands for. Of small ones, a byte is drawn about every `each`
+    # bytes, so a line that holds much has many samples. All large ones are taken. Only they are looked up later, so
+    # that what the look-up makes is not counted.
+    def sample
+      objects, weights = [], []
+      each = ObjectSpace.memsize_of_all / MOST_LOOKED_UP + 1
+      left = rand(each)
       ObjectSpace.each_object do |object|
         bytes = ObjectSpace.memsize_of(object)
         if bytes < LARGE_BYTES
-          next if (left -= 1).positive?
+          next if (left -= bytes).positive?
 
-          left = 1 + rand(2 * each - 1)
-          bytes *= each
+          bytes = 0
+          until left.positive?
+            bytes += each
+            left += 1 + rand(2 * each - 1)
+          end
         end
+        objects << object
+        weights << bytes
+      end
+      [objects, weights]
+    end
+
+    # The bytes by file and line, and by class for objects that are older than this module.
+    def sums(objects, weights)
+      traced = {}
+      untraced = Hash.new(0)
+      objects.each_with_index do |object, number|
         file = ObjectSpace.allocation_sourcefile(object)
         if file.nil?
           type = CLASS_OF.bind_call(object)
-          untraced[type] += bytes unless type == Object # a plain one so large keeps the tracer's own notes
+          untraced[type] += weights[number] unless type == Object # a plain one so large keeps the tracer's own notes
         elsif file != __FILE__
           lines = (traced[file] ||= Hash.new(0))
-          lines[ObjectSpace.allocation_sourceline(object)] += bytes
+          lines[ObjectSpace.allocation_sourceline(object)] += weights[number]
         end
       end
       largest = untraced.sort_by { |_, bytes| -bytes }.first(20)

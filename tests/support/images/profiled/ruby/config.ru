@@ -11,6 +11,15 @@ def grow
   SEARCH.build_index(ENV["KIND"] || "strings", (ENV["GROWTH_MIB"] || "0").to_i)
 end
 
+# Ruby moves what is kept to where the garbage was.
+def grow_and_compact
+  GC.disable
+  100.times { records(200) }
+  grow
+  GC.enable
+  GC.compact
+end
+
 def records(count)
   Array.new(count) { |number| { "number" => number, "price" => number * 1.5, "tags" => ["new", number.to_s] } }
 end
@@ -25,7 +34,7 @@ end
 
 run(lambda do |_env|
   LOCK.synchronize do
-    grow if SEEN.empty? && WORKERS.zero?
+    (ENV["COMPACT"] ? grow_and_compact : grow) if SEEN.empty? && WORKERS.zero?
     parsed = JSON.parse(JSON.generate(records(200)))
     SEEN[SEEN.size % 300] = parsed.first(50)
     [200, { "Content-Type" => "application/json" }, [JSON.generate(parsed)]]
