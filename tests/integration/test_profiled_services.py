@@ -54,7 +54,7 @@ def in_ruby(kind: str, method: str, line: int, **environment: str) -> Service:
 
 
 def native(kind: str, mapping: str) -> Service:
-    return Service("native", None, "/catalog", Frame(mapping), {"KIND": kind})
+    return Service("native", None, "/catalog", Frame(mapping, in_live_heap=False), {"KIND": kind})
 
 
 SERVICES = [

@@ -121,7 +121,7 @@ def of_go(trials: Trials, image: str, mib: int) -> ProfiledSide:
     [
         ("arrays", IN_JVM),
         ("entries", Frame("Shop.buildEntries", "Shop.java", 26)),
-        ("buffers", Frame("JVM Other", is_library=True)),
+        ("buffers", Frame("JVM Other", is_library=True, in_live_heap=False)),
     ],
 )
 def test_growth_of_a_jvm_is_found_where_it_was_allocated(
