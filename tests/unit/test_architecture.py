@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -88,6 +89,24 @@ def test_no_function_is_longer_than_a_screen() -> None:
     }
     assert len(lengths) > 3000
     assert {name: lines for name, lines in lengths.items() if lines > 60} == {}, "above 60 lines: split by idea"
+
+
+@pytest.mark.thorough
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    """Not even by imports inside of functions, which no contract looks at within a package."""
+    names = {".".join(path.with_suffix("").relative_to(TOP / "src").parts): path for path in SOURCES}
+    imports = {name: set(imported_by(path)) & names.keys() - {name} for name, path in names.items()}
+    assert sum(map(len, imports.values())) > 3000
+    TopologicalSorter(imports).prepare()  # raises CycleError
+
+
+def imported_by(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module is not None:
+            yield node.module
+            yield from (f"{node.module}.{imported.name}" for imported in node.names)
+        elif isinstance(node, ast.Import):
+            yield from (imported.name for imported in node.names)
 
 
 @pytest.mark.thorough

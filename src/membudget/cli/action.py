@@ -1,6 +1,7 @@
 """The action's inputs. The runner passes each as INPUT_NAME. A test compares them with `action.yml`."""
 
-from collections.abc import MutableMapping
+import argparse
+from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Literal
 
@@ -18,6 +19,8 @@ from membudget.publish.comment import CommentMode, CommentSettings
 from membudget.publish.commit_state import StatusMode
 from membudget.publish.servers.registry import take_token
 
+Parse = Callable[[Sequence[str]], argparse.Namespace]
+"""Parses the arguments of membudget. The parser imports the commands, so no command can import it."""
 DEFAULT_ARTIFACT = "membudget-report"
 COMMANDS = ("check", "plan", "merge", "report", "fit", "plan-fit", "backfill")
 
@@ -151,26 +154,31 @@ class ActionInputs:
         """Raises ConfigurationError if an input about the history is wrong."""
         _ = self.records_history, self.history_place
 
-    @property
-    def fit_arguments(self) -> list[str]:
-        """The arguments of `membudget fit` for the same. Raises ConfigurationError."""
+    def fit_options(self, parse: Parse) -> argparse.Namespace:
+        """Return the options of `membudget fit` for the same. Raises ConfigurationError."""
         arguments = ["fit", "--budgets", self.budgets, "--report", self.report, "--jobs", self.jobs]
         arguments += ["--confirm", str(self.confirmations)]
         arguments += ["--shard", self.shard] if self.shard else []
         arguments += ["--from", self.reports] if self.reports else []
         arguments += ["--write"] if self.writes else []
         arguments += [] if self.remembers else ["--no-cache"]
-        return [*arguments, *self.only]
+        return self._parsed(parse, [*arguments, *self.only])
 
-    @property
-    def backfill_arguments(self) -> list[str]:
-        """The arguments of `membudget backfill` for the same. Raises ConfigurationError."""
+    def backfill_options(self, parse: Parse) -> argparse.Namespace:
+        """Return the options of `membudget backfill` for the same. Raises ConfigurationError."""
         if not self.stale:
             raise ConfigurationError("stale: write after how many days an image is measured again, such as 7d")
         arguments = ["backfill", "--stale", self.stale, "--budgets", self.budgets, "--jobs", self.jobs]
         arguments += ["--time-budget", self.time_budget] if self.time_budget else []
         arguments += ["--history", self.history, *(["--push"] if self.history_place.is_ref else [])]
-        return [*arguments, *self.only]
+        return self._parsed(parse, [*arguments, *self.only])
+
+    def _parsed(self, parse: Parse, arguments: Sequence[str]) -> argparse.Namespace:
+        try:
+            return parse(arguments)
+        except SystemExit:  # the parser has said why
+            where = f"command: {self.command}"
+            raise ConfigurationError("an input of the action is invalid, see above", where=where) from None
 
     @property
     def exit_policy(self) -> ExitPolicy:

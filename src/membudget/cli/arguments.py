@@ -257,4 +257,4 @@ def _action(options: argparse.Namespace) -> ExitCode:
     del options
     from membudget.cli.commands import action
 
-    return action()
+    return action(make_parser().parse_args)

@@ -22,7 +22,7 @@ from membudget.build.revision import BaseRequest
 from membudget.build.sources import BaseVariants
 from membudget.check import check as check_use_case
 from membudget.check import merge as merge_use_case
-from membudget.cli.action import ActionInputs
+from membudget.cli.action import ActionInputs, Parse
 from membudget.cli.creep import with_creep
 from membudget.cli.fit import fit_in_step
 from membudget.cli.fit_tools import FitTools
@@ -136,17 +136,20 @@ def schema() -> ExitCode:
     return ExitCode.WITHIN_BUDGET
 
 
-def action() -> ExitCode:
-    """Run `membudget action`, as its input `command` says. The exit code does not depend on publishing."""
+def action(parse: Parse) -> ExitCode:
+    """Run `membudget action`, as its input `command` says. The exit code does not depend on publishing.
+
+    `parse` is membudget's own parser, for inputs that are options of another command.
+    """
     inputs = ActionInputs.take(os.environ)
     policy, path = inputs.exit_policy, Path(inputs.report)  # wrong inputs fail before anything is built
     inputs.check_history()
     settings = PublishSettings(inputs.comment_settings, inputs.status_mode, policy)
     command = inputs.chosen_command
     if command == "fit":
-        return fit_in_step(inputs)
+        return fit_in_step(inputs, parse)
     if command == "backfill":
-        return refresh_in_step(inputs)
+        return refresh_in_step(inputs, parse)
     if command in ("plan", "plan-fit"):
         return plan_in_step(inputs, Took.FIT if command == "plan-fit" else Took.CHECK)
     if command != "merge":

@@ -17,7 +17,7 @@ from membudget.advise.writing import require_answers
 from membudget.budgets.entries import Budgets
 from membudget.budgets.fit import FitSettings
 from membudget.build.docker_build import Builder
-from membudget.cli.action import ActionInputs
+from membudget.cli.action import ActionInputs, Parse
 from membudget.cli.fit_results import of_earlier_fits, remember, require_writable, show_results, write_limits
 from membudget.cli.fit_tools import FitTools
 from membudget.cli.subjects import Ready, Unnamed, Workshop, budgets_of_head, chosen_here, cpus_of, ready
@@ -60,17 +60,12 @@ def fit(options: argparse.Namespace) -> ExitCode:
             return _Run(options, Workshop(engine, pool, progress, run), budgets, shard).fit(images)
 
 
-def fit_in_step(inputs: ActionInputs) -> ExitCode:
+def fit_in_step(inputs: ActionInputs, parse: Parse) -> ExitCode:
     """Fit, or combine what other jobs fitted. The step summary has the result, also if an image has no answer.
 
     A shard has no summary: the job that combines the shards has.
     """
-    from membudget.cli.arguments import make_parser  # it imports the commands
-
-    try:
-        options = make_parser().parse_args(inputs.fit_arguments)
-    except SystemExit:  # the parser has said why
-        raise ConfigurationError("an input of the action is invalid, see above", where="command: fit") from None
+    options = inputs.fit_options(parse)
     options.container_command = ()
     path, step = Path(inputs.report), WorkflowStep(os.environ, sys.stdout, warn)
     try:

@@ -16,7 +16,7 @@ from membudget.build.git_main import main_commits
 from membudget.build.history_place import joined
 from membudget.build.revision import MainCommit
 from membudget.check.check import CheckRequest
-from membudget.cli.action import ActionInputs
+from membudget.cli.action import ActionInputs, Parse
 from membudget.cli.backfill import Reuse, commit_tools, measured, of_commit, request_of_figures
 from membudget.cli.history_reading import fetched, points_in, store_to_fill
 from membudget.cli.history_store import (
@@ -28,7 +28,7 @@ from membudget.cli.history_store import (
     text_of,
 )
 from membudget.cli.wiring import connected_engine, progress_display
-from membudget.core.errors import ConfigurationError, EnvironmentFault, ExitCode, shortened
+from membudget.core.errors import EnvironmentFault, ExitCode, shortened
 from membudget.core.metrics import Metric
 from membudget.engine.connection import Engine
 from membudget.history.kind_line import KindLines
@@ -48,15 +48,9 @@ def refresh(options: argparse.Namespace) -> ExitCode:
     return _refresh(options, registry.take_token(os.environ))
 
 
-def refresh_in_step(inputs: ActionInputs) -> ExitCode:
+def refresh_in_step(inputs: ActionInputs, parse: Parse) -> ExitCode:
     """Run it in a step of a workflow, by the action's inputs. What was measured is pushed."""
-    from membudget.cli.arguments import make_parser  # it imports the commands
-
-    try:
-        options = make_parser().parse_args(inputs.backfill_arguments)
-    except SystemExit:  # the parser has said why
-        raise ConfigurationError("an input of the action is invalid, see above", where="command: backfill") from None
-    return _refresh(options, inputs.github_token)
+    return _refresh(inputs.backfill_options(parse), inputs.github_token)
 
 
 def _refresh(options: argparse.Namespace, token: SecretStr) -> ExitCode:

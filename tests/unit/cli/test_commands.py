@@ -45,7 +45,7 @@ def test_the_plan_is_an_output_balanced_by_last_durations(job: Path, monkeypatch
     remember_durations(job / "cache", {"api": 90_000, "web": 30_000, "db": 40_000})
     monkeypatch.setenv("INPUT_COMMAND", "plan")
     monkeypatch.setenv("INPUT_SHARDS", "2")
-    assert commands.action() is ExitCode.WITHIN_BUDGET
+    assert commands.action(make_parser().parse_args) is ExitCode.WITHIN_BUDGET
     text = (job / "output").read_text()
     matrix = json.loads(text[text.index("{") : text.rindex("}") + 1])
     assert matrix == {"include": [{"shard": "1/2", "images": "api"}, {"shard": "2/2", "images": "web db"}]}
@@ -70,7 +70,7 @@ def test_merging_gives_the_verdict_and_the_summary(job: Path, monkeypatch: pytes
     write_part(2, head_rss_mib=70)
     monkeypatch.setenv("INPUT_COMMAND", "merge")
     monkeypatch.setenv("INPUT_REPORTS", "parts")
-    assert commands.action() is ExitCode.OVER_BUDGET
+    assert commands.action(make_parser().parse_args) is ExitCode.OVER_BUDGET
     assert [one.name for one in read_report(job / "report.json").images] == ["image1", "image2"]
     assert "1 of 2 images over budget" in (job / "summary").read_text()
     assert "verdict-image2" in (job / "output").read_text()
@@ -89,7 +89,7 @@ def test_fits_of_shards_are_combined_written_and_summed_up(job: Path, monkeypatc
     inputs = {"COMMAND": "fit", "REPORTS": str(job / "parts"), "WRITE": "true", "CONFIRM": "30", "IMAGES": ""}
     for name, value in inputs.items():
         monkeypatch.setenv(f"INPUT_{name}", value)
-    assert commands.action() is ExitCode.WITHIN_BUDGET
+    assert commands.action(make_parser().parse_args) is ExitCode.WITHIN_BUDGET
     assert "**Sum of 3 images" in (job / "summary").read_text()
     assert [image.name for image in read_fit(Path("report.json")).images] == ["api", "web", "db"]
     assert Path("budgets.toml").read_text().count("survives") == 3
@@ -97,7 +97,7 @@ def test_fits_of_shards_are_combined_written_and_summed_up(job: Path, monkeypatc
     (job / "parts/2/report.json").unlink()
 
     with pytest.raises(EnvironmentFault, match="nothing was written, because shard 2 is missing"):
-        commands.action()
+        commands.action(make_parser().parse_args)
     assert "shard 2 is missing" in (job / "summary").read_text()
 
 
@@ -122,7 +122,7 @@ def test_wrong_inputs_of_a_fit_are_told(
     monkeypatch.setenv("INPUT_COMMAND", "fit")
     monkeypatch.setenv(f"INPUT_{name}", value)
     with pytest.raises(ConfigurationError, match=why):
-        commands.action()
+        commands.action(make_parser().parse_args)
 
 
 def write_part(number: int, head_rss_mib: int = 40) -> None:
@@ -233,5 +233,5 @@ def test_wrong_inputs_are_named_before_anything_is_done(
     for name, value in inputs.items():
         monkeypatch.setenv(f"INPUT_{name}", value)
     with pytest.raises(ConfigurationError) as caught:
-        commands.action()
+        commands.action(make_parser().parse_args)
     assert said in str(caught.value)

@@ -8,6 +8,7 @@ import pytest
 
 from membudget.advise.fit import ImageFit
 from membudget.cli import commands
+from membudget.cli.arguments import make_parser
 from membudget.cli.main import main
 from membudget.cli.report import Output, show_result
 from membudget.core.errors import ExitCode
@@ -140,7 +141,7 @@ def test_the_action_writes_the_page_and_the_log_that_its_inputs_name(
     write_report(made.model_copy(update={"shard": Shard(1, 1)}), tmp_path / "parts" / "report.json")
     for name, value in {"COMMAND": "merge", "REPORTS": "parts", "PAGE": "out/report.html", "SARIF": "a.sarif"}.items():
         monkeypatch.setenv(f"INPUT_{name}", value)
-    assert commands.action() is ExitCode.OVER_BUDGET
+    assert commands.action(make_parser().parse_args) is ExitCode.OVER_BUDGET
     assert "1 of 1 image over budget" in (tmp_path / "out" / "report.html").read_text()
     assert json.loads((tmp_path / "a.sarif").read_text())["version"] == "2.1.0"
 

@@ -14,6 +14,7 @@ from membudget.build.history_place import DEFAULT_PLACE
 from membudget.check.check import CheckRequest
 from membudget.cli import stale
 from membudget.cli.action import ActionInputs
+from membudget.cli.arguments import make_parser
 from membudget.cli.backfill import Reuse
 from membudget.cli.history_store import HistorySource, HistoryStore, store_of
 from membudget.cli.history_store import keep as keep_lines
@@ -225,7 +226,7 @@ def test_the_action_measures_stale_images_and_pushes_their_figures(
     repository: Repository, machine: Machine, origin: Path
 ) -> None:
     inputs = ActionInputs(command="backfill", stale="7d", time_budget="1h", images="api db")
-    assert stale.refresh_in_step(inputs) is ExitCode.WITHIN_BUDGET
+    assert stale.refresh_in_step(inputs, make_parser().parse_args) is ExitCode.WITHIN_BUDGET
     assert machine.measured == ["api", "db"]
     assert repository.git("ls-remote", "origin", "refs/notes/membudget")
 
@@ -240,4 +241,4 @@ def test_the_action_measures_stale_images_and_pushes_their_figures(
 )
 def test_wrong_inputs_are_refused(inputs: ActionInputs, why: str) -> None:
     with pytest.raises(ConfigurationError, match=why):
-        stale.refresh_in_step(inputs)
+        stale.refresh_in_step(inputs, make_parser().parse_args)
