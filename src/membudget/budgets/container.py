@@ -16,6 +16,7 @@ from membudget.budgets.fields import (
     Variables,
     not_allowed,
 )
+from membudget.core.quantities import MOST_CPUS
 
 DEFAULT_CPUS = 2
 """The same number on every machine, because runtimes size their heaps and pools by the CPUs that they see."""
@@ -40,7 +41,7 @@ class ContainerSettings(FileModel):
     """Make the image's own files read-only. Only `tmpfs` and `volumes` can then be written to."""
     user: NonEmpty | None = None
     """The user of the container's processes: a name or an ID, optionally with a group ("1000:1000")."""
-    cpus: Annotated[int, Field(ge=1, le=1024, strict=True)] = DEFAULT_CPUS
+    cpus: Annotated[int, Field(ge=1, le=MOST_CPUS, strict=True)] = DEFAULT_CPUS
     """How many CPUs the container sees and may use. If the machine has fewer, all of them."""
     network: Literal["none", "open"] = "none"
     """"open" allows outgoing connections through the engine's default network. The report then says so."""

@@ -8,6 +8,7 @@ from membudget.cli.production_arguments import add_production
 from membudget.cli.shared_arguments import add_budgets, add_measuring_options, add_timeout_of_unnamed
 
 MOST_CPUS = 1024
+"""As in core/quantities, which is too slow to import here."""
 MOST_CONNECTIONS = 1_000_000
 
 _EXAMPLES = """\

@@ -9,6 +9,8 @@ import re
 from fractions import Fraction
 
 KIB, MIB, GIB = 2**10, 2**20, 2**30
+MOST_CPUS = 1024
+"""The most CPUs that a container may have, wherever it is said."""
 
 _BYTES_PER_UNIT = {
     "B": 1,

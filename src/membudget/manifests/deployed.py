@@ -8,11 +8,11 @@ from typing import Annotated
 from pydantic import Field
 
 from membudget.core.files import Stored
+from membudget.core.quantities import MOST_CPUS
 from membudget.manifests.quantities import MOST_BYTES
 from membudget.manifests.spots import Spot
 
 LONGEST_NAME = 300
-MOST_CPUS = 1024
 MOST_WORKLOADS, MOST_CONTAINERS, MOST_SCALERS, MOST_FAULTS = 200, 50, 200, 50
 
 Name = Annotated[str, Field(max_length=LONGEST_NAME)]

@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from membudget.core.errors import shortened
-from membudget.manifests.deployed import LONGEST_NAME, MOST_CPUS, MOST_FAULTS, Amount, CpuLimit, Fault, Place
+from membudget.core.quantities import MOST_CPUS
+from membudget.manifests.deployed import LONGEST_NAME, MOST_FAULTS, Amount, CpuLimit, Fault, Place
 from membudget.manifests.quantities import InvalidQuantity, kubernetes_bytes, thousandths_of_cpus
 from membudget.manifests.spots import Key, Source, Spot
 from membudget.manifests.yaml_text import YamlValue

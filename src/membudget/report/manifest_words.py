@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 
 from membudget.budgets.manifests import ManifestRule
-from membudget.core.quantities import format_percent, format_size, format_size_delta
+from membudget.core.quantities import format_percent, format_size_delta
 from membudget.core.untrusted_text import Part, Parts, Quoted
 from membudget.judge.manifests import Addition, Basis, ManifestFinding, ManifestJudgement, Patch, Scaling
 from membudget.manifests.deployed import Fault, Place
+from membudget.report.row_words import size_or_dash
 
 _BASIS = {
     Basis.COMFORTABLE: "the smallest comfortable limit of its last fit",
@@ -65,13 +66,10 @@ def fault_words(fault: Fault) -> Parts:
     return (place_words(fault.place), ": ", *key, Quoted(fault.reason))
 
 
-def _size(size_bytes: int | None) -> str:
-    return format_size(size_bytes) if size_bytes is not None else "–"
-
-
 def _what(finding: ManifestFinding) -> Parts:  # noqa: C901, PLR0911, PLR0912 - one for each rule
     """Return what is wrong, with the sum."""
-    found, other, before = _size(finding.found_bytes), _size(finding.other_bytes), _size(finding.before_bytes)
+    found, other = size_or_dash(finding.found_bytes), size_or_dash(finding.other_bytes)
+    before = size_or_dash(finding.before_bytes)
     basis = _BASIS[finding.basis] if finding.basis is not None else ""
     match finding.rule:
         case ManifestRule.LIMIT_BELOW_NEED if finding.basis is Basis.KILLED:
@@ -111,12 +109,12 @@ def _what(finding: ManifestFinding) -> Parts:  # noqa: C901, PLR0911, PLR0912 - 
 
 
 def _scaling(scaling: Scaling) -> str:
-    target = f"{_size(scaling.wanted_bytes)} of the target"
+    target = f"{size_or_dash(scaling.wanted_bytes)} of the target"
     if scaling.percent is not None:
-        target += f" ({scaling.percent} % of the request of {_size(scaling.requested_bytes)})"
+        target += f" ({scaling.percent} % of the request of {size_or_dash(scaling.requested_bytes)})"
     share = format_percent(100 * scaling.used_bytes / scaling.wanted_bytes)
     return (
-        f"at rest, a pod uses {_size(scaling.used_bytes)} of {target}: {share}."
+        f"at rest, a pod uses {size_or_dash(scaling.used_bytes)} of {target}: {share}."
         f" The HPA scales down only below {format_percent(scaling.most_percent)}"
     )
 
@@ -130,15 +128,15 @@ def _instead(finding: ManifestFinding) -> Parts:
     if finding.fitting_bytes is None:
         return ()
     what = "the pod's request" if finding.rule is ManifestRule.HPA_CANNOT_SCALE_DOWN else "it"
-    return (f" → set {what} to {_size(finding.fitting_bytes)}",)
+    return (f" → set {what} to {size_or_dash(finding.fitting_bytes)}",)
 
 
 def cells(finding: ManifestFinding) -> tuple[Part, str, str, str, str]:
     """Return the cells of a finding in the diff table: metric, base, head, delta and budget."""
     before, found = finding.before_bytes, finding.found_bytes
     delta = format_size_delta(found - before) if before is not None and found is not None else "–"
-    other = f"≥ {_size(finding.other_bytes)}" if finding.rule in _LEAST else "–"
-    return place_words(finding.place), _size(before), _size(found), delta, other
+    other = f"≥ {size_or_dash(finding.other_bytes)}" if finding.rule in _LEAST else "–"
+    return place_words(finding.place), size_or_dash(before), size_or_dash(found), delta, other
 
 
 def headline_words(judgement: ManifestJudgement, *, fails: bool) -> Parts:

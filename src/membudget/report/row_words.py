@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from membudget.core.definition import Better, Unit
 from membudget.core.metric_words import format_delta, format_reading, format_value
 from membudget.core.metrics import Metric
-from membudget.core.quantities import format_percent
+from membudget.core.quantities import format_percent, format_size
 from membudget.core.untrusted_text import Part, Parts, Quoted
 from membudget.judge.bounds import Bound, BoundKind, Exceeded
 from membudget.judge.metric import Row, Trouble, Verdict
@@ -184,6 +184,11 @@ def _missing(metric: Metric, reason: MissingReason) -> Parts:
             sides = [f"the head's may be {bound_in_words(metric, head)}"] if head is not None else []
             sides += [f"the base's may be {bound_in_words(metric, base)}"] if base is not None else []
             return (f"{' and '.join(sides)} (", Quoted(precision), ")")
+
+
+def size_or_dash(size_bytes: int | None) -> str:
+    """Return a size, or a dash if it is unknown."""
+    return format_size(size_bytes) if size_bytes is not None else "–"
 
 
 def _of_maximum(metric: Metric, reason: MaximumReason) -> Parts:  # noqa: PLR0911 - one for each kind

@@ -21,6 +21,7 @@ from membudget.report.held_memory_words import (
     sum_of_children,
     sum_of_connections,
 )
+from membudget.report.row_words import size_or_dash
 from membudget.report.story_parts import Item, Problem
 from membudget.report.verdicts import verdict_mark
 
@@ -73,8 +74,9 @@ def finding_words(finding: RuntimeFinding) -> Parts:
 
 
 def _what(finding: RuntimeFinding) -> Parts:  # noqa: C901, PLR0911 - one for each rule
-    limit, beside = format_size(finding.limit_bytes), _size(finding.beside_bytes)
-    ceiling, held, total = _size(finding.ceiling_bytes), _size(finding.held_bytes), _size(finding.sum_bytes)
+    limit, beside = format_size(finding.limit_bytes), size_or_dash(finding.beside_bytes)
+    ceiling, held = size_or_dash(finding.ceiling_bytes), size_or_dash(finding.held_bytes)
+    total = size_or_dash(finding.sum_bytes)
     connections = _connections(finding)
     if connections is not None:
         return (_of_connections(finding, connections),)
@@ -126,7 +128,7 @@ def _of_connections(finding: RuntimeFinding, connections: Connections) -> str:
 
 def _of_workers(finding: RuntimeFinding) -> str:
     count, limit = len(finding.runtime.workers), format_size(finding.limit_bytes)
-    each, rest = _size(finding.held_bytes), _size(finding.beside_bytes)
+    each, rest = size_or_dash(finding.held_bytes), size_or_dash(finding.beside_bytes)
     total = (finding.ceiling_bytes or 0) + (finding.beside_bytes or 0)
     with_next = total + (finding.held_bytes or 0)
     sums = f"{count} {finding.runtime.server} workers with as much as the largest, {each}, and {rest} beside them need"
@@ -153,7 +155,8 @@ def _set_by(finding: RuntimeFinding) -> Parts:
 def _instead(finding: RuntimeFinding) -> Parts:
     if finding.fitting is None:
         limit = finding.fitting_limit_bytes
-        return (f" → no value fits beside that: raise the limit{f' to {_size(limit)}' if limit is not None else ''}",)
+        to = f" to {format_size(limit)}" if limit is not None else ""
+        return (f" → no value fits beside that: raise the limit{to}",)
     place = finding.place
     where: Parts = ()
     if place is not None:
@@ -179,7 +182,8 @@ def _sum_of_fitting(finding: RuntimeFinding) -> Parts:  # noqa: PLR0911 - one fo
     if finding.runtime.kind is RuntimeKind.REDIS:
         return (f", which is {format_percent(100 * REDIS_SHARE)} of {limit}",)
     if finding.rule is RuntimeRule.WORKERS_ABOVE_LIMIT:
-        return (f", which is ({limit} − 5% − {_size(finding.beside_bytes)}) ÷ {_size(finding.held_bytes)} − 1",)
+        rest, each = size_or_dash(finding.beside_bytes), size_or_dash(finding.held_bytes)
+        return (f", which is ({limit} − 5% − {rest}) ÷ {each} − 1",)
     if not finding.beside_bytes and finding.runtime.kind is RuntimeKind.GO:
         return (f", which is {format_size(finding.limit_bytes)} − 10%",)
     percent = "10%" if finding.runtime.kind is RuntimeKind.GO else "5%"
@@ -187,7 +191,7 @@ def _sum_of_fitting(finding: RuntimeFinding) -> Parts:  # noqa: PLR0911 - one fo
     beside = finding.beside_bytes if finding.runtime.kind is RuntimeKind.GO else finding.runtime.at_most_beside_bytes
     is_all = finding.runtime.kind is not RuntimeKind.GO and beside != finding.runtime.beside_bytes
     what = " (all that the container holds, heap included)" if is_all else ""
-    total = f"{format_size(finding.limit_bytes)} − {percent} − {_size(beside)}{young}{what}"
+    total = f"{format_size(finding.limit_bytes)} − {percent} − {size_or_dash(beside)}{young}{what}"
     return (f", which is {total}",)
 
 
@@ -199,10 +203,6 @@ _WITHOUT_SUM = (
     RuntimeRule.MALLOC_ARENAS,
     RuntimeRule.FREED_MEMORY_KEPT,
 )
-
-
-def _size(size_bytes: int | None) -> str:
-    return format_size(size_bytes) if size_bytes is not None else "–"
 
 
 def runtime_headline(findings: Sequence[RuntimeFinding]) -> Parts:

@@ -11,12 +11,13 @@ from membudget.advise.fit import Subject
 from membudget.advise.scaling import Wanted
 from membudget.advise.subjects import Chosen
 from membudget.budgets.workload import CommandWorkload
-from membudget.cli import fidelity_scaling
+from membudget.cli import fidelity_arguments, fidelity_scaling
 from membudget.cli.fidelity_scaling import _measurable
 from membudget.cli.main import main
 from membudget.cli.subjects import Ready, Workshop
 from membudget.cli.tools import MeasuringTools
 from membudget.core.errors import ConfigurationError, ExitCode, Interrupted
+from membudget.core.quantities import MOST_CPUS
 from membudget.engine.connection import Engine
 from membudget.engine.run_id import RunId
 from membudget.measure.equipment import TrialPool
@@ -126,3 +127,7 @@ def test_cpus_that_the_machine_lacks_are_refused() -> None:
     with pytest.raises(ConfigurationError, match="4 CPUs cannot be measured: this machine has 2 CPUs") as refused:
         _measurable((1, 2, 4), 2)
     assert refused.value.where == "--at-cpus"
+
+
+def test_as_many_cpus_may_be_asked_for_as_a_container_may_have() -> None:
+    assert fidelity_arguments.MOST_CPUS == MOST_CPUS

@@ -12,6 +12,7 @@ from membudget.budgets.deployed_pod import DeployedPod, PodContainer, PodProbe, 
 from membudget.budgets.entries import Build
 from membudget.budgets.kubernetes import KubernetesSettings
 from membudget.budgets.lines import Keys
+from membudget.core.quantities import MOST_CPUS
 from membudget.manifests.kubernetes import PODS, pod_of, workloads_in
 from membudget.manifests.quantities import InvalidQuantity
 from membudget.manifests.yaml_text import YamlValue
@@ -297,6 +298,6 @@ def _cpus(value: YamlValue, name: str) -> int | None:
     if value.text is None:
         return None
     try:
-        return min(cpus(value.text), 1024)
+        return min(cpus(value.text), MOST_CPUS)
     except InvalidQuantity as error:
         raise PodRefused(f"{name}: resources.limits.cpu: {error}", value.line) from None

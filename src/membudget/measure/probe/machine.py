@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from membudget.measure.probe.messages import HostSettings, KernelLog, KilledProcess
+from membudget.measure.probe.readings import KIB
 
 _CHOSEN = re.compile(r"\[(\w+)\]")
-_KIB = 1024
 
 
 def host_settings(root: Path = Path("/")) -> HostSettings:
@@ -96,7 +96,7 @@ def sees_itself(memory_root: Path, own: Path = Path("/proc/self/cgroup")) -> boo
 
 def _meminfo(root: Path, key: str) -> int | None:
     found = re.search(rf"^{key}:\s+(\d+) kB$", _text(root / "proc/meminfo") or "", re.MULTILINE)
-    return int(found[1]) * _KIB if found else None
+    return int(found[1]) * KIB if found else None
 
 
 def _number(path: Path) -> int | None:
@@ -162,14 +162,14 @@ class KillLog:
         if _INVOKED.match(text):
             self._limit_bytes = None
         elif found := _LIMIT.match(text):
-            limit = int(found[1]) * _KIB
+            limit = int(found[1]) * KIB
             self._limit_bytes = limit if limit < _UNLIMITED_BYTES else None
         elif found := _CONTEXT.match(text):
             self._cgroup, self._is_group = found[1], False
         elif found := _GROUP.match(text):
             self._cgroup, self._is_group = found[1], True
         elif found := _KILLED.match(text):
-            anon, file, shmem = (int(size) * _KIB for size in found.groups()[2:])
+            anon, file, shmem = (int(size) * KIB for size in found.groups()[2:])
             name, limit_bytes = _ESCAPED.sub(_character, found[2]), self._limit_bytes if self._cgroup else None
             self._kills.append(_Kill(KilledProcess(int(found[1]), name, anon, file, shmem, limit_bytes), self._cgroup))
             if not self._is_group:

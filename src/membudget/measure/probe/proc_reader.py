@@ -17,18 +17,17 @@ from typing import NamedTuple, Protocol
 from membudget.measure.probe.clues import Programs, Settings, telling_libraries
 from membudget.measure.probe.messages import Depth
 from membudget.measure.probe.process_use import Clues, FileUse, MapClues, ProcessUse, Snapshot
-from membudget.measure.probe.smaps import MemoryMap, parse_smaps, tmpfs_devices
+from membudget.measure.probe.readings import KIB
+from membudget.measure.probe.smaps import LARGEST_SMAPS_BYTES, MemoryMap, parse_smaps, tmpfs_devices
 
 MOST_PROCESSES = 40
 _MOST_FILES = 10
 _MOST_ARGUMENTS, _LONGEST_ARGUMENT = 8, 100
-_LARGEST_SMAPS_BYTES = 32 << 20
 _NEGLIGIBLE_BYTES = 64 << 10
 _CHUNK_BYTES = 1 << 10
 """About the text of one mapping. The kernel holds the process while it produces the text, at most a page of it."""
 _HURRY_EVERY = 8
 """After so many pieces the probe looks whether a larger peak waits. That takes a system call each time."""
-_KIB = 1024
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _RUNTIME = "runc:["
 """The container runtime's name for itself before it becomes the container's program."""
@@ -118,12 +117,7 @@ class Reader:
                 seen.append(one)
         smaller = alive[MOST_PROCESSES:]
         parents = _parents(seen, smaller)
-        for process in parents:
-            guard.begin_process()
-            one = self._see(process, None, with_arguments=is_far and guard.is_far(), are_old_good=is_brief)
-            guard.end_process()
-            if one is not None:
-                seen.append(one)
+        seen += self._see_parents(parents, guard, is_far=is_far, is_brief=is_brief)
         took_us = round((time.monotonic() - begun) * 1e6)
         self.cpu_ns = time.process_time_ns() - cpu_before_ns
         if not seen:
@@ -153,6 +147,17 @@ class Reader:
         )
         return _with_kinds(snapshot, whole)
 
+    def _see_parents(
+        self, parents: "Iterable[_Process]", guard: Guard, *, is_far: bool, is_brief: bool
+    ) -> "Iterator[_Seen]":
+        """Yield what is seen of processes whose maps are not read."""
+        for process in parents:
+            guard.begin_process()
+            one = self._see(process, None, with_arguments=is_far and guard.is_far(), are_old_good=is_brief)
+            guard.end_process()
+            if one is not None:
+                yield one
+
     def _map(self, one: "_Seen") -> MemoryMap | None:
         """Return the sums of a memory map. Files of a tmpfs are looked for if `status` has more shared memory."""
         if one.smaps is None:
@@ -177,7 +182,7 @@ class Reader:
         except OSError:
             return None
         try:
-            while len(data) < _LARGEST_SMAPS_BYTES:
+            while len(data) < LARGEST_SMAPS_BYTES:
                 if not guard.is_far():
                     raise _NearLimit
                 if not len(data) // _CHUNK_BYTES % _HURRY_EVERY and self.is_hurried():
@@ -304,7 +309,7 @@ def _arguments(folder: Path) -> tuple[str, ...]:
 
 
 def _status(one: _Seen) -> dict[str, int]:
-    return {name.decode(): int(kib) * _KIB for name, kib in _STATUS_LINE.findall(one.status)}
+    return {name.decode(): int(kib) * KIB for name, kib in _STATUS_LINE.findall(one.status)}
 
 
 def _use(one: _Seen, memory: MemoryMap | None, clues: Clues | None) -> ProcessUse:

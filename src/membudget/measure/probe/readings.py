@@ -6,6 +6,8 @@ the probe imports this module in a process of its own that has to start fast and
 
 from typing import NamedTuple
 
+KIB = 1024
+"""What the kernel calls kB in the files of /proc."""
 _PAGE_BYTES = 4096
 BATCH_BYTES_PER_CPU = 64 * _PAGE_BYTES
 """The kernel charges and counts memory in batches of this size (mm/memcontrol.c, MEMCG_CHARGE_BATCH)."""

@@ -12,8 +12,10 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from membudget.measure.probe.process_use import Area
+from membudget.measure.probe.readings import KIB
 
-_KIB = 1024
+LARGEST_SMAPS_BYTES = 32 << 20
+"""The most that is read of a process's smaps."""
 _LINE = re.compile(
     rb"^(?:([0-9a-f]+)-([0-9a-f]+) (\S{4}) [0-9a-f]+ (\S+) \d+ *(.*)"
     rb"|(Rss|Pss|Shared_Dirty|Private_Clean|Private_Dirty|Anonymous|AnonHugePages): +(\d+) kB)$",
@@ -78,16 +80,16 @@ def parse_smaps(data: bytes, tmpfs: AbstractSet[bytes] = frozenset()) -> MemoryM
     for where, device, name, values in mappings(data):
         if name in _KERNELS_OWN:
             continue
-        rss, pss = values["Rss"] * _KIB, values["Pss"] * _KIB
+        rss, pss = values["Rss"] * KIB, values["Pss"] * KIB
         before = _note_area(total, where, name, rss, before)
         total.rss += rss
         total.pss += pss
-        total.huge += values["AnonHugePages"] * _KIB
-        total.private += (values["Private_Clean"] + values["Private_Dirty"]) * _KIB
+        total.huge += values["AnonHugePages"] * KIB
+        total.private += (values["Private_Clean"] + values["Private_Dirty"]) * KIB
         kind = "shared_memory" if device in tmpfs else kind_of(name)
-        own = min(pss, values["Anonymous"] * _KIB)
+        own = min(pss, values["Anonymous"] * KIB)
         if kind == "shared_memory":  # what was written to a private mapping of it is anonymous
-            total.shmem_rss += max(0, rss - values["Anonymous"] * _KIB)
+            total.shmem_rss += max(0, rss - values["Anonymous"] * KIB)
             total.kinds["anonymous"] += own
             total.kinds["shared_memory"] += pss - own
             continue
@@ -99,7 +101,7 @@ def parse_smaps(data: bytes, tmpfs: AbstractSet[bytes] = frozenset()) -> MemoryM
         total.kinds["anonymous"] += own
         total.kinds["file"] += pss - own
         total.files[path_of(name)] += pss - own
-        total.dirty_file += max(0, (values["Private_Dirty"] + values["Shared_Dirty"]) * _KIB - own)
+        total.dirty_file += max(0, (values["Private_Dirty"] + values["Shared_Dirty"]) * KIB - own)
     total.paths = frozenset(total.files)
     total.areas = sorted(total.areas, key=lambda area: area.rss_bytes, reverse=True)[:_MOST_AREAS]
     total.kinds = +total.kinds  # drops the zeros

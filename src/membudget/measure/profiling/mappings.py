@@ -11,15 +11,14 @@ from pathlib import PurePosixPath
 from membudget.measure.live_heap.confined import NoAnswer
 from membudget.measure.live_heap.messages import Runtime
 from membudget.measure.live_heap.runtimes import RunningRuntime
-from membudget.measure.probe.smaps import kind_of, mappings, parse_smaps, path_of, tmpfs_devices
+from membudget.measure.probe.readings import KIB
+from membudget.measure.probe.smaps import LARGEST_SMAPS_BYTES, kind_of, mappings, parse_smaps, path_of, tmpfs_devices
 from membudget.measure.profiling.heap_profile import Frame, HeapProfile, ProfiledBy
 from membudget.measure.profiling.profiler import Profiler
 from membudget.measure.profiling.summary import profile_of, summary_of
 
-_LARGEST_SMAPS_BYTES = 32 << 20
 _LARGEST_MOUNTS_BYTES = 1 << 20
 _PIECE_BYTES = 1 << 16
-_KIB = 1024
 HEAP, STACK, ARENAS, ANONYMOUS = "[heap]", "[stack]", "[malloc arenas]", "[anonymous]"
 """The mappings without a file: what brk(2) gave, the main thread's stack, arenas of glibc's malloc, and the rest."""
 
@@ -29,7 +28,7 @@ def capture(process: RunningRuntime, deadline: float) -> bytes:
 
     Raises NoAnswer, OSError, and TimeoutError at the deadline.
     """
-    smaps = _content(process.folder, "smaps", _LARGEST_SMAPS_BYTES, deadline)
+    smaps = _content(process.folder, "smaps", LARGEST_SMAPS_BYTES, deadline)
     if not smaps:
         raise NoAnswer("it has just ended")
     mounts = _content(process.folder, "mountinfo", _LARGEST_MOUNTS_BYTES, deadline)
@@ -51,7 +50,7 @@ def held_by(smaps: bytes, mountinfo: bytes = b"") -> dict[str, int]:
         kind = "shared_memory" if device in tmpfs else kind_of(name)
         if kind in {"file", "shared_memory"}:
             size = values["Pss"] if kind == "shared_memory" else min(values["Pss"], values["Anonymous"])
-            held[path_of(name)] += size * _KIB
+            held[path_of(name)] += size * KIB
     named = held.total()
     held[HEAP], held[STACK] = total.kinds["heap"], total.kinds["stack"]
     rest = total.held_anon + total.held_shmem - named - held[HEAP] - held[STACK]
