@@ -6,7 +6,7 @@ what is committed.
 
 import posixpath
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Literal
@@ -14,9 +14,6 @@ from typing import Literal
 from membudget.manifests.yaml_text import YamlValue
 from membudget.setup.dockerfiles import expanded
 from membudget.setup.repository import RepositoryFiles
-
-StandIns = Mapping[str, str | Literal[False]]
-"""What takes the place of a path that is not committed. False if the container runs without it."""
 
 _EXAMPLE = ("example", "sample", "template", "dist", "default", "defaults", "tmpl")
 _VALUE = re.compile(r"^[ \t]*(?:export[ \t]+)?([A-Za-z_]\w{0,99})[ \t]*=[ \t]*(\S?)", re.MULTILINE | re.ASCII)
@@ -31,6 +28,7 @@ class Surroundings:
     """The files that services name and that are not committed."""
 
     stand_ins: dict[str, str | Literal[False]] = field(default_factory=dict)
+    """What takes the place of a path that is not committed. False if the container runs without it."""
     remarks: list[str] = field(default_factory=list)
     """What was done about each, for people."""
 

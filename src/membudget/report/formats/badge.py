@@ -106,7 +106,7 @@ def _width(text: str) -> int:
     """Return about how wide a text is, in pixels."""
     narrow, wide, other = _WIDTHS
     return round(
-        sum(narrow if one in _NARROW else wide if one in _WIDE or ord(one) > 0x2E80 else other for one in text)
+        sum(narrow if one in _NARROW else wide if one in _WIDE or ord(one) > _FIRST_WIDE else other for one in text)
     )
 
 
