@@ -254,10 +254,11 @@ def runtime_words(runtime: Runtime) -> Parts:
 
 def _beside(runtime: Runtime) -> str:
     """Return what is beside a heap, and why it is not known exactly."""
-    beside, is_jvm = runtime.beside_bytes, runtime.kind is RuntimeKind.JVM
+    beside = runtime.beside_bytes
+    if runtime.heap_bytes is None and runtime.kind is RuntimeKind.JVM:
+        least = f", with at least {format_size(beside)} beside it" if beside else ", and what is beside it is not known"
+        why = "this JVM does not tell where its heap lies" if runtime.has_map else "no memory map was read"
+        return f"{least}, because {why}"
     if beside is None:
-        return ", and what is beside it is not known, because no memory map was read" if is_jvm else ""
-    if runtime.heap_bytes is not None:
-        return f", with {format_size(beside)} beside it"
-    why = ". This JVM does not tell where its heap lies, so more is not known" if is_jvm else ""
-    return f", with at least {format_size(beside)} beside it{why}"
+        return ""
+    return f", with {'' if runtime.heap_bytes is not None else 'at least '}{format_size(beside)} beside it"
