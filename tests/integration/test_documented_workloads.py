@@ -10,6 +10,7 @@ import pytest
 from membudget.budgets import file as budgets_file
 from membudget.budgets.deployed_pod import pod_of
 from membudget.build.docker_images import inspect
+from membudget.check.manifest_texts import ManifestTexts
 from membudget.check.pods import with_pods
 from membudget.core.metrics import Metric
 from membudget.engine.compose import Compose
@@ -56,7 +57,7 @@ def test_it_works(example: str, running: Trials, images: PreparedImages, checkou
     text = example.replace('"load-generator"', f'"{images.service}"')
     (checkout / "deploy/api.yaml").write_text(MANIFEST.replace("a-log-shipper", f"{images.service}\n{WAITS}"))
     budgets = budgets_file.parse_budgets(f"version = 1\n{text}", "docs/workloads.md")
-    resolved = with_pods(budgets, checkout, Renderers())
+    resolved = with_pods(budgets, ManifestTexts(checkout, Renderers()))
     assert resolved.faults == ()
     ((name, spec),) = resolved.budgets.images.items()
     inputs = gather(spec, checkout, {"API_TOKEN": "s3cr3t"}, name)

@@ -10,6 +10,7 @@ from membudget.budgets.file import parse_budgets
 from membudget.budgets.workload import ExecWorkload, Workload
 from membudget.budgets.workload_parts import ExecCommand, HttpRequests
 from membudget.build.docker_images import inspect
+from membudget.check.manifest_texts import ManifestTexts
 from membudget.check.pods import with_pods
 from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB
@@ -105,7 +106,7 @@ class Pods:
     def run(self, text: str = POD, workload: Workload = HOLD, timeout_ms: int = 60_000) -> Trial:
         """One trial."""
         (self._folder / "deploy.yaml").write_text(text)
-        read = with_pods(parse_budgets(BUDGETS, "budgets.toml"), self._folder, Renderers())
+        read = with_pods(parse_budgets(BUDGETS, "budgets.toml"), ManifestTexts(self._folder, Renderers()))
         assert read.faults == ()
         image = read.budgets.images["api"]
         deployed = pod_of(image)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from membudget.budgets.manifests import ManifestEntry, ManifestRule, ManifestRules
+from membudget.check.manifest_texts import ManifestTexts
 from membudget.check.manifests import checked_manifests
 from membudget.engine.rendering import Renderers
 from membudget.judge.manifest_rules import judge_manifests
@@ -18,7 +19,7 @@ R = ManifestRule
 
 def found(top: Path, renderers: Renderers, chart: str, *values: str) -> tuple[ManifestFinding, ...]:
     entry = ManifestEntry(path=chart, values=tuple(f"{chart}/{name}" for name in values))
-    manifests = checked_manifests([entry], ManifestRules(), ["api"], (top, None), renderers)
+    manifests = checked_manifests([entry], ManifestRules(), ["api"], (ManifestTexts(top, renderers), None))
     judged = judge_manifests(manifests, [api()])
     assert judged.faults == ()
     return judged.findings
@@ -60,7 +61,7 @@ def test_anchors_in_a_list_of_the_values_are_followed(renderers: Renderers) -> N
 
 def test_a_chart_at_the_top_of_the_repository_is_a_chart(renderers: Renderers) -> None:
     entry = ManifestEntry(path=".", values=("values-production.yaml",))
-    manifests = checked_manifests([entry], ManifestRules(), ["api"], (CHARTS / "api", None), renderers)
+    manifests = checked_manifests([entry], ManifestRules(), ["api"], (ManifestTexts(CHARTS / "api", renderers), None))
     assert (R.LIMIT_BELOW_NEED, "values-production.yaml", 4) in places(judge_manifests(manifests, [api()]).findings)
 
 

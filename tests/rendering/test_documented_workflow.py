@@ -7,6 +7,7 @@ from pathlib import Path
 from textwrap import dedent
 
 from membudget.budgets.manifests import ManifestEntry, ManifestRule, ManifestRules
+from membudget.check.manifest_texts import ManifestTexts
 from membudget.check.manifests import checked_manifests
 from membudget.engine.rendering import Renderers
 from tests.rendering.conftest import CHARTS
@@ -36,7 +37,7 @@ def test_a_rendered_file_must_be_up_to_date_and_is_checked_without_helm(
     assert render(programs, top) == 0
 
     entry = ManifestEntry(path="deploy/shop.yaml")
-    manifests = checked_manifests([entry], ManifestRules(), ["api"], (top, None), Renderers({}))
+    manifests = checked_manifests([entry], ManifestRules(), ["api"], (ManifestTexts(top, Renderers({})), None))
     (limit,) = (one for one in judged(manifests).findings if one.rule is ManifestRule.LIMIT_BELOW_NEED)
     line = (top / limit.place.path).read_text().splitlines()[limit.place.line - 1]
     assert line.strip() == "memory: 128Mi"

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from membudget.budgets.manifests import ManifestEntry, ManifestRules
+from membudget.check.manifest_texts import ManifestTexts
 from membudget.check.manifests import checked_manifests
 from membudget.core.errors import ProgramFailed
 from membudget.engine.rendering import Renderers
@@ -82,7 +83,7 @@ def test_values_that_lead_out_of_the_repository_are_refused(target: str, rendere
     (top / "c/Chart.yaml").write_bytes(CHART)
     (top / "c/production.yaml").symlink_to(target)
     entry = ManifestEntry(path="c", values=("c/production.yaml",))
-    found = checked_manifests([entry], ManifestRules(), ["api"], (top, None), renderers)
+    found = checked_manifests([entry], ManifestRules(), ["api"], (ManifestTexts(top, renderers), None))
     assert found is not None
     (fault,) = found.head.faults
     assert "leads out of the repository" in fault.reason
@@ -145,7 +146,9 @@ def read(top: Path, files: dict[str, str], renderers: Renderers, path: str = "pr
     for name, text in files.items():
         (top / name).parent.mkdir(parents=True, exist_ok=True)
         (top / name).write_text(text)
-    found = checked_manifests([ManifestEntry(path=path)], ManifestRules(), ["api"], (top, None), renderers)
+    found = checked_manifests(
+        [ManifestEntry(path=path)], ManifestRules(), ["api"], (ManifestTexts(top, renderers), None)
+    )
     assert found is not None
     return found
 

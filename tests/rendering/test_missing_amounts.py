@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from membudget.budgets.manifests import ManifestEntry, ManifestRule, ManifestRules
+from membudget.check.manifest_texts import ManifestTexts
 from membudget.check.manifests import checked_manifests
 from membudget.engine.rendering import Renderers
 from membudget.judge.manifests import ManifestFinding
@@ -33,7 +34,7 @@ def found(files: Mapping[str, str], top: Path, renderers: Renderers, path: str, 
         (top / name).parent.mkdir(parents=True, exist_ok=True)
         (top / name).write_text(text)
     entry = ManifestEntry(path=path, values=values)
-    manifests = checked_manifests([entry], ManifestRules(), ["api"], (top, None), renderers)
+    manifests = checked_manifests([entry], ManifestRules(), ["api"], (ManifestTexts(top, renderers), None))
     assert manifests is not None
     assert manifests.head.faults == ()
     return list(judged(manifests).findings)

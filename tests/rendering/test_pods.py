@@ -4,6 +4,7 @@ from pathlib import Path
 
 from membudget.budgets.deployed_pod import pod_of
 from membudget.budgets.file import parse_budgets
+from membudget.check.manifest_texts import ManifestTexts
 from membudget.check.pods import ResolvedPods, with_pods
 from membudget.engine.rendering import Renderers
 from tests.rendering.conftest import CHARTS
@@ -38,7 +39,9 @@ patches:
 
 
 def read(top: Path, renderers: Renderers, table: str) -> ResolvedPods:
-    return with_pods(parse_budgets(f"version = 1\n[images.api]\n{table}\n", "budgets.toml"), top, renderers)
+    return with_pods(
+        parse_budgets(f"version = 1\n[images.api]\n{table}\n", "budgets.toml"), ManifestTexts(top, renderers)
+    )
 
 
 def write(top: Path, files: dict[str, str]) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from membudget.budgets.fit import LastFit
 from membudget.budgets.manifests import ManifestEntry, ManifestRule, ManifestRules
+from membudget.check.manifest_texts import ManifestTexts
 from membudget.check.manifests import checked_manifests
 from membudget.core.metrics import Metric, MetricValue
 from membudget.core.quantities import MIB
@@ -57,10 +58,10 @@ def checked(
                 target = Path(scratch, name, path)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_text(text)
-            tops.append(Path(scratch, name) if tree is not None else None)
+            tops.append(ManifestTexts(Path(scratch, name), Renderers()) if tree is not None else None)
         one = ManifestEntry.model_validate({"path": next(iter(files)), **entry})
         assert tops[0] is not None
-        found = checked_manifests([one], rules, images, (tops[0], tops[1]), Renderers())
+        found = checked_manifests([one], rules, images, (tops[0], tops[1]))
         assert found is not None
         return found
 

@@ -21,6 +21,7 @@ from membudget.build.revision import Commit, NoBase, Side
 from membudget.check.building import BuildTools, Built, Order, Pair, Subject, build_all, own_runs, paired
 from membudget.check.larger_bodies import with_larger_trials
 from membudget.check.manifest_source import Renderer
+from membudget.check.manifest_texts import CommitManifests, ManifestTexts
 from membudget.check.manifests import changed_images, checked_manifests
 from membudget.check.profile_sources import SourceTree, with_sources
 from membudget.check.profiles import Profiles, with_profile
@@ -96,6 +97,8 @@ class CheckRequest:
     """What the history has for creep budgets, by image and metric."""
     recent: Mapping[tuple[str, Metric], tuple[int, ...]] = field(default_factory=dict)
     """The last values of main, oldest first, by image and metric."""
+    manifests: CommitManifests = field(default_factory=CommitManifests, compare=False)
+    """What was read of the manifests for the rules."""
 
     @property
     def head_images(self) -> dict[str, ImageSpec]:
@@ -135,7 +138,8 @@ def run(request: CheckRequest, tools: Tools, progress: Progress, version: str) -
     started, outage = datetime.now(UTC), Outage()
     pairs = list(paired(request.head_images, request.base_images, request.base))
     with _checkouts(request, tools) as checkouts:
-        manifests = _manifests(request, checkouts, tools.renderer)
+        texts = _manifest_texts(request, checkouts, tools.renderer)
+        manifests = _manifests(request, texts)
         redeployed = changed_images(manifests)  # their new limits are judged by figures of this very head
         request = replace(request, untouched=request.untouched - redeployed)
         to_build = [pair for pair in pairs if pair.name not in request.untouched]
@@ -158,9 +162,8 @@ def run(request: CheckRequest, tools: Tools, progress: Progress, version: str) -
             )
             for pair in pairs
         ]
-        to_run = [subject.pair.name for subject in subjects if subject.images]
-        with progress.stage(Stage.MEASURING, to_run, tools.live):
-            wanted = _wanted(request, checkouts[Side.HEAD], tools.renderer)
+        with progress.stage(Stage.MEASURING, [one.pair.name for one in subjects if one.images], tools.live):
+            wanted = _wanted(request, texts[Side.HEAD])
             measure = partial(_measured, tools=tools, progress=progress, outage=outage, wanted=wanted)
             images = tuple(side_by_side(measure, subjects, tools.jobs, tools.cancel))
     base = request.base if isinstance(request.base, Commit) else None
@@ -236,24 +239,35 @@ def _measured(
     return replace(found, base=with_fit(Side.BASE, found.base), head=with_fit(Side.HEAD, found.head))
 
 
-def _wanted(request: CheckRequest, checkout: Path, renderer: Renderer) -> _Wanted:
+def _wanted(request: CheckRequest, manifests: ManifestTexts) -> _Wanted:
     is_on = MemoryRule.BUFFERED_BODIES in request.rules.memory_rules.switched_on
-    files = _setting_files(request, checkout, renderer)
+    files = _setting_files(request, manifests)
     return _Wanted(files, larger_bodies=is_on, profiles=request.profiles)
 
 
-def _setting_files(request: CheckRequest, checkout: Path, renderer: Renderer) -> SettingFiles | None:
+def _setting_files(request: CheckRequest, manifests: ManifestTexts) -> SettingFiles | None:
     """Return the files that set something for the head's containers. None if no rule for runtimes is on."""
     if not request.rules.runtime_rules.switched_on:
         return None
     text = request.budgets_text
-    return SettingFiles(checkout, renderer, (text.file, text.text) if text is not None else None)
+    return SettingFiles(manifests, (text.file, text.text) if text is not None else None)
 
 
-def _manifests(request: CheckRequest, checkouts: Mapping[Side, Path], renderer: Renderer) -> CheckedManifests | None:
+def _manifest_texts(
+    request: CheckRequest, checkouts: Mapping[Side, Path], renderer: Renderer
+) -> dict[Side, ManifestTexts]:
+    commits = {Side.HEAD: request.head, Side.BASE: request.base}
+    return {
+        side: request.manifests.of(commit.sha, checkout, renderer)
+        for side, checkout in checkouts.items()
+        if isinstance(commit := commits[side], Commit)
+    }
+
+
+def _manifests(request: CheckRequest, texts: Mapping[Side, ManifestTexts]) -> CheckedManifests | None:
     rules, known = request.rules, request.known if request.known is not None else tuple(request.head_images)
-    sides = checkouts[Side.HEAD], checkouts.get(Side.BASE)
-    return checked_manifests(rules.manifests, rules.manifest_rules, known, sides, renderer)
+    sides = texts[Side.HEAD], texts.get(Side.BASE)
+    return checked_manifests(rules.manifests, rules.manifest_rules, known, sides)
 
 
 def _side_of_rules(request: CheckRequest, pair: Pair) -> Side:

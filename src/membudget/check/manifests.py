@@ -7,17 +7,17 @@ from pathlib import Path
 
 from membudget.budgets.manifests import ManifestEntry, ManifestRules
 from membudget.check.manifest_files import KUSTOMIZATIONS, Gathered, Refused, joined
-from membudget.check.manifest_source import Renderer, image_that_runs, plain_text, rendering_of
+from membudget.check.manifest_source import Rendering, image_that_runs
+from membudget.check.manifest_texts import UNREADABLE, ManifestTexts, why_unreadable
 from membudget.check.missing_amounts import with_spots_of_file, with_spots_of_sources
 from membudget.check.value_places import with_lines, with_values
-from membudget.core.errors import ProgramFailed, shortened
+from membudget.core.errors import shortened
 from membudget.judge.manifests import CheckedManifests
 from membudget.manifests.deployed import Container, Deployment, Fault, Place, Platform, Workload
-from membudget.manifests.kubernetes import TooMuchYaml, names_a_workload, read_kubernetes
+from membudget.manifests.kubernetes import names_a_workload, read_kubernetes
 from membudget.manifests.other_platforms import read_compose, read_ecs
 from membudget.manifests.reading import Reading
 from membudget.manifests.spots import plain_lines, step_of
-from membudget.manifests.yaml_text import InvalidYaml
 
 _COMPOSE = re.compile(r"^[\"']?services[\"']?\s*:", re.MULTILINE)
 _LONGEST_REASON = 400
@@ -27,23 +27,22 @@ def checked_manifests(
     entries: Sequence[ManifestEntry],
     rules: ManifestRules,
     images: Collection[str],
-    checkouts: tuple[Path, Path | None],
-    renderer: Renderer,
+    sides: tuple[ManifestTexts, ManifestTexts | None],
 ) -> CheckedManifests | None:
     """Return what head and base deploy by the same entries. None if there are no entries.
 
-    `checkouts` are those of head and base. Of the base, what cannot be read is left out.
+    `sides` are the manifests of head and base. Of the base, what cannot be read is left out.
     """
     if not entries:
         return None
-    head, base = checkouts
-    deployed = _deployment(entries, images, head, renderer, finds_values=True)
+    head, base = sides
+    deployed = _deployment(entries, images, head, finds_values=True)
     runs = {
         workload.source for workload in deployed.workloads if any(container.runs for container in workload.containers)
     }
     is_unread = any(not fault.key for fault in deployed.faults)  # it may be the one that runs an image
     unmatched = tuple(entry.path for entry in entries if entry.path not in runs) if not is_unread else ()
-    before = _deployment(entries, images, base, renderer, finds_values=False) if base is not None else None
+    before = _deployment(entries, images, base, finds_values=False) if base is not None else None
     return CheckedManifests(
         tuple(entry.path for entry in entries),
         rules.severities,
@@ -68,8 +67,7 @@ def _relevant(deployment: Deployment) -> Deployment:
 def _deployment(
     entries: Sequence[ManifestEntry],
     images: Collection[str],
-    checkout: Path,
-    renderer: Renderer,
+    manifests: ManifestTexts,
     *,
     finds_values: bool,
 ) -> Deployment:
@@ -77,13 +75,9 @@ def _deployment(
     found = Deployment()
     for entry in entries:
         try:
-            read = _read_entry(entry, checkout, renderer, finds_values=finds_values)
-        except (Refused, ProgramFailed) as error:
-            read = _fault(entry, checkout, str(error))
-        except InvalidYaml as error:
-            read = _fault(entry, checkout, f"it is not valid YAML: {error.reason}, line {error.line}")
-        except TooMuchYaml:
-            read = _fault(entry, checkout, "it has more YAML about workloads than the 512 KiB that are read")
+            read = _read_entry(entry, manifests, finds_values=finds_values)
+        except UNREADABLE as error:
+            read = _fault(entry, manifests.checkout, why_unreadable(error))
         found = found.with_more(_matched(read, entry, images))
     return found
 
@@ -96,15 +90,14 @@ def _fault(entry: ManifestEntry, checkout: Path, reason: str) -> Deployment:
     return Deployment(faults=(Fault(place, "", shortened(reason, _LONGEST_REASON)),))
 
 
-def _read_entry(entry: ManifestEntry, checkout: Path, renderer: Renderer, *, finds_values: bool) -> Deployment:
-    rendering = rendering_of(entry, checkout, renderer)
+def _read_entry(entry: ManifestEntry, manifests: ManifestTexts, *, finds_values: bool) -> Deployment:
+    rendering, text = manifests.rendering(entry), manifests.text(entry)
     if rendering is None:
-        return _plain(entry, checkout, finds_values=finds_values)
-    return _rendered(entry, rendering.gathered, rendering.render, finds_values=finds_values)
+        return _plain(entry, text, finds_values=finds_values)
+    return _rendered(entry, rendering, text, finds_values=finds_values)
 
 
-def _plain(entry: ManifestEntry, checkout: Path, *, finds_values: bool) -> Deployment:
-    text = plain_text(entry, checkout)
+def _plain(entry: ManifestEntry, text: str, *, finds_values: bool) -> Deployment:
     read = _reader(entry, text)
     if read is None:
         raise Refused(f"{entry.path} has neither workloads of Kubernetes, nor services of compose, nor an ECS task")
@@ -122,14 +115,16 @@ def _reader(entry: ManifestEntry, text: str) -> Callable[[str, Reading], Deploym
     return read_compose if _COMPOSE.search(text) else None
 
 
-def _rendered(
-    entry: ManifestEntry, gathered: Gathered, render: Callable[[Mapping[str, bytes]], str], *, finds_values: bool
-) -> Deployment:
-    def read(files: Mapping[str, bytes]) -> Deployment:
-        reading = Reading(_own_file(entry, gathered), entry.path, is_rendered=True)
-        return read_kubernetes(render(files), reading)
+def _rendered(entry: ManifestEntry, rendering: Rendering, text: str, *, finds_values: bool) -> Deployment:
+    gathered = rendering.gathered
 
-    found = read(gathered.files)
+    def read_text(rendered: str) -> Deployment:
+        return read_kubernetes(rendered, Reading(_own_file(entry, gathered), entry.path, is_rendered=True))
+
+    def read(files: Mapping[str, bytes]) -> Deployment:
+        return read_text(rendering.render(files))
+
+    found = read_text(text)
     if not finds_values:
         return found
     return with_spots_of_sources(with_values(found, gathered, read), gathered, entry.values, read)

@@ -16,11 +16,10 @@ from membudget.budgets.kubernetes import KubernetesSettings
 from membudget.budgets.lines import Keys
 from membudget.budgets.manifests import ManifestEntry
 from membudget.budgets.possible import limit_faults
-from membudget.check.manifest_files import Refused
-from membudget.check.manifest_source import Renderer, image_that_runs, plain_text, rendering_of
+from membudget.check.manifest_source import image_that_runs
+from membudget.check.manifest_texts import UNREADABLE, ManifestTexts, why_unreadable
 from membudget.core.errors import ConfigurationError, ProgramFailed, shortened
-from membudget.manifests.kubernetes import MOST_TEXT, TooMuchYaml, documents_of, names_a_workload
-from membudget.manifests.yaml_text import InvalidYaml, YamlValue, read_values
+from membudget.manifests.yaml_text import YamlValue
 from membudget.measure.inputs import LARGEST_SETTINGS_BYTES, read_input, variables_of
 from membudget.measure.pod.manifest_pod import Given, KnownImages, ReadPod, read_deployed_pod
 from membudget.measure.pod.manifest_sources import Lack, PodRefused
@@ -57,26 +56,25 @@ def _is_unread(spec: ImageSpec) -> bool:
     return spec.kubernetes is not None and not isinstance(spec.kubernetes, ResolvedKubernetes)
 
 
-def with_pods(budgets: Budgets, checkout: Path, renderer: Renderer) -> ResolvedPods:
+def with_pods(budgets: Budgets, manifests: ManifestTexts) -> ResolvedPods:
     """Return the budgets with the pods that the manifests of a checkout describe."""
     images, faults, facts = dict(budgets.images), [], {}
-    texts: dict[tuple[str, ...], _Text | str] = {}
     for name, spec in budgets.images.items():
         settings = spec.kubernetes
         if settings is None or not _is_unread(spec):
             continue
         keys: Keys = ("images", name, "kubernetes")
         entry = _entry(settings, budgets.manifests)
-        if entry.named_files not in texts:
-            texts[entry.named_files] = _read(entry, checkout, renderer)
-        text = texts[entry.named_files]
-        if isinstance(text, str):
-            faults.append(_unreadable(keys, settings, text))
+        try:
+            documents = manifests.documents(entry)
+        except UNREADABLE as error:
+            faults.append(_unreadable(keys, settings, shortened(why_unreadable(error), _LONGEST_REASON)))
             continue
         try:
-            pod = _pod(name, spec, settings, entry, text, budgets, checkout)
+            pod = _pod(name, spec, settings, entry, documents, budgets, manifests.checkout)
         except PodRefused as error:
-            where = f", line {error.line}" if error.line is not None and not text.is_rendered else ""
+            is_plain = manifests.rendering(entry) is None
+            where = f", line {error.line}" if error.line is not None and is_plain else ""
             reason = f"{shortened(str(error), _LONGEST_REASON)} ({settings.manifest}{where})"
             fault = _unreadable(keys, settings, reason)
             faults.append(replace(fault, keys=(*keys, *error.key), found=None) if error.key else fault)
@@ -105,7 +103,7 @@ def faults_of_plain_files(budgets: Budgets, top: Path) -> tuple[Fault, ...]:
         return spec if is_plain else spec.model_copy(update={"kubernetes": None})
 
     images = {name: only_plain(spec) for name, spec in budgets.images.items()}
-    return with_pods(replace(budgets, images=images), top, _NoProgram()).faults
+    return with_pods(replace(budgets, images=images), ManifestTexts(top, _NoProgram())).faults
 
 
 class _NoProgram:
@@ -133,45 +131,12 @@ def _entry(settings: KubernetesSettings, entries: Collection[ManifestEntry]) -> 
     return ManifestEntry(path=settings.manifest, values=settings.values, containers=containers)
 
 
-@dataclass(frozen=True, slots=True)
-class _Text:
-    documents: tuple[YamlValue, ...]
-    is_rendered: bool
-
-
-def _read(entry: ManifestEntry, checkout: Path, renderer: Renderer) -> "_Text | str":
-    """Return the documents of a manifest, or why they cannot be read."""
-    try:
-        rendering = rendering_of(entry, checkout, renderer)
-        text = plain_text(entry, checkout) if rendering is None else rendering.render(rendering.gathered.files)
-        return _Text(_documents(text), rendering is not None)
-    except (Refused, ProgramFailed) as error:
-        return shortened(str(error), _LONGEST_REASON)
-    except InvalidYaml as error:
-        return f"it is not valid YAML: {error.reason}, line {error.line}"
-    except TooMuchYaml:
-        return f"it has more YAML about workloads than the {MOST_TEXT >> 10} KiB that are read"
-
-
-def _documents(text: str) -> tuple[YamlValue, ...]:
-    """Return the documents about workloads and ConfigMaps, with the lines of the whole text. Raises TooMuchYaml."""
-    found: list[YamlValue] = []
-    left = MOST_TEXT
-    for lines_above, part in documents_of(text):
-        if names_a_workload(part) or "ConfigMap" in part:
-            left -= len(part)
-            if left < 0:
-                raise TooMuchYaml
-            found += read_values("\n" * lines_above + part)
-    return tuple(found)
-
-
 def _pod(  # noqa: PLR0913, PLR0917 - what a pod is read from
     name: str,
     spec: ImageSpec,
     settings: KubernetesSettings,
     entry: ManifestEntry,
-    text: _Text,
+    documents: Sequence[YamlValue],
     budgets: Budgets,
     checkout: Path,
 ) -> ReadPod:
@@ -188,7 +153,7 @@ def _pod(  # noqa: PLR0913, PLR0917 - what a pod is read from
     )
     runs = partial(image_that_runs, entry=entry, images=budgets.images)
     builds = {image: one.build for image, one in budgets.images.items()}
-    return read_deployed_pod(text.documents, settings, KnownImages(name, runs, builds), given)
+    return read_deployed_pod(documents, settings, KnownImages(name, runs, builds), given)
 
 
 def _with_pod(spec: ImageSpec, settings: KubernetesSettings, read: ReadPod) -> ImageSpec:

@@ -60,7 +60,8 @@ def with_values(deployment: Deployment, gathered: Gathered, read: Read) -> Deplo
     candidates = list(_candidates(deployment, texts))
     places: dict[int, Place] = {}
     begun = time.monotonic()
-    for some in [candidates, *([one] for one in candidates[:MOST_SINGLE_TRIES])]:
+    batches = [candidates, *([one] for one in candidates[:MOST_SINGLE_TRIES])]
+    for some in batches if candidates else ():  # without any, it would be rendered once more unchanged
         if time.monotonic() - begun > MOST_S:
             break
         found = _tried(deployment, some, texts, gathered, read)

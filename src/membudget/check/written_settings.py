@@ -4,21 +4,19 @@ A file that cannot be read tells no place. The trial ran with it, or has said wh
 """
 
 import posixpath
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 
 from membudget.budgets.container import ComposeSettings
 from membudget.budgets.deployed_pod import ResolvedKubernetes
 from membudget.budgets.entries import ImageSpec
 from membudget.budgets.lines import positions
 from membudget.budgets.manifests import ManifestEntry
-from membudget.check.manifest_files import Refused
-from membudget.check.manifest_source import Renderer, plain_text, rendering_of
+from membudget.check.manifest_texts import UNREADABLE, ManifestTexts
 from membudget.check.setting_places import Written, WrittenSettings
 from membudget.core.errors import ConfigurationError
-from membudget.manifests.kubernetes import MOST_TEXT, documents_of, names_a_workload, pod_of, workloads_in
+from membudget.manifests.kubernetes import pod_of, workloads_in
 from membudget.manifests.yaml_text import InvalidYaml, YamlValue, read_values
 from membudget.measure.inputs import LARGEST_SETTINGS_BYTES, read_input
 
@@ -30,8 +28,7 @@ _MOST_LINES = 50_000
 class SettingFiles:
     """The files of the head that set something for its containers."""
 
-    checkout: Path
-    renderer: Renderer
+    manifests: ManifestTexts
     budgets: tuple[str, str] | None = None
     """The path and the text of the budgets file."""
 
@@ -72,7 +69,7 @@ class SettingFiles:
 
     def _text(self, path: str) -> str:
         try:
-            return read_input(self.checkout, path, path, LARGEST_SETTINGS_BYTES).decode()
+            return read_input(self.manifests.checkout, path, path, LARGEST_SETTINGS_BYTES).decode()
         except (ConfigurationError, UnicodeDecodeError):
             return ""
 
@@ -97,34 +94,28 @@ class SettingFiles:
     def _of_manifest(self, settings: ResolvedKubernetes) -> WrittenSettings:
         entry = ManifestEntry(path=settings.manifest, values=settings.values)
         try:
-            rendering = rendering_of(entry, self.checkout, self.renderer)
+            rendering = self.manifests.rendering(entry)
             if rendering is not None:
                 files = {rendering.gathered.origin(path): content for path, content in rendering.gathered.files.items()}
                 return WrittenSettings(loose=list(_lines_of(files)))
-            return _plain_manifest(settings, plain_text(entry, self.checkout))
-        except (Refused, InvalidYaml):
+            return _plain_manifest(settings, self.manifests.text(entry), self.manifests.documents(entry))
+        except UNREADABLE:
             return WrittenSettings()
 
 
-def _plain_manifest(settings: ResolvedKubernetes, text: str) -> WrittenSettings:
+def _plain_manifest(settings: ResolvedKubernetes, text: str, documents: Sequence[YamlValue]) -> WrittenSettings:
     found, values, maps, line = _Found(settings.manifest, text.split("\n")), list[Written](), list[Written](), None
-    left = MOST_TEXT
-    for lines_above, part in documents_of(text):
-        left -= len(part)
-        if left < 0 or not (names_a_workload(part) or "ConfigMap" in part):
+    for kind, workload in (one for document in documents for one in workloads_in(document)):
+        name = workload.get("metadata", "name").text or ""
+        maps += found.variables(workload.get("data")) if kind == "ConfigMap" else ()
+        if settings.workload not in (None, name, f"{kind}/{name}"):
             continue
-        for document in read_values("\n" * lines_above + part):
-            for kind, workload in workloads_in(document):
-                name = workload.get("metadata", "name").text or ""
-                maps += found.variables(workload.get("data")) if kind == "ConfigMap" else ()
-                if settings.workload not in (None, name, f"{kind}/{name}"):
-                    continue
-                for container in pod_of(kind, workload).get("containers").entries():
-                    if container.get("name").text == settings.pod.measured:
-                        values += found.entries(container.get("env"))
-                        starts = [container.get(key) for key in ("args", "command")]
-                        values += (written for start in starts for written in found.words(start))
-                        line = next((start.line for start in starts if start), line)
+        for container in pod_of(kind, workload).get("containers").entries():
+            if container.get("name").text == settings.pod.measured:
+                values += found.entries(container.get("env"))
+                starts = [container.get(key) for key in ("args", "command")]
+                values += (written for start in starts for written in found.words(start))
+                line = next((start.line for start in starts if start), line)
     return WrittenSettings([*values, *maps], (settings.manifest, line) if line is not None else None)
 
 

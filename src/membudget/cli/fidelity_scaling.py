@@ -12,6 +12,7 @@ from membudget.advise.scaling import Wanted, cpu_limits
 from membudget.advise.subjects import Chosen
 from membudget.budgets.entries import Budgets
 from membudget.build.docker_build import Builder
+from membudget.check.manifest_texts import ManifestTexts
 from membudget.check.manifests import checked_manifests
 from membudget.cli.measure import measuring_options
 from membudget.cli.subjects import Unnamed, Workshop, budgets_of_head, chosen_here, ready
@@ -134,6 +135,6 @@ def _measured(
 def _cpu_limits(budgets: Budgets, checkout: Path) -> Mapping[str, CpuLimit]:
     """Return the limits of CPU time in the manifests. What cannot be read has none: `check` tells about it."""
     manifests = checked_manifests(
-        budgets.manifests, budgets.manifest_rules, tuple(budgets.images), (checkout, None), Renderers()
+        budgets.manifests, budgets.manifest_rules, tuple(budgets.images), (ManifestTexts(checkout, Renderers()), None)
     )
     return cpu_limits(manifests.head) if manifests is not None else {}

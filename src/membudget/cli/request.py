@@ -27,6 +27,7 @@ from membudget.build.git_base_budgets import (
 from membudget.build.git_workspace import workspace
 from membudget.build.revision import BaseRequest, Commit, NoBase
 from membudget.check.check import BudgetsText, CheckRequest
+from membudget.check.manifest_texts import CommitManifests
 from membudget.check.pods import ResolvedPods, has_pods, with_pods
 from membudget.cli.history_store import HistorySource
 from membudget.core.errors import BudgetsFileError, ConfigurationError, shortened
@@ -75,19 +76,23 @@ def head_budgets(repository: GitRepository, head: Commit, file: Path, bake: Bake
     The budgets file is read from disk, where CI has checked it out or the user edits it. Bake files and manifests are
     the commit's. Raises ConfigurationError and EnvironmentFault.
     """
-    return _head(repository, head, file, bake).budgets
+    return _head(repository, head, file, bake, CommitManifests()).budgets
 
 
-def _head(repository: GitRepository, head: Commit, file: Path, bake: BakeReader) -> ResolvedPods:
+def _head(
+    repository: GitRepository, head: Commit, file: Path, bake: BakeReader, manifests: CommitManifests
+) -> ResolvedPods:
     text, name = budgets_file.read(file), str(file)
     budgets, faults = committed_builds(repository, head, budgets_file.parse_budgets(text, name, repository.top), bake)
-    resolved = _committed_pods(repository, head, budgets)
+    resolved = _committed_pods(repository, head, budgets, manifests)
     if faults or resolved.faults:
         raise BudgetsFileError(placed([*faults, *resolved.faults], text, name))
     return resolved
 
 
-def _committed_pods(repository: GitRepository, commit: Commit, budgets: Budgets) -> ResolvedPods:
+def _committed_pods(
+    repository: GitRepository, commit: Commit, budgets: Budgets, manifests: CommitManifests
+) -> ResolvedPods:
     """Return the budgets with the pods that the commit's manifests describe. It is checked out only if there are any.
 
     Raises EnvironmentFault.
@@ -95,18 +100,23 @@ def _committed_pods(repository: GitRepository, commit: Commit, budgets: Budgets)
     if not has_pods(budgets):
         return ResolvedPods(budgets)
     with workspace(repository, own_run_id()) as checkouts, checkouts.checkout(commit) as folder:
-        return with_pods(budgets, folder, Renderers())
+        return with_pods(budgets, manifests.of(commit.sha, folder, Renderers()))
 
 
-def _base(
-    repository: GitRepository, commits: tuple[Commit, Commit], file: Path, of_head: Budgets, bake: BakeReader
+def _base(  # noqa: PLR0913, PLR0917 - what both budgets files are read with
+    repository: GitRepository,
+    commits: tuple[Commit, Commit],
+    file: Path,
+    of_head: Budgets,
+    bake: BakeReader,
+    manifests: CommitManifests,
 ) -> BaseBudgets:
     """Return the base's budgets, with its pods resolved. `commits` are base and head.
 
     Without one of its pods, the base's rules are unknown.
     """
     known = base_budgets(repository, commits, file, of_head, bake)
-    resolved = _committed_pods(repository, commits[0], known.budgets)
+    resolved = _committed_pods(repository, commits[0], known.budgets, manifests)
     if not resolved.faults:
         return replace(known, budgets=resolved.budgets)
     first = resolved.faults[0]
@@ -121,17 +131,17 @@ def check_request(repository: GitRepository, wanted: Wanted, label: LabelState |
     """
     head = repository.head(without_one="commit what is to be built")
     budgets = wanted.budgets
-    bake = BuildxBake()
-    read = _head(repository, head, budgets, bake)
+    bake, manifests = BuildxBake(), CommitManifests()
+    read = _head(repository, head, budgets, bake, manifests)
     of_head = read.budgets
     wanted.secrets.check(of_head, budgets)
     base = find_base(repository, head, wanted.base)
     known = BaseBudgets(Budgets())
     if isinstance(base, Commit):
-        known = _base(repository, (base, head), budgets, of_head, bake)
+        known = _base(repository, (base, head), budgets, of_head, bake, manifests)
     approval_digest = _digest_to_approve(repository, (base, head), *_without_allowed(wanted.secrets, known, of_head))
     if label is None and wanted.is_local and isinstance(base, Commit):
-        label = _label_to_be(repository, head, wanted, of_head, bake)
+        label = _label_to_be(repository, head, wanted, of_head, bake, manifests)
     approval = approval_of(label, approval_digest)
     other = other_files(repository, (base, head), (known.budgets, of_head)) if isinstance(base, Commit) else {}
     judged_by = _rules(wanted.secrets, known, of_head, approval, other)
@@ -157,6 +167,7 @@ def check_request(repository: GitRepository, wanted: Wanted, label: LabelState |
         wanted.is_local,
         wanted.profiles,
         BudgetsText(_name_of(repository, budgets), budgets_file.read(budgets)),
+        manifests=manifests,
     )
 
 
@@ -192,8 +203,13 @@ def _base_notes(known: BaseBudgets) -> Iterator[str]:
         yield f"{known.problem}: every image counts as new"
 
 
-def _label_to_be(
-    repository: GitRepository, head: Commit, wanted: Wanted, of_head: Budgets, bake: BakeReader
+def _label_to_be(  # noqa: PLR0913, PLR0917 - what both budgets files are read with
+    repository: GitRepository,
+    head: Commit,
+    wanted: Wanted,
+    of_head: Budgets,
+    bake: BakeReader,
+    manifests: CommitManifests,
 ) -> LabelState | None:
     """Return the state of the label on the pull request that the head would be. None if it would be none.
 
@@ -201,7 +217,7 @@ def _label_to_be(
     """
     if wanted.is_approved:
         return LabelState(is_set=True, is_fresh=True)
-    committed = _base(repository, (head, head), wanted.budgets, of_head, bake)
+    committed = _base(repository, (head, head), wanted.budgets, of_head, bake, manifests)
     is_loosened = next(loosenings(of_head, committed.budgets, committed.moved), None) is not None
     is_guarded = is_loosened or is_proposed(repository, head, wanted.base.revision)
     return LabelState(is_set=False) if is_guarded else None

@@ -69,13 +69,8 @@ def pod_of(kind: str, document: YamlValue) -> YamlValue:
 
 def read_kubernetes(text: str, reading: Reading) -> Deployment:
     """Return what a text of manifests deploys. Raises InvalidYaml and TooMuchYaml."""
-    found, left = Deployment(), MOST_TEXT
-    for offset, part in documents_of(text):
-        if not names_a_workload(part):
-            continue
-        left -= len(part)
-        if left < 0:
-            raise TooMuchYaml
+    found = Deployment()
+    for offset, part in bounded_documents(text):
         source = _SOURCE.search(part)
         of_part = replace(reading, offset=offset)  # the faults stay one list
         if reading.is_rendered and source is not None:
@@ -87,7 +82,18 @@ def read_kubernetes(text: str, reading: Reading) -> Deployment:
     return found.with_more(Deployment(faults=tuple(reading.faults)))
 
 
-def documents_of(text: str) -> Iterator[tuple[int, str]]:
+def bounded_documents(text: str, *, with_config_maps: bool = False) -> Iterator[tuple[int, str]]:
+    """Yield the documents about workloads, each with the number of lines above it. Raises TooMuchYaml."""
+    left = MOST_TEXT
+    for lines_above, part in _documents_of(text):
+        if names_a_workload(part) or (with_config_maps and "ConfigMap" in part):
+            left -= len(part)
+            if left < 0:
+                raise TooMuchYaml
+            yield lines_above, part
+
+
+def _documents_of(text: str) -> Iterator[tuple[int, str]]:
     """Yield the documents of a text, each with the number of lines above it. `---` begins one wherever it stands."""
     starts = [0, *(matched.start() for matched in _SEPARATOR.finditer(text)), len(text)]
     lines = 0

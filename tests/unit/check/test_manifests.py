@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from membudget.budgets.manifests import ManifestEntry, ManifestRules
+from membudget.check.manifest_texts import ManifestTexts
 from membudget.check.manifests import changed_images, checked_manifests
 from membudget.engine.rendering import Renderers
 from membudget.judge.manifests import CheckedManifests
@@ -19,7 +20,7 @@ def reason(manifests: CheckedManifests) -> str:
 
 
 def test_without_entries_there_is_nothing_to_read(tmp_path: Path) -> None:
-    assert checked_manifests([], ManifestRules(), ["api"], (tmp_path, None), Renderers({})) is None
+    assert checked_manifests([], ManifestRules(), ["api"], (ManifestTexts(tmp_path, Renderers({})), None)) is None
 
 
 @pytest.mark.parametrize(
@@ -60,7 +61,9 @@ def test_a_link_that_leads_out_is_refused(target: str, tmp_path: Path) -> None:
     top = tmp_path / "checkout"
     top.mkdir()
     (top / "api.yaml").symlink_to(target)
-    found = checked_manifests([ManifestEntry(path="api.yaml")], ManifestRules(), ["api"], (top, None), Renderers({}))
+    found = checked_manifests(
+        [ManifestEntry(path="api.yaml")], ManifestRules(), ["api"], (ManifestTexts(top, Renderers({})), None)
+    )
     assert found is not None
     assert "leads out of the repository" in reason(found)
 
@@ -69,7 +72,9 @@ def test_a_file_in_a_folder_that_is_a_link_is_refused_in_a_chart(tmp_path: Path)
     (tmp_path / "chart").mkdir()
     (tmp_path / "chart/Chart.yaml").write_text("name: a\n")
     (tmp_path / "chart/templates").symlink_to("/etc")
-    found = checked_manifests([ManifestEntry(path="chart")], ManifestRules(), ["api"], (tmp_path, None), Renderers({}))
+    found = checked_manifests(
+        [ManifestEntry(path="chart")], ManifestRules(), ["api"], (ManifestTexts(tmp_path, Renderers({})), None)
+    )
     assert found is not None
     assert "is a link to a folder" in reason(found)
 

@@ -8,6 +8,7 @@ import pytest
 from membudget.budgets.deployed_pod import pod_of
 from membudget.budgets.faults import Fault
 from membudget.budgets.file import parse_budgets
+from membudget.check.manifest_texts import ManifestTexts
 from membudget.check.pods import PodFacts, ResolvedPods, with_pods
 from membudget.core.errors import BudgetsFileError, ProgramFailed
 
@@ -40,7 +41,7 @@ class Renders:
 def read(tmp_path: Path, budgets: str = "", manifest: str = MANIFEST, renderer: Renders | None = None) -> ResolvedPods:
     (tmp_path / "deploy.yaml").write_text(manifest)
     text = budgets or 'version = 1\n[images.api]\nkubernetes = { manifest = "deploy.yaml" }\n'
-    return with_pods(parse_budgets(text, "budgets.toml"), tmp_path, renderer or Renders())
+    return with_pods(parse_budgets(text, "budgets.toml"), ManifestTexts(tmp_path, renderer or Renders()))
 
 
 def fault(found: ResolvedPods) -> Fault:
@@ -166,7 +167,7 @@ def test_a_missing_program_is_told(tmp_path: Path) -> None:
 def test_a_pod_is_read_once(tmp_path: Path) -> None:
     first = read(tmp_path)
     (tmp_path / "deploy.yaml").unlink()
-    assert with_pods(first.budgets, tmp_path, Renders()) == ResolvedPods(first.budgets)
+    assert with_pods(first.budgets, ManifestTexts(tmp_path, Renders())) == ResolvedPods(first.budgets)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import pytest
 
 from membudget.budgets import file as budgets_file
 from membudget.build.revision import Recipe
+from membudget.check.manifest_texts import ManifestTexts
 from membudget.check.pods import with_pods
 from membudget.check.setting_places import setting_places
 from membudget.check.written_settings import SettingFiles
@@ -35,10 +36,10 @@ def places(folder: Path, budgets: str, runtime: Runtime = JAVA, **files: str) ->
         path = folder / name.replace("__", "/").replace("_DOT_", ".")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    text = f"version = 1\n{budgets}"
-    read = with_pods(budgets_file.parse_budgets(text, "budgets.toml"), folder, NoRenderer())
+    text, texts = f"version = 1\n{budgets}", ManifestTexts(folder, NoRenderer())
+    read = with_pods(budgets_file.parse_budgets(text, "budgets.toml"), texts)
     assert read.faults == ()
-    written = SettingFiles(folder, NoRenderer(), ("budgets.toml", text)).of("api", read.budgets.images["api"])
+    written = SettingFiles(texts, ("budgets.toml", text)).of("api", read.budgets.images["api"])
     return setting_places(runtime, written, RECIPE)
 
 
