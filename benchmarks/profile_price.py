@@ -178,7 +178,7 @@ def _spec(image: str, image_id: str, service: Service, growth_mib: int) -> Trial
 
 
 def _profiled(pool: TrialPool, spec: TrialSpec, service: Service, judged: Trial) -> ProfiledSide:
-    order = Profiling(profiler_of(service.kind, has_pod=False), service.executable, _peak(judged))
+    order = Profiling(profiler_of(service.kind), service.executable, _peak(judged))
     if service.by_memray:
         order = replace(order, memray=memray(judged), trigger_bytes=None)
     return pool.profile(spec, order).side

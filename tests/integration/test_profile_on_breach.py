@@ -231,9 +231,12 @@ GROWN_SEARCH = SEARCH.replace(
 DOCKERFILE = 'FROM membudget-test/service\nCOPY *.py /app/\nENV MIB=%d\nCMD ["python3", "/app/main.py"]\n'
 
 
-def growing(repository: Repository, budgets: str = BUDGETS) -> None:
+COMPOSE = 'services: {search: {build: ".", environment: {PYTHONPATH: /other, MIB: "60"}}}\n'
+
+
+def growing(repository: Repository, budgets: str = BUDGETS, more: dict[str, str] | None = None) -> None:
     """A repository whose head holds 40 MiB more in one function, which holds 60 MiB on both sides."""
-    files = {"main.py": SERVICE, "search.py": f"\n{SEARCH}", "budgets.toml": budgets}
+    files = {"main.py": SERVICE, "search.py": f"\n{SEARCH}", "budgets.toml": budgets, **(more or {})}
     repository.commit("base", {**files, "Dockerfile": DOCKERFILE % 60})
     repository.branch("more")
     repository.commit("head", {"search.py": f"# Two lines\n# more.\n\n{GROWN_SEARCH}"})
@@ -294,7 +297,8 @@ def test_a_check_profiles_both_sides_of_what_breaks_its_budget(
 def test_a_check_profiles_a_python_service_by_memray(
     engine: Engine, repository: Repository, clean: None, tmp_path: Path
 ) -> None:
-    growing(repository)
+    """It runs beside the services of a compose file, which sets variables of it."""
+    growing(repository, BUDGETS.replace("build =", "compose = {}\nbuild ="), {"compose.yaml": COMPOSE})
     cached_memray(tmp_path, Interpreter(11, Libc.GLIBC))
     environ = {"MEMBUDGET_CACHE_DIR": str(tmp_path)}
     done = membudget_process.run(

@@ -73,7 +73,7 @@ SERVICES = [
 
 
 def profiled(trials: Trials, image: str, inputs: TrialInputs, kind: RuntimeKind | None, program: str) -> ProfiledSide:
-    profiler = profiler_of(kind, has_pod=False)
+    profiler = profiler_of(kind)
     runner: Profiles = trials.runner  # type: ignore[assignment]
     spec = TrialSpec(image, inspect(trials.engine, image).image_id, 256 * MIB, 300_000, LOAD, 100, inputs)
     return runner.profile(spec, Profiling(profiler, program)).side

@@ -30,7 +30,7 @@ def profiled(
     """Run a profiled trial with a limit of twice 256 MiB. Without `trigger_bytes`, the profile is taken at its end."""
     pool = trials.runner
     assert isinstance(pool, TrialPool)
-    profiler = profiler_of(kind, has_pod=False)
+    profiler = profiler_of(kind)
     image_id = inspect(trials.engine, image).image_id
     inputs = TrialInputs(environment=variables)
     spec = TrialSpec(image, image_id, 256 * MIB, 60_000, workload, 200, inputs)

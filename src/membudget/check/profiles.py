@@ -179,13 +179,13 @@ class _Taking:
         return taken.get(Side.BASE), taken.get(Side.HEAD)
 
     def _plan(self, specs: Mapping[Side, TrialSpec], judged: Mapping[Side, SideMeasurement]) -> ProfilePlan:
-        usual = {side: self._usual(spec, judged[side]) for side, spec in specs.items()}
+        usual = {side: self._usual(judged[side]) for side in specs}
         pythons = [side for side, order in usual.items() if is_python_service(order, judged[side].trials)]
         return planned(usual, pythons, lambda side: self._memray(specs[side], judged[side].trials))
 
-    def _usual(self, spec: TrialSpec, measured: SideMeasurement) -> Profiling:
+    def _usual(self, measured: SideMeasurement) -> Profiling:
         kind, executable = main_program(measured.trials)
-        profiler = profiler_of(kind, has_pod=spec.inputs.pod is not None)
+        profiler = profiler_of(kind)
         return Profiling(profiler, executable, measured.metrics[Metric.PEAK_RSS].value, self.at)
 
     def _memray(self, spec: TrialSpec, judged: Sequence[Trial]) -> Path | str:

@@ -78,6 +78,18 @@ class PodPlan:
         return f"services.{name}.image of the compose file" if of_compose else f"the container {name} of the manifest"
 
     @property
+    def variables(self) -> dict[str, str]:
+        """The variables that the measured container is given, beside those of its image."""
+        service = self.services.get(self.measured)
+        given = service.definition.get("environment") if service is not None else None
+        # A resolved compose file writes $ twice.
+        return {
+            name: str(value).replace("$$", "$")
+            for name, value in (given.items() if isinstance(given, dict) else ())
+            if value is not None
+        }
+
+    @property
     def beside(self) -> dict[str, PodService]:
         """All services except the measured one, whose image the check builds."""
         return {name: service for name, service in self.services.items() if name != self.measured}

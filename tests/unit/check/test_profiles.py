@@ -150,11 +150,13 @@ def test_any_other_program_is_profiled_by_its_mappings() -> None:
     ]  # fmt: skip
 
 
-def test_what_a_compose_file_starts_is_not_started_otherwise() -> None:
-    pod = PodPlan("api", (), {}, {}, {})
-    profiles = Profiles()
-    profiled(measured(), profiles, subject(inputs=TrialInputs(pod=pod)))
-    assert all(order.profiler.prepare is None for _, order in profiles.ran)
+def test_what_a_compose_file_starts_has_the_same_profiler() -> None:
+    ran = []
+    for pod in (None, PodPlan("api", (), {}, {}, {})):
+        profiles = Profiles()
+        profiled(measured(), profiles, subject(inputs=TrialInputs(pod=pod)))
+        ran.append([order for _, order in profiles.ran])
+    assert ran[0] == ran[1] != []
 
 
 @pytest.mark.parametrize(

@@ -40,10 +40,8 @@ def alone(spec: TrialSpec) -> Alone:
     definition: Definition = {}
     if inputs.pod is not None:
         definition = inputs.pod.services[inputs.pod.measured].definition
-    given = mapping(definition.get("environment"))
-    environment = {name: _plain(str(value)) for name, value in given.items() if value is not None}
     return Alone(
-        {**environment, **inputs.environment},
+        {**(inputs.pod.variables if inputs.pod is not None else {}), **inputs.environment},
         inputs.user or _text(definition.get("user")),
         inputs.read_only or definition.get("read_only") is True,
         (*inputs.volumes, *(path for path in _mounted(definition) if path not in inputs.volumes)),

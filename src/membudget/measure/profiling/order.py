@@ -82,6 +82,7 @@ def profiled(spec: TrialSpec, order: Profiling, image: Sequence[str], available_
         limit = max(limit, min(LIMIT_FACTOR * limit, spare))
     if profiler.prepare is not None:
         variables = dict(variable.partition("=")[::2] for variable in image)
+        variables |= inputs.pod.variables if inputs.pod is not None else {}
         inputs = profiler.prepare(
             inputs, Seen(order.executable, variables, order.memray, order.at is ProfiledAt.SETTLED)
         )

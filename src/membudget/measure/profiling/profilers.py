@@ -22,16 +22,15 @@ PROFILERS: tuple[Profiler, ...] = (
     OBJECT_SPACE,
     SMAPS,
 )
-"""Of two for the same kind, the second is for containers in which nothing can be prepared."""
+"""Of two for the same kind, the second is for containers that do not start with what the first needs."""
 
 
-def profiler_of(kind: RuntimeKind | None, *, has_pod: bool) -> Profiler:
+def profiler_of(kind: RuntimeKind | None, *, is_prepared: bool = True) -> Profiler:
     """Return the profiler for a container's main runtime.
 
-    `has_pod` says whether a compose file or a manifest decides what the container is started with. What has to be
-    prepared cannot be profiled there.
+    `is_prepared` says whether the container may be started with what a profiler needs.
     """
-    fitting = (one for one in PROFILERS if kind in one.kinds and not (has_pod and one.prepare is not None))
+    fitting = (one for one in PROFILERS if kind in one.kinds and (is_prepared or one.prepare is None))
     return next(fitting, SMAPS)
 
 
@@ -42,5 +41,5 @@ def profiler_named(runtime: Runtime) -> Profiler:
 
 def unprepared(profiler: Profiler) -> Profiler | None:
     """Return what profiles the same runtime as far as possible if nothing is prepared. None if that is `profiler`."""
-    other = profiler_of(next(iter(profiler.kinds), None), has_pod=True)
+    other = profiler_of(next(iter(profiler.kinds), None), is_prepared=False)
     return other if other != profiler else None

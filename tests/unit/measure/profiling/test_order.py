@@ -7,6 +7,7 @@ import pytest
 from membudget.budgets.auto_workload import AutoWorkload
 from membudget.core.quantities import MIB
 from membudget.measure.live_heap.messages import Runtime
+from membudget.measure.pod_plan import PodPlan, PodService
 from membudget.measure.profiling.heap_profile import HeapProfile, ProfiledBy
 from membudget.measure.profiling.order import Profiling, failed_to_start, profiled
 from membudget.measure.profiling.profiler import Profiler, Seen
@@ -54,6 +55,14 @@ def test_the_profiler_prepares_the_inputs() -> None:
     found = profiled(_spec(None), Profiling(_PROFILER, "/usr/bin/node"), ("B=2=3", "C"), None)
     assert found.inputs.environment == {"A": "1", "B": "2=3", "C": "", "PROGRAM": "/usr/bin/node"}
     assert not found.asks_live_heap
+
+
+def test_variables_of_a_compose_file_are_kept_beside_those_of_the_profiler() -> None:
+    service = PodService({"environment": {"PYTHONPATH": "/own/$$1", "UNSET": None, "PORT": 80}}, None, None)
+    inputs = TrialInputs({"A": "1"}, pod=PodPlan("web", (), {"web": service}, {}, {}))
+    spec = replace(_spec(None), inputs=inputs)
+    found = profiled(spec, Profiling(_PROFILER), ("PYTHONPATH=/image", "B=2"), None).inputs.environment
+    assert found == {"A": "1", "B": "2", "PYTHONPATH": "/own/$1", "PORT": "80", "PROGRAM": ""}
 
 
 def test_a_program_is_known_by_its_name() -> None:

@@ -15,10 +15,10 @@ def test_what_needs_a_preparation_has_a_profiler_that_needs_none() -> None:
 
 
 def test_a_jvm_that_cannot_be_prepared_is_profiled_by_the_same_questions() -> None:
-    usual, in_pod = (profiler_of(RuntimeKind.JVM, has_pod=has_pod) for has_pod in (False, True))
-    assert (usual.prepare is None, in_pod.prepare) == (False, None)
-    assert in_pod.capture is usual.capture
-    assert unprepared(usual) == in_pod
+    usual, other = (profiler_of(RuntimeKind.JVM, is_prepared=is_prepared) for is_prepared in (True, False))
+    assert (usual.prepare is None, other.prepare) == (False, None)
+    assert other.capture is usual.capture
+    assert unprepared(usual) == other
 
 
 @pytest.mark.parametrize("runtime", Runtime)
