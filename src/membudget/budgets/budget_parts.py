@@ -1,6 +1,7 @@
 """The parts of a budget, each as a number that is larger if more is allowed."""
 
 from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
 
 from membudget.budgets.rules import EffectiveBudget, Tolerance
 from membudget.core.definition import Better, Unit
@@ -53,29 +54,44 @@ def _on(_: Metric, budget: EffectiveBudget) -> tuple[float, str] | None:
     return (1.0, "warn") if budget.creep.warns else (0.0, "fail")
 
 
-_PARTS: Iterable[tuple[str, Part]] = (
-    ("max", _most(lambda budget: budget.max)),
-    ("min", _least(lambda budget: budget.min)),
-    ("every", every_part),
-    ("growth.percent", _percent(lambda budget: budget.tolerance)),
-    ("growth.floor", _floor(lambda budget: budget.tolerance)),
-    ("headroom", _most(lambda budget: budget.below_limit)),
-    ("creep.percent", _percent(lambda budget: budget.creep.tolerance if budget.creep is not None else None)),
-    ("creep.floor", _floor(lambda budget: budget.creep.tolerance if budget.creep is not None else None)),
-    ("creep.on", _on),
-    ("warn.max", _most(lambda budget: budget.warn.max)),
-    ("warn.min", _least(lambda budget: budget.warn.min)),
-    ("warn.growth.percent", _percent(lambda budget: budget.warn.tolerance)),
-    ("warn.growth.floor", _floor(lambda budget: budget.warn.tolerance)),
+class _Keys(NamedTuple):
+    """The spellings of a key."""
+
+    usual: str
+    of_more: str
+    """For metrics of which more is better."""
+    of_count: str | None
+    """For counts. A single number says how much they may grow: `growth = 2`. None: they have no such key."""
+
+
+def _same(key: str) -> _Keys:
+    return _Keys(key, key, key)
+
+
+_PARTS: Iterable[tuple[_Keys, Part]] = (
+    (_same("max"), _most(lambda budget: budget.max)),
+    (_same("min"), _least(lambda budget: budget.min)),
+    (_same("every"), every_part),
+    (_Keys("growth.percent", "drop.percent", None), _percent(lambda budget: budget.tolerance)),
+    (_Keys("growth.floor", "drop.floor", "growth"), _floor(lambda budget: budget.tolerance)),
+    (_same("headroom"), _most(lambda budget: budget.below_limit)),
+    (_same("creep.percent"), _percent(lambda budget: budget.creep.tolerance if budget.creep is not None else None)),
+    (_same("creep.floor"), _floor(lambda budget: budget.creep.tolerance if budget.creep is not None else None)),
+    (_same("creep.on"), _on),
+    (_same("warn.max"), _most(lambda budget: budget.warn.max)),
+    (_same("warn.min"), _least(lambda budget: budget.warn.min)),
+    (_Keys("warn.growth.percent", "warn.drop.percent", None), _percent(lambda budget: budget.warn.tolerance)),
+    (_Keys("warn.growth.floor", "warn.drop.floor", "warn.growth"), _floor(lambda budget: budget.warn.tolerance)),
 )
 
 
 def parts_of(metric: Metric) -> Iterator[tuple[str, Part]]:
     """Yield the parts of a budget with their keys in the budgets file."""
-    for key, part in _PARTS:
-        if metric.definition.better is Better.MORE:
-            yield key.replace("growth", "drop"), part
-        elif metric.definition.unit is not Unit.COUNT:
-            yield key, part
-        elif not key.endswith("growth.percent"):
-            yield key.replace("growth.floor", "growth"), part  # the budgets file has a single number: `growth = 2`
+    definition = metric.definition
+    for keys, part in _PARTS:
+        if definition.better is Better.MORE:
+            yield keys.of_more, part
+        elif definition.unit is not Unit.COUNT:
+            yield keys.usual, part
+        elif keys.of_count is not None:
+            yield keys.of_count, part

@@ -16,6 +16,12 @@ def with_fix(what: str, fix: str | None) -> str:
     return f"{what}{_FIX}{fix}" if fix else what
 
 
+def what_and_fix(reason: str) -> tuple[str, str | None]:
+    """Return the two parts of a stored reason, as `with_fix` joined them."""
+    what, fix, remedy = reason.rpartition(_FIX)
+    return (what, remedy) if fix else (reason, None)
+
+
 def brief(reason: str) -> str:
     """Return a reason, shortened for storage: its first two lines, or one line and the fix.
 
@@ -24,9 +30,9 @@ def brief(reason: str) -> str:
     """
     if len(reason) <= LONGEST_REASON and reason.isprintable():  # one short line, as nearly all are
         return reason
-    text, fix, remedy = reason.rpartition(_FIX)
-    lines = (text or remedy)[: 20 * LONGEST_REASON].splitlines()[: 1 if fix else 2]
-    lines += [f"{_FIX.lstrip(chr(10))}{remedy}"] if fix else []
+    what, fix = what_and_fix(reason)
+    lines = (what or fix or "")[: 20 * LONGEST_REASON].splitlines()[: 2 if fix is None else 1]
+    lines += [f"{_FIX.lstrip(chr(10))}{fix}"] if fix is not None else []
     return "\n".join(line if len(line) <= LONGEST_REASON else f"{line[: LONGEST_REASON - 1]}…" for line in lines)
 
 
@@ -185,3 +191,8 @@ class UnreadableImage(EnvironmentFault):
 
 class ProgramFailed(Exception):
     """A program gave no answer. The message says why: its last line about an error, or which bound it exceeded."""
+
+    def __init__(self, reason: str, *, lacked_memory: bool = False) -> None:
+        super().__init__(reason)
+        self.lacked_memory = lacked_memory
+        """Whether the program said that it ran out of memory."""

@@ -21,6 +21,8 @@ _CHUNK_BYTES = 1 << 16
 _FIRST_ERROR_BYTES, _LAST_ERROR_BYTES = 1 << 12, 1 << 14
 """What is kept of the errors: a stack trace has its reason at its top, and most programs have it at the end."""
 _LONGEST_REASON = 250
+_NO_MEMORY = "out of memory"
+"""What a program in Go says before it ends for want of memory."""
 
 
 def answer_of(
@@ -46,7 +48,8 @@ def answer_of(
         finally:
             _end(process)
     if exit_code != 0:
-        raise ProgramFailed(_reason(tail.decode(errors="replace").splitlines()) or f"exit code {exit_code}")
+        reason = _reason(tail.decode(errors="replace").splitlines()) or f"exit code {exit_code}"
+        raise ProgramFailed(reason, lacked_memory=_NO_MEMORY in reason)
     return answer.decode(errors="replace")
 
 

@@ -98,7 +98,7 @@ def _answer(command: Sequence[str], files: Mapping[str, bytes], search_path: str
         try:
             return answer_of(confined, top, environ, most_bytes=_LARGEST_ANSWER_BYTES, most_s=_MOST_S)
         except ProgramFailed as error:
-            if "out of memory" not in str(error):
+            if not error.lacked_memory:
                 raise
             name, gib = Path(command[0]).name, _MOST_MEMORY_BYTES >> 30
             raise ProgramFailed(f"{name} ran out of memory: it gets {gib} GiB") from None

@@ -47,18 +47,15 @@ def summary(findings: Sequence[Finding], version: str) -> str:
     """Return the last line: which membudget this is, and how many checks had which result."""
     counts = {state: sum(finding.state is state for finding in findings) for state in State}
     blocked = sum(finding.blocked_by is not None for finding in findings)
-    told = [
-        _counted(counts[State.FAILED], "check failed", "checks failed"),
-        _counted(counts[State.WARNING], "warning", "warnings"),
-        f"{counts[State.OK]} ok",
-        f"{blocked} blocked by a failure",
-        f"{counts[State.SKIPPED] - blocked} skipped",
-    ]
-    return f"membudget {version}: {', '.join(part for part in told if not part.startswith('0 '))}"
-
-
-def _counted(count: int, one: str, several: str) -> str:
-    return f"{count} {one if count == 1 else several}"
+    parts = (
+        (counts[State.FAILED], "check failed", "checks failed"),
+        (counts[State.WARNING], "warning", "warnings"),
+        (counts[State.OK], "ok", "ok"),
+        (blocked, "blocked by a failure", "blocked by a failure"),
+        (counts[State.SKIPPED] - blocked, "skipped", "skipped"),
+    )
+    told = [f"{count} {one if count == 1 else several}" for count, one, several in parts if count]
+    return f"membudget {version}: {', '.join(told)}"
 
 
 def _text(parts: Parts) -> str:

@@ -13,7 +13,7 @@ from membudget.build.revision import BuiltImage, Commit, Side
 from membudget.check.building import Built, Order, Pair, Subject, build_all
 from membudget.check.check import Tools
 from membudget.contents.summary import image_metrics
-from membudget.core.errors import ConfigurationError, EngineLost, EnvironmentFault, shortened
+from membudget.core.errors import ConfigurationError, EngineLost, EnvironmentFault, shortened, what_and_fix
 from membudget.core.metrics import Metric
 from membudget.core.progress import Doing, Progress, Stage, Step
 from membudget.core.quantities import format_size
@@ -95,6 +95,15 @@ def _measure_one(plan: ImagePlan, built: Built, checkout: Path, tools: Tools, pr
         return _Attempts(plan, built, checkout, tools, progress).run()
 
 
+@dataclass(frozen=True, slots=True)
+class _Note:
+    """What did not work."""
+
+    text: str
+    cause: str | None
+    """Why. The last cause is the result's own, so that notes with it are left out."""
+
+
 @dataclass(slots=True)
 class _Attempts:
     """Tries one way after another."""
@@ -104,7 +113,7 @@ class _Attempts:
     checkout: Path
     tools: Tools
     progress: Progress
-    notes: list[str] = field(default_factory=list)
+    notes: list[_Note] = field(default_factory=list)
     """What did not work, but for guesses."""
     last: str = ""
     """Why the last way did not work."""
@@ -132,7 +141,7 @@ class _Attempts:
             following = _next(way, tried, waiting)
             self._note(way, tried, is_hopeless=all(other.around != way.around for other in following))
             waiting = following
-        notes = tuple(note for note in self.notes if not note.endswith(f": {self.cause}"))
+        notes = tuple(note.text for note in self.notes if note.cause != self.cause)
         return Failed(self.plan, f"it does not run: {self.last}", self.log_tail, notes, self._own_end())
 
     def _own_end(self) -> Way | None:
@@ -144,7 +153,7 @@ class _Attempts:
 
     def _note(self, way: Way, failed: Trial | Failure, *, is_hopeless: bool) -> None:
         """Note why a way did not work. `is_hopeless` says that others like it would not work either."""
-        what, _, remedy = (failed.reason or "it failed").partition("\n  fix: ")
+        what, remedy = what_and_fix(failed.reason or "it failed")
         self.last = shortened(what.partition("\n")[0], 200)
         self.log_tail = failed.log_tail or self.log_tail
         self.exit_code = failed.exit_code if isinstance(failed, Trial) else None
@@ -153,12 +162,13 @@ class _Attempts:
         output = f"; its last output: {shortened(failed.log_tail[-1], 150)}" if failed.log_tail else ""
         self.cause = f"{self.last}{advice}{output}"
         if way.around is not None and is_hopeless:
-            self._tell(f"`{way.around.key}` did not work: {self.cause}")
+            self._tell(f"`{way.around.key}` did not work", self.cause)
         elif not way.is_guess:
-            self._tell(f"{way.name} did not work: {self.cause}")
+            self._tell(f"{way.name} did not work", self.cause)
 
-    def _tell(self, note: str) -> None:
+    def _tell(self, what: str, cause: str | None) -> None:
         """Add a note. Several ways may fail alike, which is told once."""
+        note = _Note(f"{what}: {cause}", cause)
         if note not in self.notes:
             self.notes.append(note)
 
@@ -182,7 +192,7 @@ class _Attempts:
                 return self._measured(way, [trial], deployed.value, is_deployed=True)
             if trial.outcome is not Outcome.OOM_KILLED:
                 return trial
-            self._tell(f"under the deployed limit of {format_size(deployed.value)}: {trial.reason}")
+            self._tell(f"under the deployed limit of {format_size(deployed.value)}", trial.reason)
         free = self._trial(way, subject, None)
         if free.outcome is not Outcome.COMPLETED:
             return free
@@ -192,7 +202,7 @@ class _Attempts:
             bounded = self._trial(way, subject, limit)
             if bounded.outcome is Outcome.COMPLETED:
                 return replace(self._measured(way, [free, bounded], limit, is_deployed=False), used=_used(free))
-            self._tell(f"under a limit of {format_size(limit)}: {shortened(bounded.reason or '', 150)}")
+            self._tell(f"under a limit of {format_size(limit)}", shortened(bounded.reason or "", 150))
             limit *= 2
         return bounded
 
@@ -218,7 +228,7 @@ class _Attempts:
             self._image_size(),
             limit_bytes,
             is_deployed,
-            tuple(self.notes),
+            tuple(note.text for note in self.notes),
         )
 
     def _image_size(self) -> int | None:

@@ -31,6 +31,13 @@ def test_a_crash_of_go_is_told_by_its_first_line(first: str) -> None:
         said(f"(echo '{first}'; echo; yes 'main.main() /errors.go:1' | head -2000) >&2; exit 2")
 
 
+@pytest.mark.parametrize(("said_last", "lacked"), [("fatal error: runtime: out of memory", True), ("Error: x", False)])
+def test_want_of_memory_is_told_apart(said_last: str, lacked: bool) -> None:
+    with pytest.raises(ProgramFailed) as raised:
+        said(f"echo '{said_last}' >&2; exit 2")
+    assert raised.value.lacked_memory is lacked
+
+
 def test_an_error_in_one_long_line_is_told_by_its_beginning() -> None:
     with pytest.raises(ProgramFailed, match=r"^Error: include: aaa"):
         said("(printf 'Error: include: '; head -c 100000 /dev/zero | tr '\\0' a; echo; echo 'Use --debug') >&2; exit 1")
