@@ -13,8 +13,8 @@ from membudget.contents.dockerfile import Instruction, parse_dockerfile
 from membudget.measure.runtimes.runtime import MOST_PLACES, Runtime, SettingPlace
 
 _SETTINGS = (
-    "-XX:MaxRAMPercentage", "-Xmx", "-Xms", "-XX:MaxDirectMemorySize", "--max-old-space-size", "--workers",
-    "GOMEMLIMIT",
+    "-XX:MaxRAMPercentage", "-Xmx", "-Xms", "-XX:InitialHeapSize", "-XX:MaxDirectMemorySize", "--max-old-space-size",
+    "--workers", "-w", "worker_processes", "ServerLimit", "GOMEMLIMIT",
     "MALLOC_ARENA_MAX", "MALLOC_CONF", "TCMALLOC_RELEASE_RATE", "DOTNET_GCHeapHardLimit", "WEB_CONCURRENCY",
     "JAVA_TOOL_OPTIONS", "NODE_OPTIONS", "maxmemory", "work_mem", "max_connections", "pm.max_children",
 )  # fmt: skip

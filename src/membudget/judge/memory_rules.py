@@ -208,6 +208,12 @@ def _kept(trial: Trial, image: ImageMeasurement) -> Used | None:
 
 def _before_load(trial: Trial, image: ImageMeasurement) -> int | None:
     """Return the RSS at the start of the first phase that loads the service and counts. None if it was never ready."""
+    last = _last_before_load(trial, image)
+    return trial.series.rss_bytes[last] if last is not None else None
+
+
+def _last_before_load(trial: Trial, image: ImageMeasurement) -> int | None:
+    """Return the index of the last sample before that phase."""
     if not trial.phases or trial.phases[0].name != PhaseName.START_UP:
         return None
     loads = (phase for phase in trial.phases[1:] if phase.name not in image.unjudged_phases)
@@ -215,13 +221,17 @@ def _before_load(trial: Trial, image: ImageMeasurement) -> int | None:
     if first is None:
         return None
     last = bisect.bisect_right(trial.series.time_us, first.begin_us) - 1
-    return trial.series.rss_bytes[last] if last >= 0 else None
+    return last if last >= 0 else None
 
 
 def _returned(trial: Trial, image: ImageMeasurement) -> Used | None:
     peak, settled = _value(trial, Metric.PEAK_RSS), _value(trial, Metric.SETTLED_RSS)
     if peak is None or settled is None:
         return None
+    last = _last_before_load(trial, image)
+    if last is not None:
+        # What the start-up took and returned is not the load's. Samples may miss a peak, so this is a lower bound.
+        peak = min(peak, max(trial.series.rss_bytes[last:]))
     return Used(peak - settled, peak, min(peak - settled, image.limit_bytes - 1), settled)
 
 

@@ -9,6 +9,8 @@ from membudget.measure.runtimes.runtime import Runtime, SettingPlace
 
 MARGIN = 0.05
 """The part of the limit that a fitting ceiling leaves free: what is beside the heap varies between trials."""
+_NUMBER_OF_WORKERS = ("--workers", "-w", "WEB_CONCURRENCY")
+"""How gunicorn, uvicorn and puma are told a number of workers: what stands first decides."""
 _NAME_ENDS = re.compile(r"[= ]")
 
 
@@ -67,4 +69,5 @@ class RuntimeFinding:
         """Where the setting is written, or else where the program is started. None if neither is known."""
         places = self.runtime.places
         own = places.get(self.setting) if self.setting is not None else None
-        return own or places.get(self.fitting_name) or places.get("")
+        names = _NUMBER_OF_WORKERS if self.fitting_name in _NUMBER_OF_WORKERS else (self.fitting_name,)
+        return own or next((places[name] for name in names if name in places), None) or places.get("")

@@ -26,6 +26,8 @@ FAR_BELOW = 0.5
 """A ceiling with what is beside it is far below the limit if both need less than this part of it."""
 GO_NEAR_LIMIT = 0.75
 """A Go program that comes this near to its limit needs GOMEMLIMIT."""
+_INITIAL_HEAP = ("-Xms", "-XX:InitialHeapSize=")
+"""How a JVM's command line writes what its heap begins with."""
 _LEAST_HEAP_BYTES = 64 * MIB
 """A smaller heap that is reserved and unused is not worth a word."""
 _SMALL_JVM_BYTES = 250 * MIB
@@ -57,7 +59,20 @@ _GO_UNITS = {"": 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB
 
 def judge_runtimes(images: Sequence[ImageMeasurement], rules: Collection[RuntimeRule]) -> tuple[RuntimeFinding, ...]:
     """Return which of these rules the runtimes of the head break. Rules that need an unknown figure are kept."""
-    return tuple(finding for image in images for finding in _of_image(image) if finding.rule in rules)
+    return tuple(
+        finding
+        for image in images
+        for finding in _without_contradiction([one for one in _of_image(image) if one.rule in rules])
+    )
+
+
+def _without_contradiction(findings: Sequence[RuntimeFinding]) -> Iterator[RuntimeFinding]:
+    """Leave out what the measured workers of PHP-FPM allow if their memory_limit, which is the most, allows less."""
+    above = [one.runtime for one in findings if one.rule is RuntimeRule.CEILING_ABOVE_LIMIT]
+    for one in findings:
+        is_weaker = one.rule is RuntimeRule.WORKERS_ABOVE_LIMIT and one.runtime.kind is RuntimeKind.PHP_FPM
+        if not (is_weaker and one.runtime in above):
+            yield one
 
 
 def _of_image(image: ImageMeasurement) -> Iterator[RuntimeFinding]:
@@ -107,11 +122,13 @@ class _Known:
         yield from self._of_reserved(answer, ceiling)
 
     def _of_reserved(self, answer: Answer, ceiling: int) -> Iterator[RuntimeFinding]:
-        heap, initial, setting = self.runtime.heap_bytes, answer.initial_bytes, self.runtime.setting("-Xms")
+        heap, initial = self.runtime.heap_bytes, answer.initial_bytes
+        setting = self.runtime.setting(*_INITIAL_HEAP)
         if setting is None or heap is None or initial is None or initial < ceiling or ceiling < _LEAST_HEAP_BYTES:
             return
         if heap < ceiling / 2:
-            fitting = f"-Xms{max(1, -(-heap // MIB))}m"
+            name = next(name for name in _INITIAL_HEAP if setting.startswith(name))
+            fitting = f"{name}{max(1, -(-heap // MIB))}m"
             yield RuntimeFinding(
                 RuntimeRule.HEAP_RESERVED_UNUSED, self.image.name, self.runtime, ceiling, None, self._limit,
                 held_bytes=heap, setting=setting, fitting=fitting,

@@ -57,6 +57,13 @@ def test_children_of_php_fpm() -> None:
     assert finding.fitting_limit_bytes == 1622 * MIB
 
 
+def test_php_fpm_is_given_one_value() -> None:
+    made = php_fpm(300, 5, 60, 60, 60, 60)
+    assert [one.rule for one in found(made)] == [RuntimeRule.CEILING_ABOVE_LIMIT]
+    (finding,) = found(made, rules=(RuntimeRule.WORKERS_ABOVE_LIMIT,))
+    assert finding.rule is RuntimeRule.WORKERS_ABOVE_LIMIT, "the other rule is off"
+
+
 def test_the_limit_of_dotnet() -> None:
     variables = {"DOTNET_GCHeapHardLimit": "0x12000000"}
     (finding,) = found(dotnet(288, variables=variables))

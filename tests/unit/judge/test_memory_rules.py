@@ -135,6 +135,18 @@ def test_what_a_warm_up_adds_is_no_load() -> None:
     assert judge_memory([replace(image, unjudged_phases=("warm-up",))], tuple(MemoryRule)) == ()
 
 
+def test_what_the_start_up_took_was_not_returned_after_the_load() -> None:
+    trial = with_load(before=60, peak=200, settled=50)
+    start, steady, settle = trial.phases
+    rss = [MIB, 200 * MIB, 60 * MIB, 62 * MIB, 50 * MIB]
+    series = Series([0, 20_000, 90_000, 300_000, 900_000], rss, rss, rss, rss)
+    at_start = replace(trial, phases=(start, steady, settle), series=series)
+    assert MemoryRule.MEMORY_RETURNED not in rules_of(at_start)
+    rss = [MIB, 40 * MIB, 60 * MIB, 200 * MIB, 50 * MIB]
+    by_load = replace(at_start, series=Series([0, 20_000, 90_000, 300_000, 900_000], rss, rss, rss, rss))
+    assert MemoryRule.MEMORY_RETURNED in rules_of(by_load)
+
+
 def test_an_image_that_was_killed_has_other_troubles() -> None:
     trial = with_pages(clean=150)
     assert rules_of(trial, replace(trial, outcome=Outcome.OOM_KILLED)) == []

@@ -148,6 +148,20 @@ def test_a_reserved_heap_that_is_not_used() -> None:
     assert rules_of(jvm(63, beside=70, heap=10, initial=63, settings=("-Xms63m",))) == [], "a small heap"
 
 
+def test_a_reserved_heap_that_is_set_by_a_long_flag() -> None:
+    (finding,) = found(jvm(180, heap=89, initial=180, settings=("-XX:InitialHeapSize=180m", "-Xmx180m")))
+    assert (finding.rule, finding.fitting) == (RuntimeRule.HEAP_RESERVED_UNUSED, "-XX:InitialHeapSize=89m")
+
+
+@pytest.mark.parametrize("name", ["--workers", "-w", "WEB_CONCURRENCY"])
+def test_where_the_number_of_workers_is_written(name: str) -> None:
+    start, exact = SettingPlace("Dockerfile", 9, is_exact=False), SettingPlace("Dockerfile", 5, is_exact=True)
+    (finding,) = found(replace(workers(*[40] * 8), places={"": start, name: exact}))
+    assert finding.place == exact
+    (finding,) = found(replace(workers(*[40] * 8), places={"": start, "GOMEMLIMIT": exact}))
+    assert finding.place == start
+
+
 def test_node() -> None:
     (finding,) = found(node(260, settings=("--max-old-space-size=256",)))
     assert (finding.rule, finding.fitting) == (RuntimeRule.HEAP_ABOVE_LIMIT, "--max-old-space-size=229")
