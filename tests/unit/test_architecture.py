@@ -111,6 +111,40 @@ def imported_by(path: Path) -> Iterator[str]:
 
 
 @pytest.mark.thorough
+def test_packages_stand_on_nine_floors() -> None:
+    """Counted by what they import. docs/adr/0001 has the figures of before."""
+    above: dict[str, set[str]] = {path.parts[0]: set() for path in OF_PACKAGES}
+    for path in OF_PACKAGES:
+        own = path.parts[0]
+        named = {name.split(".")[1] for name in imported_by(TOP / "src/membudget" / path) if MODULE_NAME.match(name)}
+        above[own] |= named & above.keys() - {own}
+    floors: dict[str, int] = {}
+    for package in TopologicalSorter(above).static_order():
+        floors[package] = 1 + max((floors[lower] for lower in above[package]), default=0)
+    assert max(floors.values()) == floors["cli"] == 9
+
+
+OF_PACKAGES = [path for file in SOURCES if len((path := file.relative_to(TOP / "src/membudget")).parts) > 1]
+STARTED_ALONE = {"membudget.measure.probe.process": set[str](), "membudget.engine.cgroup_removal": {"jeepney"}}
+"""Programs that start fast, and what they import inside of a function."""
+
+
+@pytest.mark.parametrize("program", STARTED_ALONE)
+def test_helper_programs_import_the_standard_library_alone(program: str) -> None:
+    names = {".".join(path.with_suffix("").relative_to(TOP / "src").parts): path for path in SOURCES}
+    waiting, seen, others = [program], set[str](), set[str]()
+    while waiting:
+        seen.add(name := waiting.pop())
+        for imported in imported_by(names[name]):
+            if imported in names:
+                waiting += [imported] if imported not in seen else []
+            elif imported.split(".")[0] not in sys.stdlib_module_names | {"membudget"}:
+                others.add(imported.split(".")[0])
+    assert len(seen) > 1
+    assert others == STARTED_ALONE[program]
+
+
+@pytest.mark.thorough
 def test_no_name_of_a_module_is_unused() -> None:
     """A name that no line of src or of tools has but those that define it. Names in strings count as used."""
     texts = [path.read_text() for path in SOURCES]
