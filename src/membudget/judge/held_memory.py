@@ -68,16 +68,21 @@ def _of_buffers(image: ImageMeasurement, runtime: Runtime) -> Iterator[RuntimeFi
 
 
 def _of_children(image: ImageMeasurement, runtime: Runtime) -> Iterator[RuntimeFinding]:
-    """Yield whether PHP-FPM's children may take more than the limit. A child also needs what an idle one holds."""
+    """Yield whether PHP-FPM's children and what is beside them may take more than the limit.
+
+    The value that fits also leaves room for what an idle child holds.
+    """
     connections, limit = runtime.answer.connections if runtime.answer is not None else None, image.limit_bytes
     if connections is None:
         return
     ceiling = connections.most * connections.each_bytes
-    if ceiling <= limit:
-        return
     idle = min(runtime.workers, default=0)
     whole = runtime.container_bytes if runtime.container_bytes is not None else runtime.held_bytes
     rest = max(0, whole - sum(runtime.workers)) if runtime.workers else whole
+    # Without seen children, or if shared pages count in each, no figure of the rest holds for certain.
+    is_known = runtime.workers and runtime.counts_pages_once
+    if ceiling + (rest if is_known else 0) <= limit:
+        return
     each = connections.each_bytes + idle
     fits = (int((1 - MARGIN) * limit) - rest) // each if each else 0
     needed = -int(-(rest + connections.most * each) / (1 - MARGIN) // MIB) * MIB

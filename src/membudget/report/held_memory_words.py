@@ -49,9 +49,14 @@ def of_children(finding: RuntimeFinding) -> str:
     if answer is None or answer.connections is None:
         return ""
     most, each = answer.connections.most, format_size(answer.connections.each_bytes)
+    ceiling, limit = finding.ceiling_bytes or 0, format_size(finding.limit_bytes)
+    takes = f"{most} children with a memory_limit of {each} may take {format_size(ceiling)}"
+    if ceiling > finding.limit_bytes:
+        return f"{takes}, above the limit of {limit}: under enough load the kernel kills one"
+    beside, total = format_size(finding.beside_bytes or 0), format_size(finding.sum_bytes or 0)
     return (
-        f"{most} children with a memory_limit of {each} may take {format_size(finding.ceiling_bytes or 0)}, above the"
-        f" limit of {format_size(finding.limit_bytes)}: under enough load the kernel kills one"
+        f"{takes}, and {beside} were measured beside them: {total} is above the limit of {limit}, so under enough load"
+        " the kernel kills one"
     )
 
 

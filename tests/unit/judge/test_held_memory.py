@@ -51,10 +51,18 @@ def test_children_of_php_fpm() -> None:
     assert (finding.rule, finding.ceiling_bytes) == (RuntimeRule.CEILING_ABOVE_LIMIT, 320 * MIB)
     assert finding.fitting == "pm.max_children = 3", "233.2 MiB ÷ 70 MiB"
     assert finding.fitting_name == "pm.max_children"
-    assert found(php_fpm(64, 4, 6, 6)) == (), "256 MiB, and what idle children hold is not counted twice"
+    assert found(php_fpm(64, 4, 6, 6, rest=0)) == (), "256 MiB, and what idle children hold is not counted twice"
     (finding,) = found(php_fpm(300, 5, 6, 6))
     assert finding.fitting is None
     assert finding.fitting_limit_bytes == 1622 * MIB
+
+
+def test_what_is_beside_the_children_of_php_fpm_counts() -> None:
+    (finding,) = found(php_fpm(50, 5, 6, 6, rest=51))
+    assert (finding.rule, finding.sum_bytes) == (RuntimeRule.CEILING_ABOVE_LIMIT, 301 * MIB)
+    assert finding.fitting == "pm.max_children = 3", "(243.2 MiB − 51 MiB) ÷ 56 MiB"
+    assert found(php_fpm(50, 4, 6, 6, rest=51)) == ()
+    assert found(replace(php_fpm(50, 5, 6, 6, rest=51), counts_pages_once=False)) == (), "the rest is not known"
 
 
 def test_php_fpm_is_given_one_value() -> None:
