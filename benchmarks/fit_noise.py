@@ -19,9 +19,9 @@ from dataclasses import dataclass, field
 from tabulate import tabulate
 
 from benchmarks import recorded_noise
-from membudget.advise.answer import Answer, Ask, Purpose, ruled_out_rate
+from membudget.advise.answer import Ask, Purpose, SmallestLimit, ruled_out_rate
 from membudget.advise.rung import Answers, Ended, Tried
-from membudget.advise.search import Wanted, search
+from membudget.advise.search import Sought, search
 from membudget.budgets.fit import FitSettings
 from membudget.core.metrics import Metric
 from membudget.core.quantities import GIB, MIB
@@ -48,9 +48,9 @@ class Service:
     asked: list[Ask] = field(default_factory=list)
     trials: list[Tried] = field(default_factory=list)
 
-    def fit(self, *, seeks_comfort: bool = True) -> Answer | None:
+    def fit(self, *, seeks_comfort: bool = True) -> SmallestLimit | None:
         """Fit it. None if there is no answer."""
-        asking = search(Wanted(FitSettings(), 10, 16 * GIB, seeks_comfort=seeks_comfort))
+        asking = search(Sought(FitSettings(), 10, 16 * GIB, seeks_comfort=seeks_comfort))
         ask = next(asking)
         while True:
             self.asked.append(ask)
@@ -58,7 +58,7 @@ class Service:
             try:
                 ask = asking.send(self.trials[-1])
             except StopIteration as end:
-                return end.value if isinstance(end.value, Answer) else None
+                return end.value if isinstance(end.value, SmallestLimit) else None
 
     def _trial(self, limit: int | None) -> Tried:
         need = NEED_BYTES + self.dice.randrange(self.spread_bytes + 1)
@@ -72,7 +72,7 @@ class Service:
         """Only what is noisy is slower: the other figure would show it at once."""
         return 1 + self.slowdown if limit is not None and figure is not _steady else 1.0
 
-    def by_medians(self, answer: Answer) -> bool:
+    def by_medians(self, answer: SmallestLimit) -> bool:
         """Whether the medians of the trials at the answer and of the first three without a limit say "slower"."""
         at = [trial for trial in self.trials if trial.limit_bytes == answer.survives_bytes][:11]
         free = [trial for trial in self.trials if trial.limit_bytes is None][:3]
@@ -194,14 +194,14 @@ class Uneven:
 
     def fit(self, confirmations: int) -> int | None:
         """Fit it, and return the limit that survives. None if there is none."""
-        asking = search(Wanted(FitSettings(), confirmations, 16 * GIB, seeks_comfort=False))
+        asking = search(Sought(FitSettings(), confirmations, 16 * GIB, seeks_comfort=False))
         ask = next(asking)
         while True:
             self.asked += 1
             try:
                 ask = asking.send(self._trial(ask.limit_bytes))
             except StopIteration as end:
-                return end.value.survives_bytes if isinstance(end.value, Answer) else None
+                return end.value.survives_bytes if isinstance(end.value, SmallestLimit) else None
 
     def _trial(self, limit: int | None) -> Tried:
         need = round(self.need(self.dice))

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 from tabulate import tabulate
 
-from membudget.advise.answer import Answer
-from membudget.advise.fit import Fits, Subject
+from membudget.advise.answer import SmallestLimit
+from membudget.advise.fit import Fits, FitSubject
 from membudget.advise.kept import KeptTrials
 from membudget.advise.rung import Ended, Tried, aligned_down
 from membudget.budgets.workload import CommandWorkload
@@ -23,7 +23,7 @@ from membudget.engine.connection import connect
 from membudget.engine.own_image import image_of
 from membudget.engine.run_id import own_run_id
 from membudget.measure.equipment import MeasuringOptions, TrialPool, measuring
-from membudget.measure.static_program import Step, architecture_of, static_program
+from membudget.measure.static_program import ProgramStep, architecture_of, static_program
 from membudget.measure.trial import Trial, TrialSpec
 from membudget.version import VERSION
 from tests.support.silence import Silence
@@ -106,17 +106,17 @@ def main() -> int:
         engine.close()
 
 
-def steps(held_mib: int, spike_mib: int, spike_ms: int) -> list[Step]:
+def steps(held_mib: int, spike_mib: int, spike_ms: int) -> list[ProgramStep]:
     """Hold, spike, and hold again."""
-    spike = Step((spike_mib - held_mib) * MIB, spike_ms)
-    return [Step(held_mib * MIB, HELD_MS, keeps=True), spike, Step(0, CALM_MS)]
+    spike = ProgramStep((spike_mib - held_mib) * MIB, spike_ms)
+    return [ProgramStep(held_mib * MIB, HELD_MS, keeps=True), spike, ProgramStep(0, CALM_MS)]
 
 
 def fitted(tools: Tools, image: str, number: int, pair: tuple[int, int, int]) -> Pair:
     """Fit one program, then try it 20 times at 3 % less."""
     spec = TrialSpec(f"p{number}", image, None, 60_000, CommandWorkload(command=(f"/p{number}",)))
     begun = time.monotonic()
-    (result,) = Fits([Subject(spec)], CONFIRM, 4 * GIB, seeks_comfort=False).run(tools, Silence())
+    (result,) = Fits([FitSubject(spec)], CONFIRM, 4 * GIB, seeks_comfort=False).run(tools, Silence())
     took_s = time.monotonic() - begun
     held, spike, for_ms = pair
     start = [f"{held} MiB", f"{spike} MiB", f"{for_ms} ms"]
@@ -135,13 +135,13 @@ def fitted(tools: Tools, image: str, number: int, pair: tuple[int, int, int]) ->
     return Pair(cells, is_near, failures > 0)
 
 
-def trials_after(trials: tuple[Tried, ...], answer: Answer) -> int:
+def trials_after(trials: tuple[Tried, ...], answer: SmallestLimit) -> int:
     """How many trials confirmed the answer, there and above."""
     above = sum(trial.limit_bytes is not None and trial.limit_bytes > answer.survives_bytes for trial in trials[4:])
     return answer.confirmed + above
 
 
-def failures_below(tools: Tools, spec: TrialSpec, answer: Answer) -> int:
+def failures_below(tools: Tools, spec: TrialSpec, answer: SmallestLimit) -> int:
     """How many of 20 trials do not pass at 3 % less."""
     limit = aligned_down(round(answer.survives_bytes * 0.97))
     limited = TrialSpec(spec.name, spec.image_id, limit, spec.timeout_ms, spec.workload, only_outcome=True)

@@ -21,7 +21,7 @@ from membudget.build.git_main import main_commits
 from membudget.build.history_place import DEFAULT_PLACE, Note
 from membudget.core.metrics import Metric, MetricValue
 from membudget.core.quantities import MIB
-from membudget.history.creep import Main, Place, look_up
+from membudget.history.creep import Main, SincePlace, look_up
 from membudget.history.line import LARGEST_NOTE_BYTES, SkippedLines
 from membudget.history.recent import MOST_COMMITS_BACK, recent_values
 from membudget.history.series import points_of
@@ -94,7 +94,7 @@ def _judge(folder: Path, images: int) -> str:
     commits = main_commits(repository, "main")
     creep = Creep("v1", Tolerance(10, 2 * MIB))
     wanted = {(f"image-{image}", Metric.PEAK_RSS): creep for image in range(images)}
-    found = look_up(wanted, Main(commits, {"v1": Place(len(commits) - 1)}), MACHINE, read, datetime.now(UTC))
+    found = look_up(wanted, Main(commits, {"v1": SincePlace(len(commits) - 1)}), MACHINE, read, datetime.now(UTC))
     verdicts = []
     for (image, metric), then in found.then.items():
         mib = 40 + (len(commits) / 100 if int(image.removeprefix("image-")) < _CREEPING else 0)

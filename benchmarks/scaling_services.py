@@ -27,7 +27,7 @@ from membudget.budgets.file import parse
 from membudget.budgets.file import read as read_budgets
 from membudget.core.quantities import format_size
 from membudget.judge.plane import plane
-from membudget.judge.scaled import Estimate, Place, ScaledImage
+from membudget.judge.scaled import Estimate, ScaledImage, TrialScale
 from membudget.report.scaling_report import ScalingReport
 
 TRIALS = int(os.environ.get("TRIALS", "5"))
@@ -39,7 +39,7 @@ HEADINGS = ["service", "each CPU", "each connection", "at", "expected (95 %)", "
 class Prediction:
     """What is expected in a place, and what trials there took."""
 
-    place: Place
+    place: TrialScale
     expected: Estimate
     peaks_bytes: tuple[int, ...]
 

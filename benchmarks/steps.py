@@ -22,14 +22,14 @@ from tabulate import tabulate
 from benchmarks import recorded_noise
 from benchmarks.false_alarms import spread
 from membudget.build.revision import MainCommit
-from membudget.check.step_pair import MOST_TRIALS, Answer, Compared
+from membudget.check.step_pair import MOST_TRIALS, ComparedCommits, MetricGrowth
 from membudget.check.step_search import search
 from membudget.check.step_suspect import Suspect
 from membudget.core.metrics import Metric
 from membudget.core.quantities import format_size
-from membudget.history.series import Point, Series
+from membudget.history.series import MetricSeries, SeriesPoint
 from membudget.history.step_line import StepLine, StepOutcome, earlier_search, search_range
-from membudget.history.steps import SMALLEST_PERCENT, Step, suspected_steps
+from membudget.history.steps import SMALLEST_PERCENT, SuspectedStep, suspected_steps
 from membudget.judge.evidence import Proof, against_tolerance
 from tests.support.history import MACHINE, NOW, line
 
@@ -46,7 +46,7 @@ FOLLOWED = 40
 """How many commits a planted step has to be found in."""
 BRANCH = tuple(MainCommit(f"{number:040x}", 1_760_000_000 + 86_400 * number, "") for number in range(COMMITS))
 PLACES = {commit.sha: number for number, commit in enumerate(BRANCH)}
-ANSWERS = {Proof.BROKEN: Answer.GREW, Proof.OPEN: Answer.UNCLEAR}
+ANSWERS = {Proof.BROKEN: MetricGrowth.GREW, Proof.OPEN: MetricGrowth.UNCLEAR}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +71,10 @@ class Year:
     growth: float = 0
     spread_over: int = 1
     """How many commits do the step, each the same part of it."""
-    points: list[Point] = field(default_factory=list)
+    points: list[SeriesPoint] = field(default_factory=list)
     lines: list[StepLine] = field(default_factory=list)
     told: list[Told] = field(default_factory=list)
-    suspected: list[Step] = field(default_factory=list)
+    suspected: list[SuspectedStep] = field(default_factory=list)
     """Every suspicion that was measured again."""
     trials_run: int = 0
 
@@ -83,11 +83,11 @@ class Year:
         for number in range(len(self.points), len(self.points) + commits):
             value = round(statistics.median(self._at(number, self._neighbours(TRIALS))))
             kept = line(BRANCH[number].sha).model_copy(update={"value": value, "samples": ()})
-            self.points.append(Point(BRANCH[number], kept))
+            self.points.append(SeriesPoint(BRANCH[number], kept))
 
-    def suspicions(self) -> tuple[Step, ...]:
+    def suspicions(self) -> tuple[SuspectedStep, ...]:
         """Return what arithmetic alone suspects now."""
-        return suspected_steps([Series("api", METRIC, tuple(self.points))])
+        return suspected_steps([MetricSeries("api", METRIC, tuple(self.points))])
 
     def look(self) -> None:
         """Do what a nightly job does: measure what is suspected and worse, and was not measured yet."""
@@ -96,7 +96,7 @@ class Year:
             if step.is_worse and earlier_search(step, self.lines, PLACES, NOW, suspected) is None:
                 self._search(step)
 
-    def _search(self, step: Step) -> None:
+    def _search(self, step: SuspectedStep) -> None:
         self.suspected.append(step)
         first, last = search_range(step, self.lines, PLACES)
         commits = BRANCH[first : last + 1]
@@ -113,7 +113,7 @@ class Year:
         if found.outcome is StepOutcome.CONFIRMED:
             self.told.append(Told(PLACES[since], PLACES[until], len(self.points) - 1))
 
-    def _compare(self, base: MainCommit, head: MainCommit, tolerated: int, *, is_told: bool) -> Compared:  # noqa: ARG002
+    def _compare(self, base: MainCommit, head: MainCommit, tolerated: int, *, is_told: bool) -> ComparedCommits:  # noqa: ARG002
         sides: tuple[list[int], list[int]] = [], []
         for _ in range(MOST_TRIALS // 2):
             first, second, third, fourth = self._neighbours(4)
@@ -126,7 +126,7 @@ class Year:
                 break
         self.trials_run += 2 * count
         grown = statistics.median(after[:count]) - statistics.median(before[:count])
-        return Compared(ANSWERS.get(evidence.proof, Answer.STEADY), None, seems_grown=grown > tolerated)
+        return ComparedCommits(ANSWERS.get(evidence.proof, MetricGrowth.STEADY), None, seems_grown=grown > tolerated)
 
     def _neighbours(self, count: int) -> list[int]:
         first = self.chance.randrange(len(self.trials))

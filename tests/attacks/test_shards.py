@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from membudget.core.errors import ExitCode
-from membudget.judge.whole import Difference
+from membudget.judge.whole import PartDifference
 from tests.attacks.case import Checked, PullRequest
 from tests.attacks.changes import LARGER, Change, edit, holding, image, more, remove, write
 from tests.attacks.expected import GONE, Loosened, OverBudget, OverTotal, Uncovered
@@ -44,7 +44,7 @@ class Parts:
         return Checked(finished, self.opened.repository, written)
 
 
-def assert_left_out(merged: Checked, difference: Difference) -> None:
+def assert_left_out(merged: Checked, difference: PartDifference) -> None:
     """It is no pass, and the part that does not belong is named by what differs."""
     assert merged.finished.exit_code == ExitCode.UNMEASURED, merged.told
     assert difference in [one.differs_in for one in merged.report.coverage.left_out], merged.told
@@ -81,7 +81,7 @@ def test_an_image_in_two_parts_is_no_pass(images: PreparedImages, tmp_path: Path
     parts = Parts(tmp_path, OTHERS, ())
     small = parts.check(1, "api", "jobs")
     parts.opened.push(LARGER)
-    assert_left_out(parts.merge(small, parts.check(2, "api", "mail")), Difference.HEAD)
+    assert_left_out(parts.merge(small, parts.check(2, "api", "mail")), PartDifference.HEAD)
     merged = parts.merge(parts.check(1, "api", "jobs"), parts.check(2, "api", "mail"))
     assert merged.finished.exit_code == ExitCode.OVER_BUDGET, merged.told
     assert "api" in [gap.subject for gap in merged.judgement.gaps]
@@ -92,12 +92,12 @@ def test_parts_of_other_budgets_are_no_pass(images: PreparedImages, tmp_path: Pa
     parts = Parts(tmp_path, OTHERS, (LARGER,))
     first = parts.check(1, "jobs", "mail")
     edit('"40MiB"', '"100MiB"')(parts.opened.repository)
-    assert_left_out(parts.merge(first, parts.check(2, "api")), Difference.BUDGETS)
+    assert_left_out(parts.merge(first, parts.check(2, "api")), PartDifference.BUDGETS)
 
 
 def test_parts_of_other_numbers_are_no_pass(images: PreparedImages, tmp_path: Path) -> None:
     parts = Parts(tmp_path, OTHERS, (LARGER,))
-    assert_left_out(parts.merge(parts.check(1, "jobs"), parts.check(2, "mail", of=3)), Difference.SHARDS)
+    assert_left_out(parts.merge(parts.check(1, "jobs"), parts.check(2, "mail", of=3)), PartDifference.SHARDS)
 
 
 def test_a_sum_over_parts_is_over_its_budget(images: PreparedImages, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
 
 from membudget.core.quantities import MIB
-from membudget.history.series import Point
+from membudget.history.series import SeriesPoint
 from membudget.report.page.trend_page import Trends, render
 from tests.support.browser import complaints, prefer, requests, show
 from tests.support.hostile_report import HOSTILE
@@ -137,8 +137,9 @@ def test_a_change_is_told_within_one_kind_of_machine(browser: Chrome, opened: Ca
     made = trends(images=1, count=9)
     series = made.series[1]
     points = tuple(
-        Point(one.commit, one.line.model_copy(update={"value": (90 if row % 2 else 40) * MIB + row * MIB, "samples": (),
-                                                      "machine": f"machine {row % 2}"}))
+        SeriesPoint(one.commit, one.line.model_copy(
+            update={"value": (90 if row % 2 else 40) * MIB + row * MIB, "samples": (), "machine": f"machine {row % 2}"}
+        ))
         for row, one in enumerate(series.points)
     )  # fmt: skip
     opened(replace(made, series=[replace(series, points=points)], steps=()))

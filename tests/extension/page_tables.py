@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 from membudget.budgets.workload import CommandWorkload
 from membudget.engine.cgroups import CgroupVersion
 from membudget.measure.certificate import EngineWord
-from membudget.measure.figures import Seen, Startup, trial_figures
+from membudget.measure.figures import Startup, TrialSeen, trial_figures
 from membudget.measure.probe.messages import Follow, ProbeReport
 from membudget.measure.probe.sampler import Sampler
 from membudget.measure.probe.snapshots import SnapshotProcess
@@ -43,7 +43,7 @@ def measured(version: CgroupVersion) -> Trial:
     report = followed(version)
     spec = TrialSpec("shop", "shop", None, 1000, CommandWorkload())
     startup = Startup(None, was_ready_at_once=False, why_not_awaited=CommandWorkload.no_readiness)
-    seen = Seen(report, (), (), startup, (), NOT_ASKED)
+    seen = TrialSeen(report, (), (), startup, (), NOT_ASKED)
     figures = trial_figures(spec, seen, EngineWord(False, version, exit_code=0), rate_hz=100)
     return replace(trial(), metrics=figures.metrics, series=report.series)
 

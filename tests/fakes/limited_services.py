@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from membudget.advise.answer import Ask, Result
 from membudget.advise.rung import Answers, Ended, Tried
-from membudget.advise.search import Wanted, search
+from membudget.advise.search import Sought, search
 from membudget.budgets.fit import FitSettings
 from membudget.core.quantities import GIB, MIB
 
@@ -89,7 +89,7 @@ class Fit:
 
     def run(self) -> Result:
         """The result."""
-        asking = search(Wanted(self.settings, self.confirmations, self.largest, seeks_comfort=self.seeks_comfort))
+        asking = search(Sought(self.settings, self.confirmations, self.largest, seeks_comfort=self.seeks_comfort))
         ask = next(asking)
         while True:
             self.asked.append(ask)

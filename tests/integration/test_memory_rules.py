@@ -11,7 +11,7 @@ from membudget.budgets.memory_rules import MemoryRule
 from membudget.budgets.workload_parts import HttpRequests
 from membudget.core.quantities import MIB
 from membudget.engine.compose import Compose
-from membudget.judge.memory_rules import MemoryFinding, Used, judge_memory
+from membudget.judge.memory_rules import MemoryFinding, UsedMemory, judge_memory
 from membudget.measure.pod.compose_file import read_pod
 from membudget.measure.trial import Outcome, Trial, TrialInputs
 from tests.support import builders
@@ -40,7 +40,7 @@ def of_program(
     return found(trials.run(image, command("python3", "-c", "\n".join((*lines, REST))), limit_mib=limit_mib), limit_mib)
 
 
-def broken_by(trials: Trials, image: str, lines: Iterable[str], rule: MemoryRule, *others: MemoryRule) -> Used:
+def broken_by(trials: Trials, image: str, lines: Iterable[str], rule: MemoryRule, *others: MemoryRule) -> UsedMemory:
     """The memory in question, of a program that breaks one rule.
 
     On a busy machine, the look at the processes may come too late, memory may be too scattered for huge pages, and

@@ -24,7 +24,7 @@ from membudget.measure.equipment import TrialPool
 from membudget.measure.runtimes.asking import Asking
 from membudget.measure.runtimes.questions import Question
 from membudget.measure.runtimes.recognise import runtimes_of
-from membudget.measure.runtimes.runtime import Connections, Malloc, Runtime, RuntimeKind, Server
+from membudget.measure.runtimes.runtime import Connections, Malloc, PreforkServer, Runtime, RuntimeKind
 from membudget.measure.trial import Trial, TrialSpec
 from tests.support import builders
 from tests.support.membudget_process import run
@@ -154,7 +154,7 @@ def test_go_near_its_limit(from_host: Trials, runtime_images: RuntimeImages) -> 
 
 def test_workers_of_gunicorn(from_host: Trials, runtime_images: RuntimeImages) -> None:
     (python,), found = seen(from_host, runtime_images.built("prefork"), 256)
-    assert (python.kind, python.server) == (RuntimeKind.PYTHON, Server.GUNICORN)
+    assert (python.kind, python.server) == (RuntimeKind.PYTHON, PreforkServer.GUNICORN)
     assert len(python.workers) in (3, 4)  # a busy machine starts the last one late
     assert found == ()
 

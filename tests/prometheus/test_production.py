@@ -11,7 +11,7 @@ from membudget.budgets.selector import Selector, of_containers, parse_selector
 from membudget.core.errors import EnvironmentFault
 from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB
-from membudget.judge.production import NotSeen, Production, Scrapes, Used
+from membudget.judge.production import NotSeen, Production, ProductionUse, Scrapes
 from membudget.web.prometheus import Prometheus
 from prometheus_tools import Programs
 from tests.prometheus.conftest import Promtool
@@ -62,7 +62,7 @@ def seen(url: str, selector: Selector = API, days: int = 14) -> Production:
 
 def test_all_figures_of_an_image_are_found(url: str) -> None:
     found = seen(url)
-    assert found.used[Metric.PEAK_RSS] == Used(128 * MIB, 110 * MIB, round(127.84 * MIB))
+    assert found.used[Metric.PEAK_RSS] == ProductionUse(128 * MIB, 110 * MIB, round(127.84 * MIB))
     assert found.used[Metric.PEAK_WORKING_SET].max_bytes == 138 * MIB
     assert found.used[Metric.PEAK_MEMORY].max_bytes == 140 * MIB
     assert (found.pods, found.containers, found.samples) == (2, 2, 2 * 14 * 96)

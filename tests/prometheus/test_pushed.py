@@ -12,7 +12,7 @@ from membudget.cli.main import main
 from membudget.core.errors import ExitCode
 from membudget.core.quantities import MIB
 from membudget.publish.report_file import write_report
-from membudget.report.formats.exposition import Family, Kind
+from membudget.report.formats.exposition import Family, FamilyKind
 from membudget.report.formats.remote_write import HEADERS, MOST_SERIES, write_requests
 from membudget.report.report import Report
 from membudget.web.metrics_login import MetricsAddress
@@ -113,10 +113,10 @@ def test_prometheus_takes_remote_writes(programs: Programs, tmp_path: Path, caps
 def test_prometheus_reads_any_label_and_any_number_of_series(programs: Programs, tmp_path: Path) -> None:
     texts = ["plain", "tàbby", 'q"uo\\te\nd', "😀" * 50, "x" * 5000]
     values = [0.0, -1.5, 1e300, 2.0**60, 3.0]
-    made = Family("cats", Kind.COUNTER, "", "how many there are")
+    made = Family("cats", FamilyKind.COUNTER, "", "how many there are")
     for text, value in zip(texts, values, strict=True):
         made.add(str(value), {"kind": text})
-    many = Family("mice", Kind.GAUGE, "", "how many there are")
+    many = Family("mice", FamilyKind.GAUGE, "", "how many there are")
     for number in range(2 * MOST_SERIES + 1):
         many.add(str(number), {"number": str(number), "padding": "x" * 100})
     with prometheus(programs, tmp_path) as server:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB
-from membudget.report.formats.exposition import Family, Kind, openmetrics
+from membudget.report.formats.exposition import Family, FamilyKind, openmetrics
 from membudget.report.formats.history_openmetrics import render_openmetrics
 from membudget.report.formats.openmetrics import families
 from membudget.report.report import Report
@@ -50,13 +50,15 @@ def _of_production() -> Iterable[Family]:
     labels = {**_KUBELET, "image": "registry.example/api@sha256:00"}
     declared = {**_STATE, "resource": "memory", "unit": "byte"}
     used = [(170 + number % 20) * MIB for number in range(len(minutes))]
-    yield _sampled("container_memory_working_set_bytes", Kind.GAUGE, labels, dict(zip(minutes, used, strict=True)))
-    yield _sampled("kube_pod_container_resource_limits", Kind.GAUGE, declared, dict.fromkeys(minutes, 192 * MIB))
+    yield _sampled(
+        "container_memory_working_set_bytes", FamilyKind.GAUGE, labels, dict(zip(minutes, used, strict=True))
+    )
+    yield _sampled("kube_pod_container_resource_limits", FamilyKind.GAUGE, declared, dict.fromkeys(minutes, 192 * MIB))
     kills = {time_s: int(time_s > NOW_S - 600) for time_s in minutes}
-    yield _sampled("container_oom_events", Kind.COUNTER, labels, kills)
+    yield _sampled("container_oom_events", FamilyKind.COUNTER, labels, kills)
 
 
-def _sampled(name: str, kind: Kind, labels: Mapping[str, str], values: Mapping[int, int]) -> Family:
+def _sampled(name: str, kind: FamilyKind, labels: Mapping[str, str], values: Mapping[int, int]) -> Family:
     made = Family(name, kind, "", "as production has it")
     for time_s, value in values.items():
         made.add(str(value), labels, time_s)

@@ -3,7 +3,7 @@
 import random
 from dataclasses import replace
 
-from membudget.contents.diff import Detail, ImageDiff, LayerChange, PackageChange
+from membudget.contents.diff import ImageDiff, LayerChange, LayerDetail, PackageChange
 from membudget.contents.file_diff import ChangeKind, FileChange, KindTotal
 from membudget.contents.origin import OriginSource
 from membudget.contents.packages.package import Ecosystem, Package
@@ -121,7 +121,7 @@ def _summary(chance: random.Random, size: int, version: str) -> ImageSummary:
 def _diff(base: int, head: int) -> ImageDiff:
     grown = LayerChange(
         ChangeKind.GROWN, head - base, 5, 5, "RUN pip install", (6, 6), OriginSource.HISTORY, None, is_upstream=False,
-        details=(Detail("package-001", is_package=True, delta_bytes=head - base),),
+        details=(LayerDetail("package-001", is_package=True, delta_bytes=head - base),),
     )  # fmt: skip
     packages = tuple(
         PackageChange(Ecosystem.PYTHON, f"package-{number:03}", ("1.0",), ("1.1",), MIB, MIB + number * KIB)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from membudget.measure.live_heap.messages import Runtime
+from membudget.measure.live_heap.messages import AskableRuntime
 from membudget.measure.live_heap.runtimes import RunningRuntime
 
 READY = "print('ready', flush=True); input()\n"
@@ -40,7 +40,9 @@ def python(program: Path | str, *options: str, path: str) -> Iterator[RunningRun
             (mask,) = (int(line.split()[1], 16) for line in status.splitlines() if line.startswith("SigCgt:"))
             caught = frozenset(number for number in range(1, 65) if mask >> (number - 1) & 1)
             folder, handle = os.open(f"/proc/{process.pid}", os.O_RDONLY), os.pidfd_open(process.pid)
-            yield RunningRuntime(Runtime.CPYTHON, process.pid, os.geteuid(), os.getegid(), caught, folder, handle)
+            yield RunningRuntime(
+                AskableRuntime.CPYTHON, process.pid, os.geteuid(), os.getegid(), caught, folder, handle
+            )
             os.close(folder)
             os.close(handle)
         finally:

@@ -12,7 +12,15 @@ from membudget.judge.runtime_finding import RuntimeFinding
 from membudget.judge.runtimes import judge_runtimes
 from membudget.measure.probe.clues import kept_variables
 from membudget.measure.probe.process_use import Area, Clues, MapClues, ProcessUse
-from membudget.measure.runtimes.runtime import Answer, Connections, Malloc, Returned, Runtime, RuntimeKind, Server
+from membudget.measure.runtimes.runtime import (
+    Connections,
+    Malloc,
+    PreforkServer,
+    Returned,
+    Runtime,
+    RuntimeAnswer,
+    RuntimeKind,
+)
 from tests.support import builders
 
 LIMIT_MIB = 256
@@ -43,7 +51,7 @@ def process(found: Clues, *, rss: float = 90, pid: int = 100, arguments: tuple[s
 def jvm(ceiling: float = 64, *, beside: float = 60, heap: float = 30, initial: float = 4, sees_limit: bool = True,
         settings: tuple[str, ...] = (), variables: dict[str, str] | None = None) -> Runtime:  # fmt: skip
     """A JVM whose heap may take `ceiling` MiB, of which `heap` hold memory, with `beside` MiB beside it."""
-    answer = Answer("17.0.19", round(ceiling * MIB), round(initial * MIB), HEAP_START, None, sees_limit)
+    answer = RuntimeAnswer("17.0.19", round(ceiling * MIB), round(initial * MIB), HEAP_START, None, sees_limit)
     areas = (Area(HEAP_START, round(ceiling * MIB), round(heap * MIB)), Area(1 << 46, 40 * MIB, 40 * MIB))
     return Runtime(RuntimeKind.JVM, _JAVA, round((heap + beside) * MIB), 0, settings=settings,
                    variables=variables or {}, areas=areas, has_map=True, answer=answer)  # fmt: skip
@@ -52,7 +60,7 @@ def jvm(ceiling: float = 64, *, beside: float = 60, heap: float = 30, initial: f
 def node(ceiling: float, *, idle: float = 10, held: float = 60, settings: tuple[str, ...] = (),
          variables: dict[str, str] | None = None) -> Runtime:  # fmt: skip
     """A Node.js whose heap may take `ceiling` MiB. An idle one has `idle` MiB beside its heap."""
-    answer = Answer("v18.20.4", round(ceiling * MIB), idle_beside_bytes=round(idle * MIB))
+    answer = RuntimeAnswer("v18.20.4", round(ceiling * MIB), idle_beside_bytes=round(idle * MIB))
     return Runtime(RuntimeKind.NODE, _NODE, round(held * MIB), 0, settings=settings, variables=variables or {},
                    has_map=True, answer=answer)  # fmt: skip
 
@@ -65,21 +73,23 @@ def go(limit: str | None = None, *, others: float = 0) -> Runtime:
 
 def redis(maxmemory: float | None = None) -> Runtime:
     """A Redis with a maxmemory in MiB, or without one."""
-    answer = Answer(ceiling_bytes=round(maxmemory * MIB) if maxmemory is not None else None)
+    answer = RuntimeAnswer(ceiling_bytes=round(maxmemory * MIB) if maxmemory is not None else None)
     return Runtime(RuntimeKind.REDIS, "/usr/bin/redis-server", 30 * MIB, 0, has_map=True, answer=answer)
 
 
 def postgres(shared: float, work: float, connections: int, idle: Sequence[float] = ()) -> Runtime:
     """A PostgreSQL with its settings and idle connections in MiB."""
     of = Connections(round(shared * MIB), round(work * MIB), connections)
-    answer = Answer(ceiling_bytes=of.shared_bytes + of.most * of.each_bytes, connections=of)
+    answer = RuntimeAnswer(ceiling_bytes=of.shared_bytes + of.most * of.each_bytes, connections=of)
     return Runtime(
         RuntimeKind.POSTGRES, "/usr/lib/postgresql/15/bin/postgres", 30 * MIB, 0, has_map=True, answer=answer,
         workers=tuple(round(size * MIB) for size in idle),
     )  # fmt: skip
 
 
-def workers(*sizes: float, rest: float = 20, server: Server = Server.GUNICORN, exact: bool = True) -> Runtime:
+def workers(
+    *sizes: float, rest: float = 20, server: PreforkServer = PreforkServer.GUNICORN, exact: bool = True
+) -> Runtime:
     """A server whose workers hold `sizes` MiB, beside `rest` MiB."""
     held = tuple(round(size * MIB) for size in sizes)
     return Runtime(
@@ -119,15 +129,15 @@ def php_fpm(limit: float, most: int, *workers: float, rest: float = 10) -> Runti
     of = Connections(0, round(limit * MIB), most)
     held = tuple(round(size * MIB) for size in workers)
     return Runtime(
-        RuntimeKind.PHP_FPM, "/usr/sbin/php-fpm8.2", held[0], 0, server=Server.PHP_FPM, workers=held, has_map=True,
-        counts_pages_once=True, container_bytes=sum(held) + round(rest * MIB),
-        answer=Answer(ceiling_bytes=of.most * of.each_bytes, connections=of),
+        RuntimeKind.PHP_FPM, "/usr/sbin/php-fpm8.2", held[0], 0, server=PreforkServer.PHP_FPM, workers=held,
+        has_map=True, counts_pages_once=True, container_bytes=sum(held) + round(rest * MIB),
+        answer=RuntimeAnswer(ceiling_bytes=of.most * of.each_bytes, connections=of),
     )  # fmt: skip
 
 
 def dotnet(ceiling: float, *, others: float = 0, variables: dict[str, str] | None = None) -> Runtime:
     """A .NET whose heap may take `ceiling` MiB, beside which other processes hold `others` MiB."""
-    answer = Answer(ceiling_bytes=round(ceiling * MIB), sees_limit=True)
+    answer = RuntimeAnswer(ceiling_bytes=round(ceiling * MIB), sees_limit=True)
     return Runtime(
         RuntimeKind.DOTNET, "/usr/bin/dotnet", 60 * MIB, round(others * MIB), variables=variables or {}, has_map=True,
         answer=answer,

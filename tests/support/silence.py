@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 
-from membudget.core.progress import Live, Stage, Step, nothing
+from membudget.core.progress import Live, ProgressStep, Stage, nothing
 
 
 class Silence:
@@ -19,7 +19,7 @@ class Silence:
         del name
         return nullcontext()
 
-    def step(self, step: Step) -> AbstractContextManager[None]:
+    def step(self, step: ProgressStep) -> AbstractContextManager[None]:
         """Nothing."""
         del step
         return nullcontext()

@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 
-from membudget.core.progress import Live, Stage, Step, nothing
+from membudget.core.progress import Live, ProgressStep, Stage, nothing
 
 
 class Steps:
     """Knows the steps of one image, and of nothing else."""
 
     def __init__(self) -> None:
-        self.steps: list[Step] = []
+        self.steps: list[ProgressStep] = []
 
     def stage(self, stage: Stage, images: Sequence[str], live: Live = nothing) -> AbstractContextManager[None]:
         """No part of it."""
@@ -20,7 +20,7 @@ class Steps:
         """No part of it."""
         raise NotImplementedError
 
-    def step(self, step: Step) -> AbstractContextManager[None]:
+    def step(self, step: ProgressStep) -> AbstractContextManager[None]:
         """Write it down."""
         self.steps.append(step)
         return nullcontext()

@@ -11,7 +11,7 @@ from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB
 from membudget.history.line import HistoryLine
 from membudget.history.marked_steps import MarkedStep
-from membudget.history.series import Point, Series
+from membudget.history.series import MetricSeries, SeriesPoint
 from membudget.report.page.trend_page import Trends
 from tests.support.history import MACHINE
 from tests.support.hostile_report import HOSTILE
@@ -34,7 +34,9 @@ def _sha(number: int) -> str:
     return hashlib.sha1(str(number).encode(), usedforsecurity=False).hexdigest()
 
 
-def series(image: str, metric: Metric, main: Sequence[MainCommit], seed: int = 0, budget_mib: float = 96) -> Series:
+def series(
+    image: str, metric: Metric, main: Sequence[MainCommit], seed: int = 0, budget_mib: float = 96
+) -> MetricSeries:
     """A series that grows slowly, with a step in its middle and a higher budget near its end."""
     chance = random.Random(seed)
     base = 40 + 13 * (seed % 3)
@@ -49,8 +51,8 @@ def series(image: str, metric: Metric, main: Sequence[MainCommit], seed: int = 0
             noise = chance.gauss(0, 0.35)
         value, spread = level + noise, abs(chance.gauss(0.5, 0.15))
         measured = value - spread, value, value + spread
-        points.append(Point(commit, _line(image, metric, commit, measured, budget)))
-    return Series(image, metric, tuple(points))
+        points.append(SeriesPoint(commit, _line(image, metric, commit, measured, budget)))
+    return MetricSeries(image, metric, tuple(points))
 
 
 def _line(image: str, metric: Metric, commit: MainCommit, mib: tuple[float, ...], budget_mib: float) -> HistoryLine:
@@ -85,7 +87,9 @@ def hostile_trends() -> Trends:
     main = commits(40, HOSTILE)
     made = [series(name, Metric.PEAK_RSS, main) for name in HOSTILE]
     odd = [
-        Point(commit, point.line.model_copy(update={"value": value, "samples": (), "budget": -value, "machine": text}))
+        SeriesPoint(
+            commit, point.line.model_copy(update={"value": value, "samples": (), "budget": -value, "machine": text})
+        )
         for (commit, point), value, text in zip(
             zip(main, made[0].points, strict=True), [0, -(2**62), 2**62, 1] * 10, HOSTILE * 8, strict=True
         )
@@ -93,5 +97,11 @@ def hostile_trends() -> Trends:
     steps = [MarkedStep(name, Metric.PEAK_RSS, main[5].sha, -(2**62), 2**62, is_confirmed=False) for name in HOSTILE]
     releases = [(commit.sha, text) for commit, text in zip(main, HOSTILE * 8, strict=True)]
     return Trends(
-        HOSTILE[0], main, [*made, Series("odd", Metric.RSS_PER_CONNECTION, tuple(odd))], releases, steps, None, HOSTILE
+        HOSTILE[0],
+        main,
+        [*made, MetricSeries("odd", Metric.RSS_PER_CONNECTION, tuple(odd))],
+        releases,
+        steps,
+        None,
+        HOSTILE,
     )

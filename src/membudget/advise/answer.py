@@ -55,7 +55,7 @@ class Comfortable(Stored):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer(Stored):
+class SmallestLimit(Stored):
     """The smallest limit that works."""
 
     survives_bytes: int
@@ -83,7 +83,7 @@ class Stopped(Stored):
     """A lower limit at which the workload passes, if that is why memory cannot be the reason."""
 
 
-Result = Answer | Stopped
+Result = SmallestLimit | Stopped
 
 
 def ruled_out_rate(passes: int) -> float:

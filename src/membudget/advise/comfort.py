@@ -37,7 +37,7 @@ _STEPS = 2
 """How close the answer has to be, in steps between rungs."""
 
 
-class Pace(StrEnum):
+class RungPace(StrEnum):
     """What a comparison shows."""
 
     AS_FAST = "as fast"
@@ -48,31 +48,31 @@ class Pace(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
+class ComparedFigure:
     """One figure of a rung, compared with the trials without a limit, or with what may be."""
 
-    pace: Pace
+    pace: RungPace
     cost: Cost
     is_hidden: bool = False
     """Whether noise may hide more than what is tolerated."""
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class RungComparison:
     """All figures of a rung. One that is slower makes it slower."""
 
-    figures: tuple[Compared, ...]
+    figures: tuple[ComparedFigure, ...]
 
     @property
-    def pace(self) -> Pace:
+    def pace(self) -> RungPace:
         """The worst pace of a figure."""
         paces = {figure.pace for figure in self.figures}
-        return next((pace for pace in (Pace.SLOWER, Pace.UNCLEAR) if pace in paces), Pace.AS_FAST)
+        return next((pace for pace in (RungPace.SLOWER, RungPace.UNCLEAR) if pace in paces), RungPace.AS_FAST)
 
     @property
     def costs(self) -> tuple[Cost, ...]:
         """What makes the rung uncomfortable, or may do so."""
-        return tuple(figure.cost for figure in self.figures if figure.pace is self.pace is not Pace.AS_FAST)
+        return tuple(figure.cost for figure in self.figures if figure.pace is self.pace is not RungPace.AS_FAST)
 
     @property
     def hidden(self) -> tuple[Cost, ...]:
@@ -96,20 +96,20 @@ class ComfortSearch:
         if not is_comparable(self._rung(survives_bytes), self._rung(None)):
             return Comfortable(None)
         lowest = yield from self._look(survives_bytes, 0)
-        if lowest is None or lowest.pace is Pace.AS_FAST:
+        if lowest is None or lowest.pace is RungPace.AS_FAST:
             passes, hidden = self._rung(survives_bytes).passes, lowest.hidden if lowest is not None else ()
             return Comfortable(survives_bytes if lowest is not None else None, passes, hidden=hidden)
-        if lowest.pace is Pace.UNCLEAR:  # a larger limit would only be larger by chance
+        if lowest.pace is RungPace.UNCLEAR:  # a larger limit would only be larger by chance
             return Comfortable(None, costs_below=lowest.costs, is_clear=False)
         return (yield from self._above(survives_bytes, top_bytes, lowest))
 
-    def _above(self, low: int, top_bytes: int, lowest: Comparison) -> Generator[Ask, Tried, Comfortable]:
+    def _above(self, low: int, top_bytes: int, lowest: RungComparison) -> Generator[Ask, Tried, Comfortable]:
         """Search above a limit that is too small. A limit counts as comfortable if nothing there looks slower."""
         below, at_high, high = lowest, None, None
         for limit in dict.fromkeys(min(times * top_bytes, self.largest_bytes) for times in _TOPS):
             if limit > low:
                 found = yield from self._look(limit, 0)
-                if found is not None and found.pace is Pace.AS_FAST:
+                if found is not None and found.pace is RungPace.AS_FAST:
                     high, at_high = limit, found
                     break
                 low, below = limit, _slower(found) or below
@@ -120,13 +120,13 @@ class ComfortSearch:
                 break
             middle = aligned_up((low + high) // 2)
             found = yield from self._look(middle, number)
-            if found is not None and found.pace is Pace.AS_FAST:
+            if found is not None and found.pace is RungPace.AS_FAST:
                 high, at_high = middle, found
             else:
                 low, below = middle, _slower(found) or below
         return Comfortable(high, self._rung(high).passes, below.costs, hidden=at_high.hidden)
 
-    def _look(self, limit: int, number: int) -> Generator[Ask, Tried, Comparison | None]:
+    def _look(self, limit: int, number: int) -> Generator[Ask, Tried, RungComparison | None]:
         """Return what a limit costs, or None if a trial failed there or without a limit."""
         for trial in range(len(self._rung(limit).trials), _TRIALS):
             left = (_MOST_RUNGS - number) * _TRIALS + _TRIALS - trial - 1
@@ -134,7 +134,7 @@ class ComfortSearch:
         if not self._rung(limit).passed:
             return None
         found = compared(self._rung(limit), self._rung(None), self.settings)
-        if found.pace is not Pace.UNCLEAR:
+        if found.pace is not RungPace.UNCLEAR:
             return found
         begun = self.pairs
         most = max((count for count in _IN_TURNS if count <= _MOST_IN_TURNS - begun), default=0)
@@ -148,7 +148,7 @@ class ComfortSearch:
             if count in _IN_TURNS:
                 rung, free = (self._rung(side).last(self.pairs - begun) for side in (limit, None))
                 found = compared(rung, free, self.settings, is_last=count == most)
-                if found.pace is not Pace.UNCLEAR:
+                if found.pace is not RungPace.UNCLEAR:
                     break
         return found
 
@@ -156,17 +156,17 @@ class ComfortSearch:
         return Rung.at(limit, self.tried)
 
 
-def _slower(found: Comparison | None) -> Comparison | None:
-    return found if found is not None and found.pace is Pace.SLOWER else None
+def _slower(found: RungComparison | None) -> RungComparison | None:
+    return found if found is not None and found.pace is RungPace.SLOWER else None
 
 
-def compared(rung: Rung, free: Rung, settings: FitSettings, *, is_last: bool = False) -> Comparison:
+def compared(rung: Rung, free: Rung, settings: FitSettings, *, is_last: bool = False) -> RungComparison:
     """Return how a rung compares with the trials without a limit, and with the thresholds.
 
     CPU time is in milliseconds, latency in microseconds, refaults in bytes, and stalls in percent of the trial.
     `is_last` says that no further trials will follow.
     """
-    return Comparison((*_slowdowns(rung, free, settings, is_last=is_last), *_pressure(rung, settings)))
+    return RungComparison((*_slowdowns(rung, free, settings, is_last=is_last), *_pressure(rung, settings)))
 
 
 def is_comparable(rung: Rung, free: Rung) -> bool:
@@ -174,7 +174,7 @@ def is_comparable(rung: Rung, free: Rung) -> bool:
     return rung.median(_cpu) is not None and free.median(_cpu) is not None
 
 
-def _slowdowns(rung: Rung, free: Rung, settings: FitSettings, *, is_last: bool) -> Iterator[Compared]:
+def _slowdowns(rung: Rung, free: Rung, settings: FitSettings, *, is_last: bool) -> Iterator[ComparedFigure]:
     for what, figure, percent, floor in (
         (Discomfort.CPU, _cpu, settings.cpu, _CPU_FLOOR_MS),
         (Discomfort.LATENCY, _p95, settings.latency, _LATENCY_FLOOR_US),
@@ -188,11 +188,11 @@ def _slowdowns(rung: Rung, free: Rung, settings: FitSettings, *, is_last: bool) 
         growth = (100 * found.low / usual, 100 * found.high / usual) if usual else None
         is_far = found.low > _FAR * tolerated and comb(len(before) + len(now), len(now)) >= _CLEAR_ARRANGEMENTS
         pace = _pace(found, looks_slower=median - usual > tolerated, is_far=is_far, is_last=is_last)
-        is_hidden = pace is Pace.AS_FAST and found.high > tolerated
-        yield Compared(pace, Cost(what, median, usual, growth), is_hidden)
+        is_hidden = pace is RungPace.AS_FAST and found.high > tolerated
+        yield ComparedFigure(pace, Cost(what, median, usual, growth), is_hidden)
 
 
-def _pressure(rung: Rung, settings: FitSettings) -> Iterator[Compared]:
+def _pressure(rung: Rung, settings: FitSettings) -> Iterator[ComparedFigure]:
     for what, figure, most in (
         (Discomfort.REFAULTS, _refaulted, float(settings.refaults)),
         (Discomfort.STALLED, _stalled, settings.stalled),
@@ -205,19 +205,19 @@ def _pressure(rung: Rung, settings: FitSettings) -> Iterator[Compared]:
         found = against_maximum([round(_PARTS * value) for value in values], round(_PARTS * most))
         median = statistics.median(values)
         is_far = found.low > _FAR * _PARTS * most and len(values) >= _TRIALS
-        yield Compared(_pace(found, looks_slower=median > most, is_far=is_far), Cost(what, median))
+        yield ComparedFigure(_pace(found, looks_slower=median > most, is_far=is_far), Cost(what, median))
 
 
 _PARTS = 1000
 """Evidence is about whole numbers, and shares are not."""
 
 
-def _pace(found: Evidence, *, looks_slower: bool, is_far: bool, is_last: bool = False) -> Pace:
+def _pace(found: Evidence, *, looks_slower: bool, is_far: bool, is_last: bool = False) -> RungPace:
     """Return what the evidence says. Growth that is certain but may be tolerable counts after the last trials."""
     is_certain = found.is_settled if found.proof is Proof.BROKEN else found.proof is Proof.OPEN and is_last
     if is_certain or is_far:
-        return Pace.SLOWER
-    return Pace.UNCLEAR if looks_slower or found.proof in (Proof.BROKEN, Proof.OPEN) else Pace.AS_FAST
+        return RungPace.SLOWER
+    return RungPace.UNCLEAR if looks_slower or found.proof in (Proof.BROKEN, Proof.OPEN) else RungPace.AS_FAST
 
 
 def _cpu(trial: Tried) -> float | None:

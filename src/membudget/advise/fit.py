@@ -8,21 +8,21 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Protocol
 
-from membudget.advise.answer import Answer, Ask, Purpose, Result
+from membudget.advise.answer import Ask, Purpose, Result, SmallestLimit
 from membudget.advise.kept import KeptTrials
 from membudget.advise.rung import Tried
-from membudget.advise.search import Wanted, search
+from membudget.advise.search import Sought, search
 from membudget.budgets.budget_tables import Headroom
 from membudget.budgets.fit import FitSettings
 from membudget.core.errors import EngineLost, EnvironmentFault
 from membudget.core.files import Stored
-from membudget.core.progress import Doing, Progress, Running, Stage, Step
+from membudget.core.progress import Doing, Progress, ProgressStep, Running, Stage
 from membudget.core.quantities import format_size
 from membudget.core.work import side_by_side
 from membudget.measure.trial import Trial, TrialSpec
 
 
-class Tools(Protocol):
+class ToolsToFit(Protocol):
     """The tools that a fit needs."""
 
     def run_trial(self, spec: TrialSpec) -> Trial:
@@ -43,7 +43,7 @@ class Tools(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
+class FitSubject:
     """An image to fit."""
 
     spec: TrialSpec
@@ -74,23 +74,23 @@ class ImageFit(Stored):
     duration_ms: int = 0
 
     @property
-    def answer(self) -> Answer | None:
+    def answer(self) -> SmallestLimit | None:
         """The answer, if there is one."""
-        return self.result if isinstance(self.result, Answer) else None
+        return self.result if isinstance(self.result, SmallestLimit) else None
 
 
 @dataclass(slots=True)
 class Fits:
     """The fits of a run. What was found so far can be read at any time, also after an interruption."""
 
-    subjects: Sequence[Subject]
+    subjects: Sequence[FitSubject]
     confirmations: int
     largest_bytes: int
     seeks_comfort: bool = True
     _found: dict[str, ImageFit] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def run(self, tools: Tools, progress: Progress) -> list[ImageFit]:
+    def run(self, tools: ToolsToFit, progress: Progress) -> list[ImageFit]:
         """Fit every image. A failure of one does not affect the others. Raises EngineLost."""
         names = [subject.spec.name for subject in self.subjects]
         with progress.stage(Stage.MEASURING, names, tools.live):
@@ -104,7 +104,7 @@ class Fits:
             nothing = (ImageFit(subject.spec.name, subject.today_bytes) for subject in self.subjects)
             return [self._found.get(one.name, one) for one in nothing]
 
-    def _fit(self, subject: Subject, tools: Tools, progress: Progress) -> None:
+    def _fit(self, subject: FitSubject, tools: ToolsToFit, progress: Progress) -> None:
         name = subject.spec.name
         with progress.image(name):
             try:
@@ -117,8 +117,8 @@ class Fits:
                 return
             self._note(name, lambda found: replace(found, result=result))
 
-    def _search(self, subject: Subject, tools: Tools, progress: Progress) -> Result:
-        wanted = Wanted(subject.settings, self.confirmations, self.largest_bytes, seeks_comfort=self.seeks_comfort)
+    def _search(self, subject: FitSubject, tools: ToolsToFit, progress: Progress) -> Result:
+        wanted = Sought(subject.settings, self.confirmations, self.largest_bytes, seeks_comfort=self.seeks_comfort)
         begun, kept, asking = time.monotonic(), tools.kept(subject.spec), search(wanted)
         ask = next(asking)
         while True:
@@ -134,7 +134,7 @@ class Fits:
                 result: Result = end.value
                 return result
 
-    def _run(self, spec: TrialSpec, ask: Ask, tools: Tools, progress: Progress) -> Tried:
+    def _run(self, spec: TrialSpec, ask: Ask, tools: ToolsToFit, progress: Progress) -> Tried:
         """Run a trial. Where its pace is compared, no other one runs beside it."""
         is_alone = spec.is_alone or (self.seeks_comfort and ask.purpose in _COMPARED)
         limited = replace(spec, limit_bytes=ask.limit_bytes, only_outcome=True, is_alone=is_alone)
@@ -142,7 +142,7 @@ class Fits:
             trial = tools.run_trial(limited)
         return Tried.of(trial, ask.limit_bytes)
 
-    def _add(self, subject: Subject, trial: Tried, took_ms: int, *, is_reused: bool) -> None:
+    def _add(self, subject: FitSubject, trial: Tried, took_ms: int, *, is_reused: bool) -> None:
         def added(found: ImageFit) -> ImageFit:
             trials = (*found.trials, trial)
             return replace(found, trials=trials, reused=found.reused + is_reused, duration_ms=took_ms)
@@ -155,7 +155,7 @@ class Fits:
             self._found[name] = change(self._found.get(name, ImageFit(name, today)))
 
 
-def replayed(subject: Subject, trials: Sequence[Tried], largest_bytes: int) -> ImageFit | None:
+def replayed(subject: FitSubject, trials: Sequence[Tried], largest_bytes: int) -> ImageFit | None:
     """Return what trials of earlier fits found out. None if they do not lead to an answer.
 
     They are asked for as a fit asks for them: for as many confirmations, and as much comfort, as they are enough for.
@@ -164,7 +164,7 @@ def replayed(subject: Subject, trials: Sequence[Tried], largest_bytes: int) -> I
     confirmations = sorted({count - spare for count in counts.values() for spare in (0, 1) if count > spare})
     for seeks_comfort in (True, False):
         for confirmed in reversed(confirmations[-_MOST_REPLAYS:]):
-            wanted = Wanted(subject.settings, confirmed, largest_bytes, seeks_comfort=seeks_comfort)
+            wanted = Sought(subject.settings, confirmed, largest_bytes, seeks_comfort=seeks_comfort)
             found = _replay(wanted, trials)
             if found is not None:
                 used, answer = found
@@ -173,7 +173,7 @@ def replayed(subject: Subject, trials: Sequence[Tried], largest_bytes: int) -> I
     return None
 
 
-def _replay(wanted: Wanted, trials: Sequence[Tried]) -> tuple[tuple[Tried, ...], Answer] | None:
+def _replay(wanted: Sought, trials: Sequence[Tried]) -> tuple[tuple[Tried, ...], SmallestLimit] | None:
     """Return the trials that a search asks for, and its answer. None if one is missing, or if there is no answer."""
     waiting: dict[int | None, deque[Tried]] = defaultdict(deque)
     for trial in trials:
@@ -185,7 +185,7 @@ def _replay(wanted: Wanted, trials: Sequence[Tried]) -> tuple[tuple[Tried, ...],
         try:
             ask = asking.send(used[-1])
         except StopIteration as end:
-            return (tuple(used), end.value) if isinstance(end.value, Answer) else None
+            return (tuple(used), end.value) if isinstance(end.value, SmallestLimit) else None
     return None
 
 
@@ -198,7 +198,7 @@ _COMPARED = (Purpose.REFERENCE, Purpose.CONFIRM, Purpose.COMFORT)
 _DOING = {Purpose.SEARCH: Doing.SEARCH, Purpose.CONFIRM: Doing.PROVE}
 
 
-def _step(name: str, ask: Ask) -> Step:
+def _step(name: str, ask: Ask) -> ProgressStep:
     where = f"at {format_size(ask.limit_bytes)}" if ask.limit_bytes is not None else "without a limit"
     doing = _DOING.get(ask.purpose, Doing.TRIAL)
-    return Step(name, doing, where, number=ask.number, most=ask.most, left=ask.left)
+    return ProgressStep(name, doing, where, number=ask.number, most=ask.most, left=ask.left)

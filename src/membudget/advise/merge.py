@@ -9,16 +9,16 @@ from itertools import chain
 from membudget.check.parts import Same, once, together
 from membudget.core.errors import ConfigurationError, shortened
 from membudget.judge.fitted import FittedImage
-from membudget.judge.whole import Coverage, Difference
+from membudget.judge.whole import Coverage, PartDifference
 from membudget.report.fit_report import FitReport
 
 _LONGEST_LIST = 200
 _SAME: Same[FitReport] = {
-    Difference.HEAD: lambda report: report.commit,
-    Difference.VERSION: lambda report: report.membudget_version,
-    Difference.BUDGETS: lambda report: (report.budgets_digest, report.coverage.known),
-    Difference.OPTIONS: lambda report: (report.confirmations, report.at_most_bytes, report.seeks_comfort),
-    Difference.SHARDS: lambda report: report.shard.of if report.shard else None,
+    PartDifference.HEAD: lambda report: report.commit,
+    PartDifference.VERSION: lambda report: report.membudget_version,
+    PartDifference.BUDGETS: lambda report: (report.budgets_digest, report.coverage.known),
+    PartDifference.OPTIONS: lambda report: (report.confirmations, report.at_most_bytes, report.seeks_comfort),
+    PartDifference.SHARDS: lambda report: report.shard.of if report.shard else None,
 }
 """What all parts of one fit have in common."""
 

@@ -17,9 +17,9 @@ from membudget.budgets.selector import Matcher, Selector
 from membudget.core.errors import shortened
 from membudget.core.metrics import Metric
 from membudget.core.production import ProductionMetric
-from membudget.judge.production import NotSeen, Production, Scrapes, Used
+from membudget.judge.production import NotSeen, Production, ProductionUse, Scrapes
 from membudget.report.formats.exposition import JOB
-from membudget.web.prometheus_answer import Answered, Sample
+from membudget.web.prometheus_answer import Answered, PrometheusSample
 
 _STEP_S = 3600
 _DAY_S = 86_400
@@ -56,7 +56,7 @@ class _Part(StrEnum):
     LIMIT = "limit"
 
 
-class Source(Protocol):
+class QuerySource(Protocol):
     """A server that answers queries."""
 
     def instant(self, query: str, time_s: float) -> Answered:
@@ -66,7 +66,7 @@ class Source(Protocol):
         """Return the values of a query at each step."""
 
 
-def seen_in(source: Source, selector: Selector, days: int, now_s: float) -> Production | NotSeen:
+def seen_in(source: QuerySource, selector: Selector, days: int, now_s: float) -> Production | NotSeen:
     """Return what the containers that match used in the days before `now_s`. Raises what the source raises."""
     selector = _of_containers(selector)
     answer = source.instant(figures_query(selector, days), now_s)
@@ -176,18 +176,18 @@ class _Figures:
                 values[kind] = max(sample.value, values.get(kind, 0))
         return cls(values, tuple(unusable))
 
-    def used(self) -> Iterator[tuple[Metric, Used]]:
+    def used(self) -> Iterator[tuple[Metric, ProductionUse]]:
         for metric in SERIES:
             largest = self.count(f"{metric}.max")
             if largest and largest <= LARGEST_SIZE_BYTES:
-                yield metric, Used(largest, self.count(f"{metric}.p99"), self.count(f"{metric}.pods"))
+                yield metric, ProductionUse(largest, self.count(f"{metric}.p99"), self.count(f"{metric}.pods"))
 
     def count(self, name: str) -> int | None:
         value = self.values.get(name)
         return round(value) if value is not None else None
 
 
-def _scrapes(samples: tuple[Sample, ...], begin_s: float, end_s: float) -> Scrapes | None:
+def _scrapes(samples: tuple[PrometheusSample, ...], begin_s: float, end_s: float) -> Scrapes | None:
     """Return how often memory was sampled. Each sample is the count of an hour. Hours without any have none.
 
     Other times than those that were asked for, and counts that no hour can have, do not count.

@@ -21,7 +21,7 @@ from membudget.budgets.fields import LARGEST_SIZE_BYTES
 from membudget.budgets.selector import Matcher, Selector
 from membudget.core.errors import ConfigurationError, shortened
 from membudget.core.metrics import Metric
-from membudget.judge.production import NotSeen, Production, Scrapes, Used
+from membudget.judge.production import NotSeen, Production, ProductionUse, Scrapes
 
 LARGEST_FILE_BYTES = 64 << 20
 _MOST_ROWS = 1_000_000
@@ -235,11 +235,11 @@ def seen_in_samples(rows: Iterable[SampleRow], selector: Selector) -> Production
     )
 
 
-def _used(containers: Sequence[Sequence[int]]) -> Used | None:
+def _used(containers: Sequence[Sequence[int]]) -> ProductionUse | None:
     if not containers:
         return None
     peaks = [max(sizes) for sizes in containers]
-    return Used(max(peaks), max(_quantile(sizes) for sizes in containers), _quantile(peaks))
+    return ProductionUse(max(peaks), max(_quantile(sizes) for sizes in containers), _quantile(peaks))
 
 
 def _quantile(values: Sequence[int]) -> int:

@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 
 from pydantic import TypeAdapter, ValidationError
 
-from membudget.advise.answer import Answer, Stopped, ruled_out_rate
-from membudget.advise.fit import ImageFit, Subject, replayed
+from membudget.advise.answer import SmallestLimit, Stopped, ruled_out_rate
+from membudget.advise.fit import FitSubject, ImageFit, replayed
 from membudget.advise.rung import Ended, Rung, Tried, rungs
 from membudget.budgets.budget_tables import Headroom
 from membudget.budgets.fit import FitSettings
@@ -63,7 +63,7 @@ def image_report(
     )
 
 
-def kept_report(subject: Subject, trials: Sequence[Tried]) -> FittedImage | None:
+def kept_report(subject: FitSubject, trials: Sequence[Tried]) -> FittedImage | None:
     """Return what trials of earlier fits found out about an image. None if they do not lead to an answer.
 
     A stranger may have written the trials. What no fit finds is not believed.
@@ -77,17 +77,17 @@ def kept_report(subject: Subject, trials: Sequence[Tried]) -> FittedImage | None
         return None
 
 
-def image_reports(found: Sequence[ImageFit], subjects: Sequence[Subject]) -> tuple[FittedImage, ...]:
+def image_reports(found: Sequence[ImageFit], subjects: Sequence[FitSubject]) -> tuple[FittedImage, ...]:
     """Return the figures of all images."""
     named = {subject.spec.name: subject for subject in subjects}
     return tuple(_of_subject(one, named[one.name]) for one in found)
 
 
-def _of_subject(found: ImageFit, subject: Subject) -> FittedImage:
+def _of_subject(found: ImageFit, subject: FitSubject) -> FittedImage:
     return image_report(found, subject.settings, subject.headroom, subject.scale)
 
 
-def _limit(found: ImageFit, answer: Answer, times: float, headroom: Headroom | None) -> int:
+def _limit(found: ImageFit, answer: SmallestLimit, times: float, headroom: Headroom | None) -> int:
     """Return the limit that is so many times the fit, and as much above peak RSS as the budget asks for."""
     comfort = answer.comfortable.limit_bytes if answer.comfortable is not None else None
     needed = comfort if comfort is not None else answer.survives_bytes
@@ -106,19 +106,19 @@ def _with_headroom(headroom: Headroom | None, peak: int) -> int:
     return math.ceil(peak / (1 - (headroom.percent or 0) / 100))
 
 
-def _keeps(headroom: Headroom | None, found: ImageFit, answer: Answer, limit_bytes: int) -> bool:
+def _keeps(headroom: Headroom | None, found: ImageFit, answer: SmallestLimit, limit_bytes: int) -> bool:
     """Return whether the budget's headroom is kept at a limit, with some room for the next check."""
     peak = _peak_at(found, answer, limit_bytes)
     return headroom is None or peak is None or accepted_size(peak) + headroom.of(limit_bytes) <= limit_bytes
 
 
-def _peak_at(found: ImageFit, answer: Answer, limit_bytes: int) -> int | None:
+def _peak_at(found: ImageFit, answer: SmallestLimit, limit_bytes: int) -> int | None:
     """Return the peak RSS to expect at a limit. Memory that depends on the limit grows with it."""
     peak = _peak(found.trials, answer.survives_bytes, limit_bytes)
     return peak * limit_bytes // answer.survives_bytes if peak is not None and answer.sizes_itself else peak
 
 
-def _maximum(found: ImageFit, answer: Answer, limit_bytes: int, headroom: Headroom | None) -> int | None:
+def _maximum(found: ImageFit, answer: SmallestLimit, limit_bytes: int, headroom: Headroom | None) -> int | None:
     """Return a budget for peak RSS at the new limit, no larger than its headroom allows."""
     peak = _peak_at(found, answer, limit_bytes)
     if peak is None:
@@ -127,7 +127,7 @@ def _maximum(found: ImageFit, answer: Answer, limit_bytes: int, headroom: Headro
     return min(maximum_for(peak), rounded_down(limit_bytes - free))
 
 
-def _steady_peak(found: ImageFit, answer: Answer, limit_bytes: int) -> int | None:
+def _steady_peak(found: ImageFit, answer: SmallestLimit, limit_bytes: int) -> int | None:
     """Return the largest peak RSS, unless it depends on the limit: then a check under another one cannot compare it."""
     return None if answer.sizes_itself else _peak(found.trials, answer.survives_bytes, limit_bytes)
 

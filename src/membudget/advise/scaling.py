@@ -5,19 +5,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from membudget.advise.fit import Subject
+from membudget.advise.fit import FitSubject
 from membudget.advise.loads import load_of, with_load
 from membudget.core.errors import EngineLost, EnvironmentFault
 from membudget.core.metrics import Metric
-from membudget.core.progress import Doing, Progress, Running, Stage, Step
+from membudget.core.progress import Doing, Progress, ProgressStep, Running, Stage
 from membudget.judge.plane import plane
-from membudget.judge.scaled import ExpectedSize, Halt, Halted, NoSize, Place, ScaledImage, ScaledPoint
-from membudget.manifests.deployed import CpuLimit, Deployment
+from membudget.judge.scaled import ExpectedSize, Halt, Halted, NoSize, ScaledImage, ScaledPoint, TrialScale
+from membudget.manifests.deployed import CpuLimit, DeployedManifests
 from membudget.measure.schedule import Turn, interleaved
 from membudget.measure.trial import Outcome, Trial, TrialSpec
 
 
-class Tools(Protocol):
+class ToolsToScale(Protocol):
     """The tools that are needed."""
 
     def run_trial(self, spec: TrialSpec) -> Trial:
@@ -28,7 +28,7 @@ class Tools(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ScalingWanted:
     """What to measure, and for which production."""
 
     at_cpus: tuple[int, ...]
@@ -49,12 +49,12 @@ class Wanted:
 class _Plan:
     """What to run of one image."""
 
-    subject: Subject
-    specs: Mapping[Place, TrialSpec]
-    wanted: Wanted
+    subject: FitSubject
+    specs: Mapping[TrialScale, TrialSpec]
+    wanted: ScalingWanted
 
 
-def cpu_limits(deployed: Deployment) -> dict[str, CpuLimit]:
+def cpu_limits(deployed: DeployedManifests) -> dict[str, CpuLimit]:
     """Return the limit of CPU time of each image in the manifests. The largest, if several workloads run it."""
     found: dict[str, CpuLimit] = {}
     for workload in deployed.workloads:
@@ -65,7 +65,9 @@ def cpu_limits(deployed: Deployment) -> dict[str, CpuLimit]:
     return found
 
 
-def run(subjects: Sequence[Subject], wanted: Wanted, tools: Tools, progress: Progress) -> Iterator[ScaledImage]:
+def run(
+    subjects: Sequence[FitSubject], wanted: ScalingWanted, tools: ToolsToScale, progress: Progress
+) -> Iterator[ScaledImage]:
     """Measure every image, and yield each when it is done. A failure of one does not affect the others.
 
     Raises ConfigurationError if a workload may not have such a load, and EngineLost.
@@ -76,25 +78,25 @@ def run(subjects: Sequence[Subject], wanted: Wanted, tools: Tools, progress: Pro
             yield _measured(plan, tools, progress)
 
 
-def _specs(spec: TrialSpec, wanted: Wanted) -> Iterator[tuple[Place, TrialSpec]]:
+def _specs(spec: TrialSpec, wanted: ScalingWanted) -> Iterator[tuple[TrialScale, TrialSpec]]:
     load = load_of(spec.workload)
     loads = wanted.loads or ((load, 2 * load) if load is not None else ())
     for cpus in wanted.at_cpus:
         inputs = replace(spec.inputs, cpus=cpus)
         if load is None:
-            yield Place(cpus), replace(spec, inputs=inputs, is_alone=True)
+            yield TrialScale(cpus), replace(spec, inputs=inputs, is_alone=True)
             continue
         for connections in loads:
             workload = with_load(spec.workload, connections, max(loads))
-            yield Place(cpus, connections), replace(spec, inputs=inputs, workload=workload, is_alone=True)
+            yield TrialScale(cpus, connections), replace(spec, inputs=inputs, workload=workload, is_alone=True)
 
 
-def _measured(plan: _Plan, tools: Tools, progress: Progress) -> ScaledImage:
+def _measured(plan: _Plan, tools: ToolsToScale, progress: Progress) -> ScaledImage:
     spec, begun = plan.subject.spec, time.monotonic()
     nothing = ScaledImage(name=spec.name, limit_bytes=spec.limit_bytes)
     if len(plan.specs) < 2:
         return replace(nothing, halted=Halted(Halt.NOTHING_VARIES))
-    peaks: dict[Place, list[int]] = {place: [] for place in plan.specs}
+    peaks: dict[TrialScale, list[int]] = {place: [] for place in plan.specs}
     with progress.image(spec.name):
         try:
             halted = _run(plan, peaks, tools, progress)
@@ -107,7 +109,7 @@ def _measured(plan: _Plan, tools: Tools, progress: Progress) -> ScaledImage:
     return found if halted is not None else _grown(found, plan, peaks)
 
 
-def _run(plan: _Plan, peaks: Mapping[Place, list[int]], tools: Tools, progress: Progress) -> Halted | None:
+def _run(plan: _Plan, peaks: Mapping[TrialScale, list[int]], tools: ToolsToScale, progress: Progress) -> Halted | None:
     """Run the trials in turn, and add their peaks. Return why they ended early, if they did."""
     turns = list(interleaved(list(plan.specs), plan.wanted.trials))
     for number, turn in enumerate(turns):
@@ -120,15 +122,15 @@ def _run(plan: _Plan, peaks: Mapping[Place, list[int]], tools: Tools, progress: 
     return None
 
 
-def _step(plan: _Plan, turn: Turn[Place], left: int) -> Step:
+def _step(plan: _Plan, turn: Turn[TrialScale], left: int) -> ProgressStep:
     place = turn.side
     cpus = "1 CPU" if place.cpus == 1 else f"{place.cpus} CPUs"
     where = cpus if place.connections is None else f"{cpus} and {place.connections} connections"
     doing = Doing.WARM_UP if turn.is_warm_up else Doing.TRIAL
-    return Step(plan.subject.spec.name, doing, where, number=turn.number, most=plan.wanted.trials, left=left)
+    return ProgressStep(plan.subject.spec.name, doing, where, number=turn.number, most=plan.wanted.trials, left=left)
 
 
-def _halted(trial: Trial, place: Place) -> Halted | None:
+def _halted(trial: Trial, place: TrialScale) -> Halted | None:
     peak = trial.metrics[Metric.PEAK_RSS]
     if trial.outcome is Outcome.OOM_KILLED:
         return Halted(Halt.KILLED, trial.reason, place)
@@ -137,7 +139,7 @@ def _halted(trial: Trial, place: Place) -> Halted | None:
     return Halted(Halt.NO_FIGURE, peak.reason, place) if peak.value is None else None
 
 
-def _grown(found: ScaledImage, plan: _Plan, peaks: Mapping[Place, Sequence[int]]) -> ScaledImage:
+def _grown(found: ScaledImage, plan: _Plan, peaks: Mapping[TrialScale, Sequence[int]]) -> ScaledImage:
     """Return what the peaks say of the image's growth."""
     grown = plane(peaks)
     if grown is None:
@@ -158,7 +160,7 @@ def _grown(found: ScaledImage, plan: _Plan, peaks: Mapping[Place, Sequence[int]]
         return found
     if wanted.connections is not None and load is None:
         return replace(found, no_size=NoSize.CONNECTIONS_NOT_VARIED)
-    place = Place(cpus or plan.subject.spec.inputs.cpus, wanted.connections or load)
+    place = TrialScale(cpus or plan.subject.spec.inputs.cpus, wanted.connections or load)
     expected = grown.expected(place)
     if isinstance(expected, NoSize):
         return replace(found, no_size=expected)

@@ -15,7 +15,7 @@ import math
 from collections.abc import Generator
 from dataclasses import dataclass, field
 
-from membudget.advise.answer import DEFAULT_CONFIRMATIONS, Answer, Ask, Comfortable, Purpose, Result, Stopped
+from membudget.advise.answer import DEFAULT_CONFIRMATIONS, Ask, Comfortable, Purpose, Result, SmallestLimit, Stopped
 from membudget.advise.comfort import ComfortSearch
 from membudget.advise.raising import MOST_LOWERED, MOST_RAISES, lowered, raised
 from membudget.advise.rung import GRID_BYTES, Ended, Rung, Tried, aligned_down, aligned_up, rungs, step_bytes
@@ -49,7 +49,7 @@ _FirstFailure = Generator[Ask, Tried, Tried | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class Sought:
     """What to search for."""
 
     settings: FitSettings
@@ -65,7 +65,7 @@ class _Stopping(Exception):
         self.stopped = stopped
 
 
-def search(wanted: Wanted) -> Search:
+def search(wanted: Sought) -> Search:
     """Ask for trials, one by one, and return the result. The same results lead to the same questions."""
     found = _Search(wanted)
     try:
@@ -76,7 +76,7 @@ def search(wanted: Wanted) -> Search:
 
 @dataclass(slots=True)
 class _Search:
-    wanted: Wanted
+    wanted: Sought
     tried: list[Tried] = field(default_factory=list)
     low: int | None = None
     """The largest limit that is known not to work, below `high`."""
@@ -96,7 +96,7 @@ class _Search:
         yield from self._bisect()
         yield from self._confirm(free)
         comfort = (yield from self._comfort(free)) if self.wanted.seeks_comfort else None
-        return Answer(
+        return SmallestLimit(
             self.high,
             self.wanted.confirmations,
             self.low,

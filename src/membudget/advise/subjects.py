@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from membudget.advise.fit import ImageFit, Subject
+from membudget.advise.fit import FitSubject, ImageFit
 from membudget.budgets.budget_tables import Headroom, SizeBudget
 from membudget.budgets.entries import Budgets, ImageSpec
 from membudget.budgets.key_path import similar
 from membudget.build.revision import Side
-from membudget.check.building import BuildTools, Order, Pair, build_all
-from membudget.check.building import Subject as Built
+from membudget.check.building import BuildTools, Pair, PairOrder, build_all
+from membudget.check.building import BuiltPair as Built
 from membudget.core.errors import ConfigurationError, shortened
 from membudget.core.metrics import Metric
 from membudget.core.progress import Progress, Stage
@@ -23,7 +23,7 @@ from membudget.measure.trial import TrialInputs
 _LONGEST_LIST = 200
 
 
-class Tools(BuildTools, Protocol):
+class ToolsToBuild(BuildTools, Protocol):
     """The tools that building the images of a budgets file needs."""
 
     def inputs(self, name: str, spec: ImageSpec, checkout: Path) -> TrialInputs:
@@ -31,7 +31,7 @@ class Tools(BuildTools, Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class ChosenImages:
     """Which images were named, in the order of the command line."""
 
     of_file: Mapping[str, ImageSpec]
@@ -40,7 +40,7 @@ class Chosen:
     """The images that the engine has to have."""
 
 
-def chosen(names: Sequence[str], budgets: Budgets | None, has_image: Callable[[str], bool], file: str) -> Chosen:
+def chosen(names: Sequence[str], budgets: Budgets | None, has_image: Callable[[str], bool], file: str) -> ChosenImages:
     """Return which images are meant. Without names, all of the budgets file.
 
     A name is looked up in the budgets file first, then in the engine. `budgets` is None if there is no file. Raises
@@ -48,12 +48,12 @@ def chosen(names: Sequence[str], budgets: Budgets | None, has_image: Callable[[s
     """
     known = budgets.images if budgets is not None else {}
     if not names:
-        return Chosen(known)
+        return ChosenImages(known)
     others = [name for name in dict.fromkeys(names) if name not in known]
     for name in others:
         if not has_image(name):
             raise _unknown(name, known, file)
-    return Chosen({name: known[name] for name in dict.fromkeys(names) if name in known}, tuple(others))
+    return ChosenImages({name: known[name] for name in dict.fromkeys(names) if name in known}, tuple(others))
 
 
 _RESULTS = {"survives", "comfortable", "peak_rss"}
@@ -87,12 +87,12 @@ def peak_headroom(spec: ImageSpec) -> Headroom | None:
 
 
 def built_subjects(
-    images: Mapping[str, ImageSpec], checkout: Path, tools: Tools, progress: Progress
-) -> tuple[list[Subject], list[ImageFit]]:
+    images: Mapping[str, ImageSpec], checkout: Path, tools: ToolsToBuild, progress: Progress
+) -> tuple[list[FitSubject], list[ImageFit]]:
     """Build the images of a budgets file from a checkout. Return how each is run, and those that do not build."""
     pairs = {name: Pair(name, Presence.HEAD_ONLY, spec, None) for name, spec in images.items()}
     inputs = {name: tools.inputs(name, spec, checkout) for name, spec in images.items()}
-    orders = [Order(pair, inputs[name].pod) for name, pair in pairs.items()]
+    orders = [PairOrder(pair, inputs[name].pod) for name, pair in pairs.items()]
     with progress.stage(Stage.BUILDING, list(images)):
         built = build_all(orders, {Side.HEAD: checkout}, tools, progress)
     subjects, failed = [], []
@@ -103,5 +103,7 @@ def built_subjects(
             continue
         subject = Built(pairs[name], {Side.HEAD: image}, inputs[name])
         headroom = peak_headroom(spec)
-        subjects.append(Subject(subject.trial_spec(image, spec), spec.fit, spec.limit, headroom, spec.production.scale))
+        subjects.append(
+            FitSubject(subject.trial_spec(image, spec), spec.fit, spec.limit, headroom, spec.production.scale)
+        )
     return subjects, failed

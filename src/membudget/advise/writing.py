@@ -9,7 +9,7 @@ from datetime import date
 from itertools import pairwise
 from pathlib import Path
 
-from membudget.budgets.editing import NotEditableError, Value, Values, edited
+from membudget.budgets.editing import NewValue, NewValues, NotEditableError, edited
 from membudget.budgets.entries import ImageSpec
 from membudget.budgets.file import parse_budgets
 from membudget.budgets.suggested import as_written
@@ -102,13 +102,13 @@ def _comments(image: FittedImage, day: date) -> Mapping[str, str]:
     return comments
 
 
-def _values(image: FittedImage, there: ImageSpec) -> Values:
+def _values(image: FittedImage, there: ImageSpec) -> NewValues:
     """Return what to set in the table of an image. Sizes that are unknown are left out.
 
     A limit that comes from a manifest stays there: a key of the budgets file would count before it.
     """
     fit = {"survives": image.survives_bytes, "comfortable": image.comfortable_bytes, "peak_rss": image.peak_rss_bytes}
-    values: dict[str, Value] = {}
+    values: dict[str, NewValue] = {}
     is_of_manifest = there.kubernetes is not None and there.limit is None
     if image.limit_bytes is not None and not is_of_manifest:
         values["limit"] = as_written(image.limit_bytes)
@@ -123,7 +123,7 @@ def _in_mib(size_bytes: int) -> str:
     return f"{size_bytes / MIB:.2f}".rstrip("0").rstrip(".") + "MiB"
 
 
-def _edited(text: str, name: str, wanted: Mapping[str, Values]) -> str:
+def _edited(text: str, name: str, wanted: Mapping[str, NewValues]) -> str:
     try:
         return edited(text, {("images", image): values for image, values in wanted.items()})
     except NotEditableError as error:

@@ -3,7 +3,7 @@
 from typing import ClassVar, Literal
 
 from membudget.budgets.fields import LONGEST_DURATION_MS, DurationMs
-from membudget.budgets.workload_parts import ANY_PORT, Action, Part, Readiness, WorkloadKind
+from membudget.budgets.workload_parts import ANY_PORT, Action, Readiness, WorkloadKind, WorkloadPart
 from membudget.core.quantities import format_duration
 
 DEFAULT_IDLE_MS = 5000
@@ -29,9 +29,9 @@ class AutoWorkload(WorkloadKind, Action):
         return f"none: runs to its end, or is a service that is left idle for {format_duration(self.idle)}"
 
     @property
-    def parts(self) -> tuple[Part, ...]:
+    def parts(self) -> tuple[WorkloadPart, ...]:
         """The container's own process."""
-        return (Part("steady", self),)
+        return (WorkloadPart("steady", self),)
 
     @property
     def phase_names(self) -> list[str]:

@@ -9,11 +9,11 @@ from membudget.core.metric_words import format_value
 from membudget.core.metrics import Metric
 from membudget.core.quantities import format_percent
 
-Part = Callable[[Metric, EffectiveBudget], tuple[float, str] | None]
+BudgetPart = Callable[[Metric, EffectiveBudget], tuple[float, str] | None]
 """Returns what a budget allows in one respect, as a number to compare and as text. None means anything."""
 
 
-def _most(name: Callable[[EffectiveBudget], int | None]) -> Part:
+def _most(name: Callable[[EffectiveBudget], int | None]) -> BudgetPart:
     def part(metric: Metric, budget: EffectiveBudget) -> tuple[float, str] | None:
         value = name(budget)
         return (value, format_value(metric, value)) if value is not None else None
@@ -21,7 +21,7 @@ def _most(name: Callable[[EffectiveBudget], int | None]) -> Part:
     return part
 
 
-def _least(name: Callable[[EffectiveBudget], int | None]) -> Part:
+def _least(name: Callable[[EffectiveBudget], int | None]) -> BudgetPart:
     """Return the part of a budget that allows more the smaller it is."""
 
     def part(metric: Metric, budget: EffectiveBudget) -> tuple[float, str] | None:
@@ -31,7 +31,7 @@ def _least(name: Callable[[EffectiveBudget], int | None]) -> Part:
     return part
 
 
-def _percent(tolerance: Callable[[EffectiveBudget], Tolerance | None]) -> Part:
+def _percent(tolerance: Callable[[EffectiveBudget], Tolerance | None]) -> BudgetPart:
     def part(_: Metric, budget: EffectiveBudget) -> tuple[float, str] | None:
         allowed = tolerance(budget)
         return (allowed.percent, format_percent(allowed.percent)) if allowed is not None else None
@@ -39,7 +39,7 @@ def _percent(tolerance: Callable[[EffectiveBudget], Tolerance | None]) -> Part:
     return part
 
 
-def _floor(tolerance: Callable[[EffectiveBudget], Tolerance | None]) -> Part:
+def _floor(tolerance: Callable[[EffectiveBudget], Tolerance | None]) -> BudgetPart:
     return _most(lambda budget: allowed.floor if (allowed := tolerance(budget)) is not None else None)
 
 
@@ -68,7 +68,7 @@ def _same(key: str) -> _Keys:
     return _Keys(key, key, key)
 
 
-_PARTS: Iterable[tuple[_Keys, Part]] = (
+_PARTS: Iterable[tuple[_Keys, BudgetPart]] = (
     (_same("max"), _most(lambda budget: budget.max)),
     (_same("min"), _least(lambda budget: budget.min)),
     (_same("every"), every_part),
@@ -85,7 +85,7 @@ _PARTS: Iterable[tuple[_Keys, Part]] = (
 )
 
 
-def parts_of(metric: Metric) -> Iterator[tuple[str, Part]]:
+def parts_of(metric: Metric) -> Iterator[tuple[str, BudgetPart]]:
     """Yield the parts of a budget with their keys in the budgets file."""
     definition = metric.definition
     for keys, part in _PARTS:

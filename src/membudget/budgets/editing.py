@@ -10,11 +10,11 @@ from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias, cast
 
-from membudget.budgets.lines import Names
+from membudget.budgets.lines import KeyNames
 from membudget.core.files import Stored
 
-Value: TypeAlias = "str | int | float | Mapping[str, Value]"
-Values: TypeAlias = Mapping[str, Value]
+NewValue: TypeAlias = "str | int | float | Mapping[str, NewValue]"
+NewValues: TypeAlias = Mapping[str, NewValue]
 """What to set in a table: plain values, and what to set in the tables below it."""
 
 
@@ -22,7 +22,7 @@ class NotEditableError(ValueError):
     """A text that cannot be edited without changing other keys as well. The message says why."""
 
 
-def edited(text: str, wanted: Mapping[Names, Values]) -> str:
+def edited(text: str, wanted: Mapping[KeyNames, NewValues]) -> str:
     """Return the text with the values of `wanted` set in its tables, which must exist. Raises NotEditableError."""
     import tomlkit  # here, because reports import this module, and most of them edit nothing
     from tomlkit.exceptions import TOMLKitError
@@ -47,7 +47,7 @@ def _spaced(before: str, after: str) -> str:
     return after if "}}" in before else after.replace("}}", "} }").replace("}}", "} }")
 
 
-def _table(document: Mapping[str, object], keys: Names) -> MutableMapping[str, Any]:
+def _table(document: Mapping[str, object], keys: KeyNames) -> MutableMapping[str, Any]:
     """Return a table of a parsed document. Raises KeyError."""
     table: object = document
     for key in keys:
@@ -55,7 +55,7 @@ def _table(document: Mapping[str, object], keys: Names) -> MutableMapping[str, A
     return cast("MutableMapping[str, Any]", table)
 
 
-def _set(table: MutableMapping[str, Any], values: Values, *, is_plain: bool) -> None:
+def _set(table: MutableMapping[str, Any], values: NewValues, *, is_plain: bool) -> None:
     """Set values in a table. Tables that are missing are written inline: `fit = { survives = "40MiB" }`."""
     import tomlkit
 
@@ -69,7 +69,7 @@ def _set(table: MutableMapping[str, Any], values: Values, *, is_plain: bool) -> 
             table[key] = tomllib.loads(text)["inline"] if is_plain else tomlkit.parse(text)["inline"]
 
 
-def in_toml(value: Value) -> str:
+def in_toml(value: NewValue) -> str:
     """Return a value as TOML. Tables are written inline. Their keys need no quotes, and texts no escapes."""
     if isinstance(value, Mapping):
         return f"{{ {', '.join(f'{key} = {in_toml(one)}' for key, one in value.items())} }}"

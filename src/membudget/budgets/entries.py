@@ -37,7 +37,7 @@ from membudget.budgets.memory_rules import MemoryRules
 from membudget.budgets.metric_budgets import NO_OOM_KILLS, MetricBudgets, OfSize, PhaseBudgets, set_keys
 from membudget.budgets.production import ProductionSettings
 from membudget.budgets.runtimes import RuntimeRules
-from membudget.budgets.trial_count import TrialCount, Trials
+from membudget.budgets.trial_count import TrialCount, TrialsField
 from membudget.budgets.workload import Workload
 from membudget.core.metrics import Metric
 
@@ -124,7 +124,7 @@ class Defaults(FileModel):
     """The longest time a trial may take, without the settle time."""
     settle: DurationMs | None = None
     """How long to observe a service after its workload."""
-    trials: Trials | None = None
+    trials: TrialsField | None = None
     """Measured trials per side, after one discarded warm-up: a number, or a table with `min` and `max`."""
     leak: LeakPolicy | None = None
     """What happens if memory grows without end during the phase "soak": "advise" reports it, "fail" fails the check."""
@@ -155,7 +155,7 @@ class ImageSpec(FileModel):
     """The longest time a trial may take, without the settle time."""
     settle: DurationMs = 1000
     """How long to observe a service after its workload. `settled_rss` is the memory that it then keeps."""
-    trials: Trials = TrialCount()
+    trials: TrialsField = TrialCount()
     """Measured trials per side, after one discarded warm-up: a number, or a table with `min` and `max`."""
     leak: LeakPolicy = "advise"
     """What happens if memory grows without end during the phase "soak": "advise" reports it, "fail" fails the check."""

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from membudget.budgets.key_path import dotted
-from membudget.budgets.lines import Keys, Position, Spot, positions
+from membudget.budgets.lines import Keys, KeySpot, Position, positions
 from membudget.core.errors import Problem
 
 
@@ -43,7 +43,7 @@ def placed(faults: Iterable[Fault], text: str, name: str) -> list[Problem]:
     return [problem for *_, problem in sorted(found, key=lambda one: one[:2])]
 
 
-def _place(fault: Fault, spots: Mapping[Keys, Spot]) -> Position:
+def _place(fault: Fault, spots: Mapping[Keys, KeySpot]) -> Position:
     """Return where the key or value is, or else where an image inherits it from, or else the table around it."""
     spot = next((spots[keys] for keys in (fault.keys, *_inherited(fault.keys, spots)) if keys in spots), None)
     if spot is not None:
@@ -52,7 +52,7 @@ def _place(fault: Fault, spots: Mapping[Keys, Spot]) -> Position:
     return next((spots[keys].key for keys in around if keys in spots), Position(1, 1))
 
 
-def _inherited(keys: Keys, spots: Mapping[Keys, Spot]) -> Iterable[Keys]:
+def _inherited(keys: Keys, spots: Mapping[Keys, KeySpot]) -> Iterable[Keys]:
     """Yield where a setting of an image may come from: its groups, then the defaults."""
     if keys[:1] != ("images",) or len(keys) < 3:
         return

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 Keys = tuple[str | int, ...]
 """Keys from the top of the file, one for each level. The items of arrays are numbered from 0."""
-Names = tuple[str, ...]
+KeyNames = tuple[str, ...]
 """Keys without the numbers of items."""
 
 _MOST_KEYS = 100_000
@@ -39,7 +39,7 @@ class Position:
 
 
 @dataclass(frozen=True, slots=True)
-class Spot:
+class KeySpot:
     """Where a key and its value begin. A table's value begins at its key."""
 
     key: Position
@@ -52,24 +52,24 @@ class KeyLines:
 
     path: str
     """Path of the file, from the top of the repository."""
-    lines: Mapping[Names, int]
+    lines: Mapping[KeyNames, int]
     """Line numbers from 1, by key."""
 
-    def first_of(self, candidates: Iterable[Names]) -> int | None:
+    def first_of(self, candidates: Iterable[KeyNames]) -> int | None:
         """Return the line of the first of `candidates` that the file has."""
         return next((self.lines[keys] for keys in candidates if keys in self.lines), None)
 
 
 def key_lines(text: str, path: str) -> KeyLines:
     """Return the lines of the keys of `text`. Of invalid TOML, those before the first error."""
-    lines: dict[Names, int] = {}
+    lines: dict[KeyNames, int] = {}
     for keys, spot in positions(text).items():
         names = tuple(key for key in keys if isinstance(key, str))
         lines[names] = min(lines.get(names, spot.key.line), spot.key.line)
     return KeyLines(path, lines)
 
 
-def positions(text: str) -> Mapping[Keys, Spot]:
+def positions(text: str) -> Mapping[Keys, KeySpot]:
     """Return where each key of a TOML document is first mentioned. The time is linear in the length of `text`."""
     scanner = _Scanner(text)
     with contextlib.suppress(_InvalidToml, RecursionError):
@@ -83,7 +83,7 @@ class _InvalidToml(Exception):
 
 class _Scanner:
     def __init__(self, text: str) -> None:
-        self.found: dict[Keys, Spot] = {}
+        self.found: dict[Keys, KeySpot] = {}
         self._text = text
         self._at = 0
         self._line_starts = [0, *(matched.end() for matched in re.finditer("\n", text))]
@@ -113,12 +113,12 @@ class _Scanner:
         table: Keys = ()
         for number, (name, position) in enumerate(parts, start=1):
             table += (name,)
-            self._note(table, Spot(position, position))
+            self._note(table, KeySpot(position, position))
             if is_array and number == len(parts):
                 self._counts[table] = self._counts.get(table, 0) + 1
             if table in self._counts:
                 table += (self._counts[table] - 1,)
-                self._note(table, Spot(position, position))
+                self._note(table, KeySpot(position, position))
         return table
 
     def _pair(self, table: Keys) -> None:
@@ -128,10 +128,10 @@ class _Scanner:
         self._skip(_SPACE)
         value = self._position()
         keys = table
-        inner: list[tuple[Keys, Spot]] = []
+        inner: list[tuple[Keys, KeySpot]] = []
         for name, position in parts:
             keys += (name,)
-            inner.append((keys, Spot(position, value if len(inner) == len(parts) - 1 else position)))
+            inner.append((keys, KeySpot(position, value if len(inner) == len(parts) - 1 else position)))
         self._value(keys)
         for above, spot in inner:  # noted after the value, so that a key with an invalid value has no place
             self._note(above, spot)
@@ -157,7 +157,7 @@ class _Scanner:
             item = (*keys, number)
             self._value(item)
             if number < _MOST_ITEMS:
-                self._note(item, Spot(position, position))
+                self._note(item, KeySpot(position, position))
             self._separator("]")
             number += 1
 
@@ -193,7 +193,7 @@ class _Scanner:
                 return parts
             self._at += 1
 
-    def _note(self, keys: Keys, spot: Spot) -> None:
+    def _note(self, keys: Keys, spot: KeySpot) -> None:
         if len(self.found) < _MOST_KEYS and len(keys) <= 2 * _DEEPEST:
             self.found.setdefault(keys, spot)
 

@@ -260,7 +260,7 @@ class LabelState:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class TableChange:
     """One table of the budgets file that changed and needs approval."""
 
     subject: str
@@ -286,7 +286,7 @@ def approval_of(label: LabelState | None, digest: str | None) -> Approval:
     return Approval.STALE if label.is_set and digest is not None else Approval.MISSING
 
 
-def digest_of(changes: Iterable[Change]) -> str | None:
+def digest_of(changes: Iterable[TableChange]) -> str | None:
     """Return a hexadecimal digest of everything that a label would approve, in any order. None if there is nothing."""
     parts = sorted(json.dumps(asdict(change), sort_keys=True) for change in changes)
     return hashlib.sha256("\n".join(parts).encode()).hexdigest() if parts else None

@@ -33,7 +33,7 @@ def _as_trial_count(value: object) -> object:
     raise not_allowed(f"a whole number from 1 to {MOST_TRIALS}, or {{ min = 3, max = 10 }}")
 
 
-Trials = Annotated[
+TrialsField = Annotated[
     TrialCount,
     BeforeValidator(
         _as_trial_count,

@@ -24,12 +24,12 @@ from membudget.budgets.workload_parts import (
     ExecCommands,
     ExitStatus,
     HttpRequests,
-    Part,
     Readiness,
     Requests,
     Rest,
     ServiceKind,
     WorkloadKind,
+    WorkloadPart,
 )
 from membudget.core.quantities import format_duration
 
@@ -57,9 +57,9 @@ class CommandWorkload(WorkloadKind, Action):
         return f"one-shot: {' '.join(self.command)}"
 
     @property
-    def parts(self) -> tuple[Part, ...]:
+    def parts(self) -> tuple[WorkloadPart, ...]:
         """The container's own process."""
-        return (Part("steady", self),)
+        return (WorkloadPart("steady", self),)
 
     @property
     def start(self) -> ContainerStart:
@@ -86,9 +86,9 @@ class ExecWorkload(ServiceKind):
         return f"{_counted(len(self.commands), 'command')} inside the started service"
 
     @property
-    def parts(self) -> tuple[Part, ...]:
+    def parts(self) -> tuple[WorkloadPart, ...]:
         """One part with all commands."""
-        return (Part("steady", Commands(self.commands)),)
+        return (WorkloadPart("steady", Commands(self.commands)),)
 
 
 class HttpWorkload(ServiceKind):
@@ -109,9 +109,9 @@ class HttpWorkload(ServiceKind):
         return f"{_requests_in_words(self.requests)} to the started service"
 
     @property
-    def parts(self) -> tuple[Part, ...]:
+    def parts(self) -> tuple[WorkloadPart, ...]:
         """One part for each group."""
-        return tuple(Part(group.phase, Requests((group,), group.phase)) for group in self.requests)
+        return tuple(WorkloadPart(group.phase, Requests((group,), group.phase)) for group in self.requests)
 
 
 class DriverWorkload(Driver, ServiceKind):
@@ -130,9 +130,9 @@ class DriverWorkload(Driver, ServiceKind):
         return f"the started service, driven by a container of {self.image}"
 
     @property
-    def parts(self) -> tuple[Part, ...]:
+    def parts(self) -> tuple[WorkloadPart, ...]:
         """One part with the container."""
-        return (Part("steady", self),)
+        return (WorkloadPart("steady", self),)
 
 
 class Step(FileModel):
@@ -170,9 +170,9 @@ class Step(FileModel):
         return self
 
     @property
-    def part(self) -> Part:
+    def part(self) -> WorkloadPart:
         """The step as a part to run."""
-        return Part(self.phase, self._action, self.repeat, self.duration)
+        return WorkloadPart(self.phase, self._action, self.repeat, self.duration)
 
     @property
     def _action(self) -> Action:
@@ -203,7 +203,7 @@ class StepsWorkload(ServiceKind):
         return f"the started service, in {_counted(len(self.steps), 'step')}"
 
     @property
-    def parts(self) -> tuple[Part, ...]:
+    def parts(self) -> tuple[WorkloadPart, ...]:
         """One part for each step."""
         return tuple(step.part for step in self.steps)
 

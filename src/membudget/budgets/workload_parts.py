@@ -253,7 +253,7 @@ class Rest(Action):
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class WorkloadPart:
     """One part of a workload, as it is run."""
 
     phase: str
@@ -293,7 +293,7 @@ class WorkloadKind(FileModel):
 
     @property
     @abstractmethod
-    def parts(self) -> tuple[Part, ...]:
+    def parts(self) -> tuple[WorkloadPart, ...]:
         """The parts of the workload, in order."""
 
     @property

@@ -16,7 +16,7 @@ from membudget.budgets import file as budgets_file
 from membudget.budgets.entries import Budgets, ImageSpec, build_paths, measurement_paths
 from membudget.budgets.faults import Fault
 from membudget.budgets.guard import MANIFESTS
-from membudget.budgets.loosening import Change, Loosening, changed_settings, new_names, renamed, with_groups_of
+from membudget.budgets.loosening import Loosening, TableChange, changed_settings, new_names, renamed, with_groups_of
 from membudget.build.bake import BakeReader, unresolved_notes, with_resolved_builds
 from membudget.build.git import GitRepository
 from membudget.build.revision import Commit
@@ -219,7 +219,7 @@ def changes_to_approve(
     commits: tuple[Commit, Commit],
     budgets: tuple[Budgets, Budgets],
     loosened: Collection[Loosening],
-) -> Iterator[Change]:
+) -> Iterator[TableChange]:
     """Yield the changes to approve, as whole tables. Rounded figures could hide a small loosening.
 
     `commits` and `budgets` are those of base and head.
@@ -235,14 +235,14 @@ def changes_to_approve(
             if changed_settings(before, after) or files:
                 images.add(name)
         if name in images:
-            yield Change(name, _table(base.images, name), _table(head.images, name), files)
+            yield TableChange(name, _table(base.images, name), _table(head.images, name), files)
     for name in sorted({one.subject for one in loosened if one.is_group}):
-        yield Change(f"groups.{name}", _table(base.groups, name), _table(head.groups, name))
+        yield TableChange(f"groups.{name}", _table(base.groups, name), _table(head.groups, name))
     if MANIFESTS in images:
-        yield Change(MANIFESTS, _manifests(base), _manifests(head))
+        yield TableChange(MANIFESTS, _manifests(base), _manifests(head))
     of_base, of_head = (json.dumps([_text(one) for one in side.exceptions]) for side in budgets)
     if images and of_base != of_head:
-        yield Change("exceptions", of_base, of_head)
+        yield TableChange("exceptions", of_base, of_head)
 
 
 def other_files(

@@ -25,7 +25,7 @@ from membudget.contents.stores.streams import Peekable, RawStream
 from membudget.core.errors import ConfigurationError, EnvironmentFault, UnreadableImage
 from membudget.core.masking import Mask, masked_errors
 from membudget.web.bounded_http import Deadline, LimitExceeded, Limits, TooLarge, ask, body, bounded_session
-from membudget.web.retries import Answer, Policy, Retries, Tried, repeated
+from membudget.web.retries import FailedAnswer, Policy, Retries, TriedRequest, repeated
 
 _ALLOWED_S = 900.0
 """How long one image may take, whose layers may have gigabytes."""
@@ -175,12 +175,12 @@ class RegistryImage:
     def _tried(self, url: str, **request: Any) -> requests.Response:  # noqa: ANN401 - passed on
         """Return the answer. Failed requests are repeated before the deadline."""
 
-        def attempt() -> Tried[requests.Response | requests.ConnectionError]:
+        def attempt() -> TriedRequest[requests.Response | requests.ConnectionError]:
             try:
                 response = ask(self._session, self._limits, "GET", url, **request)
             except requests.ConnectionError as error:
-                return Tried(error, is_final=False)
-            return Tried(response, response.ok, Answer(response.status_code, response.headers))
+                return TriedRequest(error, is_final=False)
+            return TriedRequest(response, response.ok, FailedAnswer(response.status_code, response.headers))
 
         retries = Retries(_RETRIES, self._limits.deadline.left, time.time)
         outcome = repeated(attempt, retries, time.sleep, drop=_close)

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from membudget.contents.image import ImageContents, Layer
+from membudget.contents.image import ImageContents
 from membudget.contents.origin import BaseImage, BaseVariant, variants
-from membudget.contents.stores.archive import ArchivedImage, read_archive
+from membudget.contents.stores.archive import ArchivedImage, KnownLayer, read_archive
 from membudget.contents.stores.blobs import LayoutFolder, read_layered
 from membudget.contents.stores.layer_cache import LayerCache
 from membudget.contents.stores.manifest import Selection
@@ -84,10 +84,7 @@ def _read(source: Source, cache: LayerCache, platform: str | None) -> ImageConte
     return found
 
 
-Known = Callable[[str], Layer | None]
-
-
-def _read_archive(name: str, known: Known, platform: str | None) -> ImageContents | UnreadableImage:
+def _read_archive(name: str, known: KnownLayer, platform: str | None) -> ImageContents | UnreadableImage:
     """Read an image from an archive. "FILE:NAME" selects one of several images."""
     path, wanted = _split(name)
     with _opened(path) as file:
@@ -131,19 +128,19 @@ def _names(images: Sequence[ArchivedImage]) -> list[str]:
     return [name for image in images for name in image.names][:20]
 
 
-def _read_layout(name: str, known: Known, platform: str | None) -> ImageContents:
+def _read_layout(name: str, known: KnownLayer, platform: str | None) -> ImageContents:
     folder, tag = _split(name)
     layout = LayoutFolder(Path(folder))
     return read_layered(layout, layout.index(), known, Selection(platform, tag or None))
 
 
-def _read_registry(name: str, known: Known, platform: str | None) -> ImageContents:
+def _read_registry(name: str, known: KnownLayer, platform: str | None) -> ImageContents:
     from membudget.build.registry import read_image  # imports requests
 
     return read_image(name, known, platform)
 
 
-_READERS: dict[str, Callable[[str, Known, str | None], ImageContents | UnreadableImage]] = {
+_READERS: dict[str, Callable[[str, KnownLayer, str | None], ImageContents | UnreadableImage]] = {
     "docker-archive": _read_archive,
     "oci-archive": _read_archive,
     "oci-dir": _read_layout,

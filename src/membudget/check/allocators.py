@@ -10,7 +10,7 @@ from dataclasses import replace
 from membudget.build.revision import Side
 from membudget.core.errors import EnvironmentFault
 from membudget.core.metrics import Metric
-from membudget.core.progress import Doing, Progress, Step
+from membudget.core.progress import Doing, Progress, ProgressStep
 from membudget.judge.held_memory import KEPT_SHARE
 from membudget.judge.measurement import SideMeasurement
 from membudget.measure.runtimes.runtime import Malloc, Returned, Runtime
@@ -61,7 +61,7 @@ def with_returned(
     inputs = replace(spec.inputs, environment={**spec.inputs.environment, variable: chosen})
     tried: list[int] = []
     for number in range(1, _TRIES + 1):
-        step = Step(spec.name, Doing.ALLOCATOR, str(Side.HEAD), number, _TRIES, left=_TRIES - number)
+        step = ProgressStep(spec.name, Doing.ALLOCATOR, str(Side.HEAD), number, _TRIES, left=_TRIES - number)
         try:
             with progress.step(step):
                 found = _settled(run_trial(replace(spec, inputs=inputs)))

@@ -13,7 +13,7 @@ from membudget.budgets.rules import ImageRules, image_rules
 from membudget.build.revision import BuiltImage, Commit, NoBase, Side
 from membudget.core.errors import BuildFailed
 from membudget.core.metrics import Metric
-from membudget.core.progress import Doing, Progress, Step
+from membudget.core.progress import Doing, Progress, ProgressStep
 from membudget.core.work import side_by_side
 from membudget.judge.measurement import Failure, FailureStage, Presence
 from membudget.judge.then import Then
@@ -72,7 +72,7 @@ class BuildTools(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class PairOrder:
     """A pair to build, and the services that its compose file puts around it."""
 
     pair: Pair
@@ -80,14 +80,14 @@ class Order:
 
 
 def build_all(
-    orders: Sequence[Order], checkouts: Mapping[Side, Path], tools: BuildTools, progress: Progress
+    orders: Sequence[PairOrder], checkouts: Mapping[Side, Path], tools: BuildTools, progress: Progress
 ) -> dict[str, dict[Side, Built]]:
     """Build every order, several at a time. Returns the results by image name.
 
     The head of an image is built after its base, so that the builder's cache provides what they share.
     """
 
-    def build(order: Order) -> dict[Side, Built]:
+    def build(order: PairOrder) -> dict[Side, Built]:
         with progress.image(order.pair.name):
             built = _build(order.pair, checkouts, tools, progress)
             return _build_around(order, built, checkouts, tools)
@@ -102,7 +102,7 @@ def _build(pair: Pair, checkouts: Mapping[Side, Path], tools: BuildTools, progre
 
     built: dict[Side, Built] = {}
     for side, spec in pair.builds.items():
-        with progress.step(Step(pair.name, Doing.BUILD, side)):
+        with progress.step(ProgressStep(pair.name, Doing.BUILD, side)):
             try:
                 built[side] = _timed(partial(tools.build, pair.name, side, spec, checkouts[side], said))
             except BuildFailed as error:
@@ -118,7 +118,7 @@ def _timed(build: Callable[[], BuiltImage]) -> BuiltImage:
 
 
 def _build_around(
-    order: Order, built: dict[Side, Built], checkouts: Mapping[Side, Path], tools: BuildTools
+    order: PairOrder, built: dict[Side, Built], checkouts: Mapping[Side, Path], tools: BuildTools
 ) -> dict[Side, Built]:
     """Build the services around an image.
 
@@ -156,7 +156,7 @@ class OwnRun:
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
+class BuiltPair:
     """A pair and the result of its builds."""
 
     pair: Pair
@@ -219,11 +219,11 @@ class Subject:
         builds_ms = max((image.all_builds_ms for image in self.images.values()), default=0)
         return builds_ms + round(1000 * trials_s / run) if run > 0 else None
 
-    def alone(self, own: OwnRun) -> "Subject":
+    def alone(self, own: OwnRun) -> "BuiltPair":
         """Return the head under its own settings as a subject of its own, as if there were no base."""
         spec, rules = own.spec, self.rules or image_rules(own.spec)
         judged_by = rules if own.counts else replace(rules, budgets={}, phase_budgets={})
-        return Subject(
+        return BuiltPair(
             Pair(self.pair.name, Presence.HEAD_ONLY, spec, None),
             {Side.HEAD: own.built},
             own.inputs,
@@ -268,10 +268,10 @@ class OwnRuns:
     """The inputs of the container in such a run, by image."""
 
     @property
-    def orders(self) -> list[Order]:
+    def orders(self) -> list[PairOrder]:
         """What to build only for these runs. If services run beside an image, they may differ from the comparison's."""
         return [
-            Order(Pair(_name(image), Presence.HEAD_ONLY, self.rules[image].own, None), inputs.pod)
+            PairOrder(Pair(_name(image), Presence.HEAD_ONLY, self.rules[image].own, None), inputs.pod)
             for image, inputs in self.inputs.items()
             if inputs.pod is not None
         ]

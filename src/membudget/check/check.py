@@ -18,7 +18,7 @@ from membudget.budgets.guard import Rules
 from membudget.budgets.loosening import DEFAULT_LABEL, Approval
 from membudget.budgets.memory_rules import MemoryRule
 from membudget.build.revision import Commit, NoBase, Side
-from membudget.check.building import BuildTools, Built, Order, Pair, Subject, build_all, own_runs, paired
+from membudget.check.building import BuildTools, Built, BuiltPair, Pair, PairOrder, build_all, own_runs, paired
 from membudget.check.larger_bodies import with_larger_trials
 from membudget.check.manifest_source import Renderer
 from membudget.check.manifest_texts import CommitManifests, ManifestTexts
@@ -106,7 +106,7 @@ class CheckRequest:
         return {name: rules.spec for name, rules in self.rules.images.items()}
 
 
-class Tools(TrialTools, BuildTools, Asker, SourceTree, Profiles, Protocol):
+class ToolsToCheck(TrialTools, BuildTools, Asker, SourceTree, Profiles, Protocol):
     """The tools that a check needs."""
 
     def checkout(self, commit: Commit) -> AbstractContextManager[Path]:
@@ -133,7 +133,7 @@ class Tools(TrialTools, BuildTools, Asker, SourceTree, Profiles, Protocol):
         """Return the running trials, as last sampled. Called from another thread."""
 
 
-def run(request: CheckRequest, tools: Tools, progress: Progress, version: str) -> JudgedReport:
+def run(request: CheckRequest, tools: ToolsToCheck, progress: Progress, version: str) -> JudgedReport:
     """Check every image of the request. A failure of one image does not affect the results of the others."""
     started, outage = datetime.now(UTC), Outage()
     pairs = list(paired(request.head_images, request.base_images, request.base))
@@ -151,7 +151,7 @@ def run(request: CheckRequest, tools: Tools, progress: Progress, version: str) -
         given = partial(tools.inputs, checkout=checkouts[Side.HEAD])
         own = own_runs(request.rules.images, [pair.name for pair in to_build], given)
         summed = {name for group in request.rules.groups.values() if group.budgets for name in group.images}
-        orders = [*(Order(pair, inputs[pair.name].pod if pair.head else None) for pair in to_build), *own.orders]
+        orders = [*(PairOrder(pair, inputs[pair.name].pod if pair.head else None) for pair in to_build), *own.orders]
         with progress.stage(Stage.BUILDING, [order.pair.name for order in orders]):
             built = build_all(orders, checkouts, tools, progress)
         subjects = [
@@ -216,8 +216,8 @@ class _Wanted:
 
 
 def _measured(
-    subject: Subject,
-    tools: Tools,
+    subject: BuiltPair,
+    tools: ToolsToCheck,
     progress: Progress,
     outage: Outage,
     wanted: _Wanted,
@@ -276,10 +276,12 @@ def _side_of_rules(request: CheckRequest, pair: Pair) -> Side:
     return Side.BASE if pair.base is not None and (is_own or not request.approval.counts) else Side.HEAD
 
 
-def _subject(request: CheckRequest, pair: Pair, built: dict[Side, Built], inputs: TrialInputs, today: date) -> Subject:
+def _subject(
+    request: CheckRequest, pair: Pair, built: dict[Side, Built], inputs: TrialInputs, today: date
+) -> BuiltPair:
     rules = request.rules
     ended = tuple(exception_note(one.metric, one.until) for one in expired(rules.exceptions, pair.name, today))
-    return Subject(
+    return BuiltPair(
         pair,
         built,
         inputs,
@@ -314,7 +316,7 @@ def _groups(request: CheckRequest) -> tuple[GroupMeasurement, ...]:
 
 
 @contextmanager
-def _checkouts(request: CheckRequest, tools: Tools) -> Iterator[dict[Side, Path]]:
+def _checkouts(request: CheckRequest, tools: ToolsToCheck) -> Iterator[dict[Side, Path]]:
     with ExitStack() as stack:
         checkouts = {Side.HEAD: stack.enter_context(tools.checkout(request.head))}
         if isinstance(request.base, Commit):

@@ -7,11 +7,11 @@ from membudget.budgets.larger_bodies import with_larger_bodies
 from membudget.budgets.workload import HttpWorkload
 from membudget.budgets.workload_parts import HttpRequests
 from membudget.build.revision import Side
-from membudget.check.building import Subject
+from membudget.check.building import BuiltPair
 from membudget.check.trials import TrialTools
 from membudget.core.errors import EnvironmentFault, shortened
 from membudget.core.metrics import Metric
-from membudget.core.progress import Doing, Progress, Step
+from membudget.core.progress import Doing, Progress, ProgressStep
 from membudget.judge.larger_bodies import LONGEST_TEXT, MOST_LARGER_TRIALS, BodySize, LargerBodies
 from membudget.judge.measurement import ImageMeasurement
 from membudget.measure.load import LoadResult
@@ -19,7 +19,7 @@ from membudget.measure.trial import Outcome, Trial, TrialSpec
 
 
 def with_larger_trials(
-    subject: Subject, found: ImageMeasurement, tools: TrialTools, progress: Progress, *, asks: bool
+    subject: BuiltPair, found: ImageMeasurement, tools: TrialTools, progress: Progress, *, asks: bool
 ) -> ImageMeasurement:
     """Return the measurement with what larger bodies did. `asks` says whether the rule that needs it is on.
 
@@ -51,7 +51,7 @@ def _run(spec: TrialSpec, tools: TrialTools, progress: Progress) -> list[Trial] 
     """Return the trials, or the reason why there are none."""
     trials = []
     for number in range(1, MOST_LARGER_TRIALS + 1):
-        with progress.step(Step(spec.name, Doing.LARGER, str(Side.HEAD), number, MOST_LARGER_TRIALS)):
+        with progress.step(ProgressStep(spec.name, Doing.LARGER, str(Side.HEAD), number, MOST_LARGER_TRIALS)):
             try:
                 trial = tools.run_trial(spec)
             except EnvironmentFault as error:  # a lost engine as well: the figures of the judged trials are there

@@ -18,7 +18,7 @@ _REFERENCES = ("resources", "bases", "components", "crds", "configurations", "ge
 _REFERENCES_BY_PATH = ("patches", "patchesJson6902", "replacements")
 
 
-class Refused(Exception):
+class ManifestRefused(Exception):
     """A manifest cannot be used. The message says why, and may quote the repository's files."""
 
 
@@ -43,7 +43,7 @@ class Gathered:
         if name != path:
             self.origins[name] = path
         if len(self.files) > _MOST_FILES or sum(map(len, self.files.values())) > _MOST_BYTES:
-            raise Refused(f"it has more than {_MOST_FILES:,} files or {_MOST_BYTES >> 20} MiB")
+            raise ManifestRefused(f"it has more than {_MOST_FILES:,} files or {_MOST_BYTES >> 20} MiB")
         return content
 
     def add_folder(self, folder: str, seen_as: str | None = None) -> None:
@@ -62,29 +62,31 @@ def read_file(checkout: Path, path: str) -> bytes:
     try:
         resolved = (checkout / path).resolve(strict=True)
         if not resolved.is_relative_to(checkout.resolve()):
-            raise Refused(f"{path} is a link that leads out of the repository")
+            raise ManifestRefused(f"{path} is a link that leads out of the repository")
         content = read_plain(resolved, LARGEST_FILE_BYTES)
     except (OSError, RuntimeError, ValueError) as error:
-        raise Refused(f"{path} cannot be read: {getattr(error, 'strerror', None) or 'it is a loop'}") from None
+        raise ManifestRefused(f"{path} cannot be read: {getattr(error, 'strerror', None) or 'it is a loop'}") from None
     if len(content) > LARGEST_FILE_BYTES:
-        raise Refused(f"{path} is larger than {LARGEST_FILE_BYTES >> 20} MiB")
+        raise ManifestRefused(f"{path} is larger than {LARGEST_FILE_BYTES >> 20} MiB")
     return content
 
 
 def _paths_below(checkout: Path, folder: str) -> Iterator[str]:
     top = checkout / folder
     if not top.resolve().is_relative_to(checkout.resolve()):
-        raise Refused(f"{folder} is a link that leads out of the repository")
+        raise ManifestRefused(f"{folder} is a link that leads out of the repository")
     count = 0
     for parent, folders, names in os.walk(top):
         here = Path(parent)
         for name in folders:
             if (here / name).is_symlink():
-                raise Refused(f"{(here / name).relative_to(checkout)} is a link to a folder, which is not followed")
+                raise ManifestRefused(
+                    f"{(here / name).relative_to(checkout)} is a link to a folder, which is not followed"
+                )
         for name in names:
             count += 1
             if count > _MOST_FILES:
-                raise Refused(f"{folder} has more than {_MOST_FILES:,} files")
+                raise ManifestRefused(f"{folder} has more than {_MOST_FILES:,} files")
             yield (here / name).relative_to(checkout).as_posix()
 
 
@@ -99,13 +101,13 @@ def chart_files(checkout: Path, chart: str, values: tuple[str, ...]) -> Gathered
         if is_there or not name or "/" in name:
             continue
         if not repository.startswith("file://"):
-            raise Refused(
+            raise ManifestRefused(
                 f"its dependency {name!r} is not in {chart}/charts: membudget fetches nothing. Run `helm dependency"
                 " update` and commit the result, or run it before the check and name the rendered file"
             )
         beside = joined(chart, repository.removeprefix("file://"))
         if beside.startswith(("..", "/")) or not (checkout / beside / "Chart.yaml").is_file():
-            raise Refused(f"its dependency {name!r} is not in the repository: {repository}")
+            raise ManifestRefused(f"its dependency {name!r} is not in the repository: {repository}")
         gathered.add_folder(beside, inside)
     for path in values:
         gathered.add(path)
@@ -136,7 +138,7 @@ def _named_folders(checkout: Path, here: str, file: str, kustomization: YamlValu
         path = joined(here, text)
         found = checkout / path
         if "://" in text or path.startswith(("..", "/")) or not found.exists():
-            raise Refused(
+            raise ManifestRefused(
                 f"{file}, line {value.line}: {shortened(text)!r} is not in the repository: remote bases are not fetched"
             )
         if found.is_dir():
@@ -156,5 +158,5 @@ def _yaml(files: dict[str, bytes], path: str) -> YamlValue:
     try:
         documents = read_values(files[path].decode())
     except (InvalidYaml, UnicodeDecodeError) as error:
-        raise Refused(f"{path} is not valid YAML: {shortened(str(error), 150)}") from None
+        raise ManifestRefused(f"{path} is not valid YAML: {shortened(str(error), 150)}") from None
     return documents[0] if documents else YamlValue()

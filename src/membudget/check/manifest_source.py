@@ -10,7 +10,7 @@ from membudget.budgets.manifests import ManifestEntry
 from membudget.check.manifest_files import (
     KUSTOMIZATIONS,
     Gathered,
-    Refused,
+    ManifestRefused,
     chart_files,
     kustomize_files,
     read_file,
@@ -48,7 +48,7 @@ def rendering_of(entry: ManifestEntry, checkout: Path, renderer: Renderer) -> Re
 
         return Rendering(chart_files(checkout, entry.path, entry.values), chart)
     if entry.values:
-        raise Refused(f"{entry.path} has values, but is not a Helm chart: there is no Chart.yaml in it")
+        raise ManifestRefused(f"{entry.path} has values, but is not a Helm chart: there is no Chart.yaml in it")
     if any((folder / name).is_file() for name in KUSTOMIZATIONS):
 
         def kustomize(files: Mapping[str, bytes]) -> str:
@@ -56,7 +56,9 @@ def rendering_of(entry: ManifestEntry, checkout: Path, renderer: Renderer) -> Re
 
         return Rendering(kustomize_files(checkout, entry.path), kustomize)
     if folder.is_dir():
-        raise Refused(f"{entry.path} is a folder without a Chart.yaml or a kustomization.yaml: name its files instead")
+        raise ManifestRefused(
+            f"{entry.path} is a folder without a Chart.yaml or a kustomization.yaml: name its files instead"
+        )
     return None
 
 
@@ -65,7 +67,7 @@ def plain_text(entry: ManifestEntry, checkout: Path) -> str:
     try:
         return read_file(checkout, entry.path).decode()
     except UnicodeDecodeError:
-        raise Refused(f"{entry.path} is not UTF-8 text") from None
+        raise ManifestRefused(f"{entry.path} is not UTF-8 text") from None
 
 
 def image_that_runs(container: str, reference: str, entry: ManifestEntry, images: Collection[str]) -> str | None:

@@ -10,13 +10,13 @@ from threading import RLock
 from typing import TypeVar
 
 from membudget.budgets.manifests import ManifestEntry
-from membudget.check.manifest_files import Refused
+from membudget.check.manifest_files import ManifestRefused
 from membudget.check.manifest_source import Renderer, Rendering, plain_text, rendering_of
 from membudget.core.errors import ProgramFailed
 from membudget.manifests.kubernetes import MOST_TEXT, TooMuchYaml, bounded_documents
 from membudget.manifests.yaml_text import InvalidYaml, YamlValue, read_values
 
-UNREADABLE = (Refused, ProgramFailed, InvalidYaml, TooMuchYaml)
+UNREADABLE = (ManifestRefused, ProgramFailed, InvalidYaml, TooMuchYaml)
 """What is raised for a manifest that cannot be read."""
 T = TypeVar("T")
 _Key = tuple[str, ...]

@@ -6,17 +6,24 @@ from dataclasses import replace
 from pathlib import Path
 
 from membudget.budgets.manifests import ManifestEntry, ManifestRules
-from membudget.check.manifest_files import KUSTOMIZATIONS, Gathered, Refused, joined
+from membudget.check.manifest_files import KUSTOMIZATIONS, Gathered, ManifestRefused, joined
 from membudget.check.manifest_source import Rendering, image_that_runs
 from membudget.check.manifest_texts import UNREADABLE, ManifestTexts, why_unreadable
 from membudget.check.missing_amounts import with_spots_of_file, with_spots_of_sources
 from membudget.check.value_places import with_lines, with_values
 from membudget.core.errors import shortened
 from membudget.judge.manifests import CheckedManifests
-from membudget.manifests.deployed import Container, Deployment, Fault, Place, Platform, Workload
+from membudget.manifests.deployed import (
+    Container,
+    DeployedManifests,
+    DeployedWorkload,
+    ManifestFault,
+    ManifestPlatform,
+    Place,
+)
 from membudget.manifests.kubernetes import names_a_workload, read_kubernetes
 from membudget.manifests.other_platforms import read_compose, read_ecs
-from membudget.manifests.reading import Reading
+from membudget.manifests.reading import ManifestReading
 from membudget.manifests.spots import plain_lines, step_of
 
 _COMPOSE = re.compile(r"^[\"']?services[\"']?\s*:", re.MULTILINE)
@@ -52,7 +59,7 @@ def checked_manifests(
     )
 
 
-def _relevant(deployment: Deployment) -> Deployment:
+def _relevant(deployment: DeployedManifests) -> DeployedManifests:
     """Return only workloads that run an image of the budgets file, and what scales them."""
     kept = tuple(one for one in deployment.workloads if any(container.runs for container in one.containers))
     names = {(one.kind, one.name) for one in kept}
@@ -70,9 +77,9 @@ def _deployment(
     manifests: ManifestTexts,
     *,
     finds_values: bool,
-) -> Deployment:
+) -> DeployedManifests:
     """Return what all entries deploy. `finds_values` says whether to find out where rendered amounts are written."""
-    found = Deployment()
+    found = DeployedManifests()
     for entry in entries:
         try:
             read = _read_entry(entry, manifests, finds_values=finds_values)
@@ -82,31 +89,37 @@ def _deployment(
     return found
 
 
-def _fault(entry: ManifestEntry, checkout: Path, reason: str) -> Deployment:
+def _fault(entry: ManifestEntry, checkout: Path, reason: str) -> DeployedManifests:
     """Return that an entry cannot be read. A server shows that at a file, not at a folder."""
     names = (entry.path, *(joined(entry.path, name) for name in ("Chart.yaml", *KUSTOMIZATIONS)))
     file = next((name for name in names if (checkout / name).is_file()), entry.path)
     place = Place(file, is_exact=False)
-    return Deployment(faults=(Fault(place, "", shortened(reason, _LONGEST_REASON)),))
+    return DeployedManifests(faults=(ManifestFault(place, "", shortened(reason, _LONGEST_REASON)),))
 
 
-def _read_entry(entry: ManifestEntry, manifests: ManifestTexts, *, finds_values: bool) -> Deployment:
+def _read_entry(entry: ManifestEntry, manifests: ManifestTexts, *, finds_values: bool) -> DeployedManifests:
     rendering, text = manifests.rendering(entry), manifests.text(entry)
     if rendering is None:
         return _plain(entry, text, finds_values=finds_values)
     return _rendered(entry, rendering, text, finds_values=finds_values)
 
 
-def _plain(entry: ManifestEntry, text: str, *, finds_values: bool) -> Deployment:
+def _plain(entry: ManifestEntry, text: str, *, finds_values: bool) -> DeployedManifests:
     read = _reader(entry, text)
     if read is None:
-        raise Refused(f"{entry.path} has neither workloads of Kubernetes, nor services of compose, nor an ECS task")
+        raise ManifestRefused(
+            f"{entry.path} has neither workloads of Kubernetes, nor services of compose, nor an ECS task"
+        )
     lines = plain_lines(text) if finds_values else ()
-    found = with_lines(read(text, Reading(entry.path, entry.path, lines=lines, step=step_of(text))), {entry.path: text})
-    return with_spots_of_file(found, entry.path, text, lambda other: read(other, Reading(entry.path, entry.path)))
+    found = with_lines(
+        read(text, ManifestReading(entry.path, entry.path, lines=lines, step=step_of(text))), {entry.path: text}
+    )
+    return with_spots_of_file(
+        found, entry.path, text, lambda other: read(other, ManifestReading(entry.path, entry.path))
+    )
 
 
-def _reader(entry: ManifestEntry, text: str) -> Callable[[str, Reading], Deployment] | None:
+def _reader(entry: ManifestEntry, text: str) -> Callable[[str, ManifestReading], DeployedManifests] | None:
     """Return what reads such a file. None if it is of no known kind."""
     if entry.path.endswith(".json") and "containerDefinitions" in text:
         return read_ecs
@@ -115,13 +128,13 @@ def _reader(entry: ManifestEntry, text: str) -> Callable[[str, Reading], Deploym
     return read_compose if _COMPOSE.search(text) else None
 
 
-def _rendered(entry: ManifestEntry, rendering: Rendering, text: str, *, finds_values: bool) -> Deployment:
+def _rendered(entry: ManifestEntry, rendering: Rendering, text: str, *, finds_values: bool) -> DeployedManifests:
     gathered = rendering.gathered
 
-    def read_text(rendered: str) -> Deployment:
-        return read_kubernetes(rendered, Reading(_own_file(entry, gathered), entry.path, is_rendered=True))
+    def read_text(rendered: str) -> DeployedManifests:
+        return read_kubernetes(rendered, ManifestReading(_own_file(entry, gathered), entry.path, is_rendered=True))
 
-    def read(files: Mapping[str, bytes]) -> Deployment:
+    def read(files: Mapping[str, bytes]) -> DeployedManifests:
         return read_text(rendering.render(files))
 
     found = read_text(text)
@@ -136,7 +149,7 @@ def _own_file(entry: ManifestEntry, gathered: Gathered) -> str:
     return next((path for name in named if (path := joined(entry.path, name)) in gathered.files), entry.path)
 
 
-def _matched(deployment: Deployment, entry: ManifestEntry, images: Collection[str]) -> Deployment:
+def _matched(deployment: DeployedManifests, entry: ManifestEntry, images: Collection[str]) -> DeployedManifests:
     """Return the same with the image that each container runs, as far as the budgets file has it."""
     workloads = tuple(
         replace(
@@ -148,8 +161,10 @@ def _matched(deployment: Deployment, entry: ManifestEntry, images: Collection[st
     return replace(deployment, workloads=workloads)
 
 
-def _image_of(container: Container, workload: Workload, entry: ManifestEntry, images: Collection[str]) -> str | None:
-    is_built = not container.image and workload.platform is Platform.COMPOSE  # compose builds it
+def _image_of(
+    container: Container, workload: DeployedWorkload, entry: ManifestEntry, images: Collection[str]
+) -> str | None:
+    is_built = not container.image and workload.platform is ManifestPlatform.COMPOSE  # compose builds it
     reference = container.name if is_built else container.image
     return image_that_runs(container.name, reference, entry, images)
 
@@ -162,7 +177,7 @@ def changed_images(manifests: CheckedManifests | None) -> frozenset[str]:
     return frozenset(image for image in after if after[image] != before.get(image))
 
 
-def _figures(deployment: Deployment) -> dict[str, list[object]]:
+def _figures(deployment: DeployedManifests) -> dict[str, list[object]]:
     found: dict[str, list[object]] = {}
     for workload in deployment.workloads:
         figures = list(_of_workload(workload, deployment))
@@ -171,8 +186,8 @@ def _figures(deployment: Deployment) -> dict[str, list[object]]:
     return found
 
 
-def _of_workload(workload: Workload, deployment: Deployment) -> Iterator[object]:
-    amounts = Deployment((workload,)).amounts
+def _of_workload(workload: DeployedWorkload, deployment: DeployedManifests) -> Iterator[object]:
+    amounts = DeployedManifests((workload,)).amounts
     yield from ((amount.size_bytes, amount.text) for amount in amounts)
     yield from ((container.name, container.runs, bool(container.limit)) for container in workload.containers)
     key = (workload.kind, workload.name)

@@ -9,7 +9,7 @@ from membudget.build.revision import BuiltImage, Side
 from membudget.contents.summary import PairContents, Unavailable, image_metrics
 from membudget.core.errors import EnvironmentFault
 from membudget.core.metrics import Metric, MetricValue
-from membudget.core.progress import Doing, Progress, Running, Stage, Step
+from membudget.core.progress import Doing, Progress, ProgressStep, Running, Stage
 from membudget.judge.values import aggregate, all_absent
 from membudget.measure.schedule import interleaved, with_killed_warm_up
 from membudget.measure.trial import Trial, TrialSpec
@@ -18,7 +18,7 @@ from membudget.report.report import Environment
 from membudget.report.timeline import downsample
 
 
-class Tools(Protocol):
+class ToolsToMeasure(Protocol):
     """The tools that measuring needs."""
 
     @property
@@ -35,7 +35,9 @@ class Tools(Protocol):
         """Return the running trial, as last sampled. Called from another thread."""
 
 
-def run(specs: Sequence[TrialSpec], trials: int, tools: Tools, progress: Progress) -> tuple[MeasureReport, ...]:
+def run(
+    specs: Sequence[TrialSpec], trials: int, tools: ToolsToMeasure, progress: Progress
+) -> tuple[MeasureReport, ...]:
     """Run a warm-up and `trials` trials of each image, in turns, so that a drift of the machine affects all images.
 
     A warm-up is discarded unless only there a process was OOM-killed. A trial whose workload fails ends the trials of
@@ -51,7 +53,7 @@ def run(specs: Sequence[TrialSpec], trials: int, tools: Tools, progress: Progres
                 continue
             doing = Doing.WARM_UP if turn.is_warm_up else Doing.TRIAL
             left = len(turns) - taken
-            with progress.step(Step(turn.side.spec.name, doing, number=turn.number, most=trials, left=left)):
+            with progress.step(ProgressStep(turn.side.spec.name, doing, number=turn.number, most=trials, left=left)):
                 turn.side.take(tools.run_trial(turn.side.spec), is_warm_up=turn.is_warm_up)
     return tuple(_report(one, tools) for one in series)
 
@@ -77,7 +79,7 @@ class _Series:
         return next((trial for trial in self.trials if not trial.judgeable), None)
 
 
-def _report(series: _Series, tools: Tools) -> MeasureReport:
+def _report(series: _Series, tools: ToolsToMeasure) -> MeasureReport:
     spec, failed = series.spec, series.failed
     done = with_killed_warm_up(series.warm_up, series.trials)
     judgeable = [trial for trial in done if trial.judgeable]
@@ -92,7 +94,7 @@ def _report(series: _Series, tools: Tools) -> MeasureReport:
     )
 
 
-def _image_metrics(image_id: str, tools: Tools) -> dict[Metric, MetricValue]:
+def _image_metrics(image_id: str, tools: ToolsToMeasure) -> dict[Metric, MetricValue]:
     try:
         found = tools.contents({Side.HEAD: BuiltImage(image_id, image_id, image_id)}, wants_download_size=False).head
     except EnvironmentFault as error:

@@ -11,22 +11,22 @@ from membudget.check.parts import Same, once, together
 from membudget.judge.image import judge_image
 from membudget.judge.measurement import ImageMeasurement
 from membudget.judge.metric import worst
-from membudget.judge.whole import Difference
+from membudget.judge.whole import PartDifference
 from membudget.report.report import MOST_PROPOSALS, JudgedReport, Report
 
 _SAME: Same[Report] = {
-    Difference.HEAD: lambda report: report.comparison.head.sha,
-    Difference.BASE: lambda report: report.comparison.base.sha if report.comparison.base else None,
-    Difference.VERSION: lambda report: report.membudget_version,
-    Difference.BUDGETS: lambda report: (
+    PartDifference.HEAD: lambda report: report.comparison.head.sha,
+    PartDifference.BASE: lambda report: report.comparison.base.sha if report.comparison.base else None,
+    PartDifference.VERSION: lambda report: report.membudget_version,
+    PartDifference.BUDGETS: lambda report: (
         report.budgets_digest,
         report.base_problem,
         report.coverage.known,
         report.groups,
         report.loosened,
     ),
-    Difference.APPROVAL: lambda report: (report.approval, report.approval_label, report.approval_digest),
-    Difference.SHARDS: lambda report: report.shard.of if report.shard else None,
+    PartDifference.APPROVAL: lambda report: (report.approval, report.approval_label, report.approval_digest),
+    PartDifference.SHARDS: lambda report: report.shard.of if report.shard else None,
 }
 """What all parts of one check have in common."""
 

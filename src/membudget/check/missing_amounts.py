@@ -15,10 +15,10 @@ from membudget.check.value_places import MOST_S, MOST_SINGLE_TRIES, Read, file_t
 from membudget.core.errors import ProgramFailed
 from membudget.core.quantities import MIB
 from membudget.judge.manifests import written
-from membudget.manifests.deployed import Container, Deployment, MemoryVolume
+from membudget.manifests.deployed import Container, DeployedManifests, MemoryVolume
 from membudget.manifests.kubernetes import TooMuchYaml, names_a_workload, read_kubernetes
-from membudget.manifests.reading import Reading
-from membudget.manifests.spots import Key, Part, Source, Spot, insertion, plain_lines, step_of
+from membudget.manifests.reading import ManifestReading
+from membudget.manifests.spots import Spot, SpotKeys, SpotPart, SpotSource, insertion, plain_lines, step_of
 from membudget.manifests.yaml_text import InvalidYaml, YamlValue, read_values
 
 _MOST_SPOTS = 200
@@ -29,11 +29,13 @@ _FIRST_MIB = 1021
 """The first amount that is tried, in MiB. It looks like those of people, because a chart's schema may want that."""
 _SIBLINGS = ("image", "replicaCount", "replicas")
 """A table of values with one of these keys describes a workload, which may take its resources from there."""
-_LIMIT = (Key.RESOURCES, Key.LIMITS, Key.MEMORY)
-_REQUEST = (Key.RESOURCES, Key.REQUESTS, Key.MEMORY)
+_LIMIT = (SpotKeys.RESOURCES, SpotKeys.LIMITS, SpotKeys.MEMORY)
+_REQUEST = (SpotKeys.RESOURCES, SpotKeys.REQUESTS, SpotKeys.MEMORY)
 
 
-def with_spots_of_file(deployment: Deployment, path: str, text: str, read: Callable[[str], Deployment]) -> Deployment:
+def with_spots_of_file(
+    deployment: DeployedManifests, path: str, text: str, read: Callable[[str], DeployedManifests]
+) -> DeployedManifests:
     """Return what a file deploys, with only the spots that hold what they promise. `read` is how it was read."""
     if not deployment.spots:
         return deployment
@@ -42,8 +44,8 @@ def with_spots_of_file(deployment: Deployment, path: str, text: str, read: Calla
 
 
 def with_spots_of_sources(
-    deployment: Deployment, gathered: Gathered, values: Collection[str], read: Read
-) -> Deployment:
+    deployment: DeployedManifests, gathered: Gathered, values: Collection[str], read: Read
+) -> DeployedManifests:
     """Return what was rendered, with the spots in its sources. `values` are the values files that are given."""
     if not deployment.lacks_amounts:
         return deployment
@@ -80,7 +82,7 @@ def _in_manifests(texts: Mapping[str, str]) -> list[Spot]:
         lines = plain_lines(text)
         if lines and names_a_workload(text):
             try:
-                found += read_kubernetes(text, Reading(path, path, lines=lines, step=step_of(text))).spots
+                found += read_kubernetes(text, ManifestReading(path, path, lines=lines, step=step_of(text))).spots
             except (InvalidYaml, TooMuchYaml):
                 continue  # most templates are none
     return found
@@ -89,7 +91,7 @@ def _in_manifests(texts: Mapping[str, str]) -> list[Spot]:
 def _in_values(path: str, text: str) -> tuple[list[Spot], list[Spot]]:
     """Return the spots in a values file: those below keys for resources, and those where such a key may belong."""
     named, guessed = list[Spot](), list[Spot]()
-    source = Source(path, plain_lines(text), step=step_of(text))
+    source = SpotSource(path, plain_lines(text), step=step_of(text))
     try:
         documents = read_values(text)
     except InvalidYaml:
@@ -104,7 +106,7 @@ def _in_values(path: str, text: str) -> tuple[list[Spot], list[Spot]]:
     return named, guessed
 
 
-def _spots(source: Source, mapping: YamlValue, *keys: tuple[Key, ...]) -> list[Spot]:
+def _spots(source: SpotSource, mapping: YamlValue, *keys: tuple[SpotKeys, ...]) -> list[Spot]:
     return [spot for one in keys if (spot := source.spot(mapping, *one)) is not None]
 
 
@@ -123,17 +125,17 @@ def _mappings(documents: Sequence[YamlValue]) -> Iterator[tuple[str, YamlValue]]
 
 
 def _tried(
-    deployment: Deployment,
+    deployment: DeployedManifests,
     spots: Sequence[Spot],
     texts: Mapping[str, str],
-    read: Callable[[Mapping[str, str]], Deployment],
+    read: Callable[[Mapping[str, str]], DeployedManifests],
 ) -> dict[int, Spot] | None:
     """Return the spots that come out if an amount is written at each, by the number of the missing amount.
 
     None if what comes out differs otherwise, or cannot be read.
     """
     taken, probes = {amount.size_bytes for amount in deployment.amounts}, dict[int, Spot]()
-    parts: list[Part] = []
+    parts: list[SpotPart] = []
     size_mib = _FIRST_MIB
     for spot in dict.fromkeys(spots):
         while size_mib * MIB in taken:
@@ -158,10 +160,10 @@ def _tried(
     return found
 
 
-def _written(text: str, parts: Sequence[Part]) -> str:
+def _written(text: str, parts: Sequence[SpotPart]) -> str:
     """Return a text with amounts written at spots."""
     lines = text.split("\n")
-    together: list[list[Part]] = []
+    together: list[list[SpotPart]] = []
     for part in parts:
         beside = next((group for group in together if group[0][0].is_beside(part[0])), None)
         if beside is None:
@@ -174,7 +176,7 @@ def _written(text: str, parts: Sequence[Part]) -> str:
     return "\n".join(lines)
 
 
-def _shape(deployment: Deployment) -> list[object]:
+def _shape(deployment: DeployedManifests) -> list[object]:
     """Return what must stay the same when an amount is added: everything but amounts and lines."""
 
     def container(one: Container) -> object:

@@ -12,7 +12,7 @@ from typing import Generic, Protocol, TypeAlias, TypeVar
 from membudget.core.errors import ConfigurationError
 from membudget.core.sharding import Shard
 from membudget.core.untrusted_text import printable
-from membudget.judge.whole import LONGEST_FILE_NAME, MOST_LEFT_OUT, Coverage, Difference, LeftOut
+from membudget.judge.whole import LONGEST_FILE_NAME, MOST_LEFT_OUT, Coverage, LeftOut, PartDifference
 from membudget.report.notes import machines_note
 from membudget.report.report import Environment
 
@@ -28,7 +28,7 @@ class Named(Protocol):
         """The image's name."""
 
 
-class Part(Protocol):
+class ReportPart(Protocol):
     """A report, of one shard or of a whole run."""
 
     @property
@@ -52,9 +52,9 @@ class Part(Protocol):
         """The results."""
 
 
-PartT = TypeVar("PartT", bound=Part)
+PartT = TypeVar("PartT", bound=ReportPart)
 NamedT = TypeVar("NamedT", bound=Named)
-Same: TypeAlias = Mapping[Difference, Callable[[PartT], object]]
+Same: TypeAlias = Mapping[PartDifference, Callable[[PartT], object]]
 """What all parts of one run have in common."""
 
 
@@ -122,31 +122,31 @@ def _alike(reports: Mapping[str, PartT], same: Same[PartT], run: str) -> list[Pa
     return max((parts for _, parts in kinds), key=len)
 
 
-def _number(report: Part) -> int:
+def _number(report: ReportPart) -> int:
     return report.shard.number if report.shard else 0
 
 
-def _difference(part: PartT, other: PartT, same: Same[PartT]) -> Difference | None:
+def _difference(part: PartT, other: PartT, same: Same[PartT]) -> PartDifference | None:
     return next((what for what, of in same.items() if of(part) != of(other)), None)
 
 
 def _left_out(reports: Mapping[str, PartT], first: PartT, same: Same[PartT]) -> Iterator[LeftOut]:
     for name in sorted(reports):
-        differs = Difference.WHOLE if reports[name].shard is None else _difference(reports[name], first, same)
+        differs = PartDifference.WHOLE if reports[name].shard is None else _difference(reports[name], first, same)
         if differs is not None:
             yield LeftOut(printable(name[-LONGEST_FILE_NAME:], LONGEST_FILE_NAME), differs)
 
 
-def _twice(parts: Sequence[Part]) -> Iterator[str]:
+def _twice(parts: Sequence[ReportPart]) -> Iterator[str]:
     counts = Counter(chain.from_iterable(_names(part) for part in parts))
     yield from (name for name in parts[0].coverage.known if counts[name] > 1)
 
 
-def _names(part: Part) -> set[str]:
+def _names(part: ReportPart) -> set[str]:
     return {*part.coverage.planned, *(image.name for image in part.images)}
 
 
-def _machines(parts: Sequence[Part]) -> Iterator[str]:
+def _machines(parts: Sequence[ReportPart]) -> Iterator[str]:
     """Yield notes about machines that differ."""
 
     def machine(environment: Environment) -> tuple[object, ...]:

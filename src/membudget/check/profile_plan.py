@@ -23,7 +23,7 @@ from membudget.measure.trial import PhaseName, Trial
 
 NO_PROFILE = "memray gave no profile"
 
-Memray = Callable[[Side], Path | str]
+MemrayFinder = Callable[[Side], Path | str]
 """Returns the folder with memray for a side's interpreter, or the reason why there is none."""
 
 
@@ -85,7 +85,7 @@ def is_python_service(order: Profiling, judged: Sequence[Trial]) -> bool:
     )
 
 
-def planned(usual: Mapping[Side, Profiling], python_services: Sequence[Side], memray: Memray) -> ProfilePlan:
+def planned(usual: Mapping[Side, Profiling], python_services: Sequence[Side], memray: MemrayFinder) -> ProfilePlan:
     """Return the plan. `usual` has the orders by the profilers of the sides' runtimes."""
     plans = {side: SidePlan(order) for side, order in usual.items()}
     for side in python_services:

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from membudget.budgets.entries import ImageSpec
 from membudget.build.revision import BuiltImage, Side
-from membudget.check.building import OwnRun, Subject
+from membudget.check.building import BuiltPair, OwnRun
 from membudget.check.profile_plan import (
     Planned,
     ProfilePlan,
@@ -20,7 +20,7 @@ from membudget.check.profile_plan import (
 )
 from membudget.core.errors import EnvironmentFault, shortened
 from membudget.core.metrics import Metric
-from membudget.core.progress import Doing, Progress, Step
+from membudget.core.progress import Doing, Progress, ProgressStep
 from membudget.judge.image import ImageJudgement, judge_image
 from membudget.judge.leak import Trend
 from membudget.judge.measurement import ImageMeasurement, SideMeasurement
@@ -61,7 +61,7 @@ class Profiles(ProfiledTrials, Protocol):
 
 
 def with_profile(
-    subject: Subject, found: ImageMeasurement, profiles: Profiles, progress: Progress, *, is_asked: bool
+    subject: BuiltPair, found: ImageMeasurement, profiles: Profiles, progress: Progress, *, is_asked: bool
 ) -> ImageMeasurement:
     """Return the measurement with the profiles of both sides, if its memory breaks a budget, or if the user asked.
 
@@ -98,7 +98,7 @@ def profiled_at(image: ImageMeasurement, judged: ImageJudgement, *, is_own: bool
 class _Run:
     """Trials that a budget is judged by."""
 
-    subject: Subject
+    subject: BuiltPair
     spec: ImageSpec
     images: Mapping[Side, BuiltImage]
     head: SideMeasurement
@@ -107,7 +107,7 @@ class _Run:
     """Whether the head's own settings are used."""
 
 
-def _runs(subject: Subject, found: ImageMeasurement, spec: ImageSpec) -> Iterator[_Run]:
+def _runs(subject: BuiltPair, found: ImageMeasurement, spec: ImageSpec) -> Iterator[_Run]:
     """Yield the comparison, then the run with the head's own settings if it counts, as far as they have trials."""
     if found.head is not None and found.head.trials:
         yield _Run(subject, spec, subject.images, found.head)
@@ -116,7 +116,7 @@ def _runs(subject: Subject, found: ImageMeasurement, spec: ImageSpec) -> Iterato
         yield _Run(subject.alone(subject.own), subject.own.spec, _with_own(subject, subject.own), own.side, is_own=True)
 
 
-def _with_own(subject: Subject, own: OwnRun) -> dict[Side, BuiltImage]:
+def _with_own(subject: BuiltPair, own: OwnRun) -> dict[Side, BuiltImage]:
     """Return the images to run with the head's own settings. The services around the base are the head's then."""
     head, base = own.built, subject.images.get(Side.BASE)
     if not isinstance(head, BuiltImage):
@@ -131,7 +131,7 @@ def carried_out(
     ran: list[Ran] = []
     while (trial := next_trial(plan, ran)) is not None:
         is_last = trial.side is Side.HEAD or Side.HEAD not in specs
-        step = Step(image, Doing.PROFILE, str(trial.side), left=int(not is_last), is_extra=trial.is_again)
+        step = ProgressStep(image, Doing.PROFILE, str(trial.side), left=int(not is_last), is_extra=trial.is_again)
         with progress.step(step):
             ran.append(Ran(trial.side, trial.order, _found(trial, specs[trial.side], profiles)))
     return results(ran)

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from membudget.build.revision import BuiltImage, Side
 from membudget.check.allocators import with_returned
-from membudget.check.building import Subject
+from membudget.check.building import BuiltPair
 from membudget.check.setting_places import WrittenSettings, setting_places
 from membudget.check.written_settings import SettingFiles
 from membudget.core.errors import EnvironmentFault, shortened
@@ -34,7 +34,7 @@ class Asker(Protocol):
 
 
 def with_runtimes(  # noqa: PLR0913 - what it works with
-    subject: Subject,
+    subject: BuiltPair,
     found: ImageMeasurement,
     asker: Asker,
     progress: Progress,

@@ -24,7 +24,7 @@ _ASSIGNED = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=.*", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class WrittenSetting:
     """A value of a file of the repository, which sets a variable or words of a command."""
 
     path: str
@@ -47,11 +47,11 @@ class Written:
 class WrittenSettings:
     """All that files set for a container."""
 
-    values: Sequence[Written] = ()
+    values: Sequence[WrittenSetting] = ()
     """What stands before others comes first."""
     start: tuple[str, int] | None = None
     """Where a compose file or a manifest starts the program: a path and a line. None if the image does."""
-    loose: Sequence[Written] = ()
+    loose: Sequence[WrittenSetting] = ()
     """Lines of files that a program renders. One that alone has a setting is where the setting comes from."""
 
     def place_of(self, setting: str) -> tuple[str, int] | None:

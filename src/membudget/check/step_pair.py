@@ -24,7 +24,7 @@ MOST_TRIALS = 20
 """
 
 
-class Answer(StrEnum):
+class MetricGrowth(StrEnum):
     """What a comparison says about the growth of a metric."""
 
     GREW = "grew"
@@ -36,10 +36,10 @@ class Answer(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
+class ComparedCommits:
     """A comparison of two commits."""
 
-    answer: Answer
+    answer: MetricGrowth
     report: JudgedReport | None = None
     """None if nothing could be compared."""
     reason: str = ""
@@ -87,7 +87,7 @@ def of_commits(request: CheckRequest, base: MainCommit, head: MainCommit) -> Che
     return replace(request, base=Commit(base.sha, base.subject), head=Commit(head.sha, head.subject), base_images=specs)
 
 
-def compared(result: JudgedReport, metric: Metric, tolerated: int) -> Compared:
+def compared(result: JudgedReport, metric: Metric, tolerated: int) -> ComparedCommits:
     """Return what a check of one image says about a metric.
 
     Raises EnvironmentFault if the machine failed, such as the pull of a service's image, and EngineLost if the engine
@@ -95,7 +95,7 @@ def compared(result: JudgedReport, metric: Metric, tolerated: int) -> Compared:
     """
     image = result.report.images[0]
     if image.is_unchanged:
-        return Compared(Answer.STEADY, result)
+        return ComparedCommits(MetricGrowth.STEADY, result)
     failure = _failure(image)
     if failure is not None and failure.stage is FailureStage.ENVIRONMENT:
         fault = EngineLost if failure.engine_lost else EnvironmentFault
@@ -103,18 +103,18 @@ def compared(result: JudgedReport, metric: Metric, tolerated: int) -> Compared:
     row = _row(result.judgement.images[0].rows, metric)
     if failure is not None or row is None or row.delta is None:
         reason = str(failure) if failure is not None else (row.head.reason if row is not None else None)
-        return Compared(Answer.NOT_MEASURED, reason=reason or f"{metric} was not measured")
+        return ComparedCommits(MetricGrowth.NOT_MEASURED, reason=reason or f"{metric} was not measured")
     if row.verdict is Verdict.INCONCLUSIVE and row.inconclusive is Inconclusive.NOT_MEASURED:
-        return Compared(Answer.NOT_MEASURED, reason=row.head.reason or "the limit cut off the value")
+        return ComparedCommits(MetricGrowth.NOT_MEASURED, reason=row.head.reason or "the limit cut off the value")
     seems_grown = row.delta * metric.definition.better.sign > tolerated
-    answers = {Verdict.FAIL: Answer.GREW, Verdict.INCONCLUSIVE: Answer.UNCLEAR}
-    answer = answers.get(row.verdict, Answer.STEADY) if row.verdict is not None else Answer.STEADY
-    if answer is Answer.GREW and not is_certain(row, growth_interval(image, metric)):
-        answer = Answer.UNCLEAR
-    return Compared(answer, result, seems_grown=seems_grown)
+    answers = {Verdict.FAIL: MetricGrowth.GREW, Verdict.INCONCLUSIVE: MetricGrowth.UNCLEAR}
+    answer = answers.get(row.verdict, MetricGrowth.STEADY) if row.verdict is not None else MetricGrowth.STEADY
+    if answer is MetricGrowth.GREW and not is_certain(row, growth_interval(image, metric)):
+        answer = MetricGrowth.UNCLEAR
+    return ComparedCommits(answer, result, seems_grown=seems_grown)
 
 
-def compared_before(report: Report, metric: Metric, tolerated: int) -> Compared:
+def compared_before(report: Report, metric: Metric, tolerated: int) -> ComparedCommits:
     """Return what an earlier comparison of two commits, made for another metric, says about this one."""
     budget = EffectiveBudget(tolerance=Tolerance(0.0, tolerated))
     images = tuple(replace(image, budgets={metric: budget}) for image in report.images)

@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import Protocol
 
 from membudget.build.revision import MainCommit
-from membudget.check.step_pair import Answer, Compared, compared_before
+from membudget.check.step_pair import ComparedCommits, MetricGrowth, compared_before
 from membudget.check.step_suspect import Suspect
 from membudget.core.errors import brief
 from membudget.history.step_line import MOST_SKIPPED, StepOutcome
@@ -64,13 +64,13 @@ def proven_by(suspect: Suspect, report: Report) -> Searched | None:
     if found is None:
         return None
     told = compared_before(report, suspect.metric, int(_COMMIT_SHARE * suspect.growth))
-    return Searched(StepOutcome.CONFIRMED, *found, report=told.report) if told.answer is Answer.GREW else None
+    return Searched(StepOutcome.CONFIRMED, *found, report=told.report) if told.answer is MetricGrowth.GREW else None
 
 
 class Compare(Protocol):
     """Builds and runs two commits in turn on this machine."""
 
-    def __call__(self, base: MainCommit, head: MainCommit, tolerated: int, *, is_told: bool) -> Compared:
+    def __call__(self, base: MainCommit, head: MainCommit, tolerated: int, *, is_told: bool) -> ComparedCommits:
         """Return whether the metric grew by more than `tolerated`. `is_told`: the comparison may be shown to people.
 
         Raises EnvironmentFault.
@@ -94,7 +94,7 @@ class _Search:
     first: int = 0
     """The last commit that is known to lie before the step."""
     last: int = field(init=False)
-    whole: Compared | None = None
+    whole: ComparedCommits | None = None
     """The comparison of all commits, if it was made in this run."""
     is_spread: bool = False
     """Whether the comparison of `first` with `last` proved nothing."""
@@ -113,7 +113,7 @@ class _Search:
             return self._spread()
         if self.suspect.begun is None:
             self.whole = self._compared(0, self._end, _STEP_SHARE, is_told=self._end == 1)
-            if self.whole.answer is not Answer.GREW or self._end == 1:
+            if self.whole.answer is not MetricGrowth.GREW or self._end == 1:
                 return self._judged(self.whole)
         while (place := self._next()) is not None:
             if not self.has_time():
@@ -125,11 +125,11 @@ class _Search:
         """Find out on which side of the step a commit lies. All are compared with the first of the search."""
         found = self._compared(0, place, _STEP_SHARE)
         match found.answer:
-            case Answer.NOT_MEASURED:
+            case MetricGrowth.NOT_MEASURED:
                 self.skipped[place] = brief(found.reason)
-            case Answer.GREW:
+            case MetricGrowth.GREW:
                 self.last = place
-            case Answer.UNCLEAR if found.seems_grown:
+            case MetricGrowth.UNCLEAR if found.seems_grown:
                 self.last = place
             case _:
                 self.first = place
@@ -148,7 +148,7 @@ class _Search:
         if not self.has_time():
             return self._ended(StepOutcome.NARROWED)
         found = self._compared(self.first, self.last, _COMMIT_SHARE, is_told=True)
-        if found.answer is Answer.GREW:
+        if found.answer is MetricGrowth.GREW:
             return self._ended(StepOutcome.CONFIRMED, found.report)
         if (self.first, self.last) == (0, self._end):
             return self._judged(found)  # so much growth is not certain, and more is not either
@@ -164,11 +164,11 @@ class _Search:
             self.whole = self._compared(0, self._end, _STEP_SHARE, is_told=True)
         return self._judged(self.whole)
 
-    def _judged(self, found: Compared) -> Searched:
+    def _judged(self, found: ComparedCommits) -> Searched:
         """Return what a comparison of the first and the last commit says."""
-        if found.answer is Answer.NOT_MEASURED:
+        if found.answer is MetricGrowth.NOT_MEASURED:
             return self._ended(StepOutcome.NOT_MEASURED, reason=brief(found.reason))
-        if found.answer is Answer.GREW:
+        if found.answer is MetricGrowth.GREW:
             return self._ended(StepOutcome.CONFIRMED, found.report)
         return self._ended(StepOutcome.NOT_CONFIRMED)
 
@@ -176,7 +176,7 @@ class _Search:
     def _end(self) -> int:
         return len(self.suspect.commits) - 1
 
-    def _compared(self, base: int, head: int, share: float, *, is_told: bool = False) -> Compared:
+    def _compared(self, base: int, head: int, share: float, *, is_told: bool = False) -> ComparedCommits:
         commits = self.suspect.commits
         return self.compare(commits[base], commits[head], int(share * self.suspect.growth), is_told=is_told)
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from membudget.build.revision import MainCommit
 from membudget.core.metrics import Metric
 from membudget.history.step_line import StepLine, places_of, search_range
-from membudget.history.steps import Step
+from membudget.history.steps import SuspectedStep
 
 
 @dataclass(frozen=True, slots=True)
-class Begun:
+class SearchBegun:
     """Where an earlier run of a search stopped. It had compared the first commit with the last one."""
 
     since: int
@@ -35,12 +35,12 @@ class Suspect:
     """The first one lies before the step, and the last one has it. Oldest first."""
     likely: Sequence[str] = ()
     """The commits that are most likely next to the step, which are tried first."""
-    begun: Begun | None = None
+    begun: SearchBegun | None = None
     """None if no earlier run has begun the search."""
 
 
 def suspect_of(
-    step: Step,
+    step: SuspectedStep,
     earlier: StepLine | None,
     searches: Sequence[StepLine],
     commits: Sequence[MainCommit],
@@ -62,5 +62,5 @@ def suspect_of(
         first, last = since, until
     known = [places[sha] for sha in earlier.skipped if sha in places]
     skipped = [place - first for place in known if since < place < until]
-    begun = Begun(since - first, until - first, skipped, earlier.is_spread)
+    begun = SearchBegun(since - first, until - first, skipped, earlier.is_spread)
     return Suspect(step.image, step.metric, abs(step.growth), commits[first : last + 1], likely, begun)

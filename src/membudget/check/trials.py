@@ -8,11 +8,11 @@ from typing import Protocol
 from membudget.budgets.entries import ImageSpec
 from membudget.budgets.rules import image_rules
 from membudget.build.revision import BuiltImage, Side
-from membudget.check.building import Built, OwnRun, Subject
+from membudget.check.building import Built, BuiltPair, OwnRun
 from membudget.contents.summary import ImageSummary, PairContents, Unavailable, image_metrics
 from membudget.core.errors import EngineLost, EnvironmentFault
 from membudget.core.metrics import Metric
-from membudget.core.progress import Doing, Progress, Step
+from membudget.core.progress import Doing, Progress, ProgressStep
 from membudget.judge.confirmation import Contradiction, contradiction, other_verdict
 from membudget.judge.image import ImageJudgement, judge_image
 from membudget.judge.measurement import (
@@ -91,7 +91,7 @@ class Outage:
         return tuple(map(outage_note, self._faults[:1]))
 
 
-def measure_pair(subject: Subject, tools: TrialTools, progress: Progress, outage: Outage) -> ImageMeasurement:
+def measure_pair(subject: BuiltPair, tools: TrialTools, progress: Progress, outage: Outage) -> ImageMeasurement:
     """Measure a pair. Earlier results are reused, unless they would count against the head."""
     begun = time.monotonic()
     with progress.image(subject.pair.name):
@@ -111,7 +111,7 @@ def _own(own: OwnRun, measured: ImageMeasurement) -> OwnMeasurement:
 
 
 def _measure(
-    subject: Subject, contents: PairContents, tools: TrialTools, progress: Progress, outage: Outage
+    subject: BuiltPair, contents: PairContents, tools: TrialTools, progress: Progress, outage: Outage
 ) -> ImageMeasurement:
     spec = subject.pair.head
     if subject.is_untouched:
@@ -146,7 +146,7 @@ def _measure(
     return replace(found, notes=notes, took_ms=took_ms)
 
 
-def _untouched(subject: Subject, tools: TrialTools) -> ImageMeasurement:
+def _untouched(subject: BuiltPair, tools: TrialTools) -> ImageMeasurement:
     side = SideMeasurement(None, {**image_metrics(Unavailable(SAME_SOURCES)), **all_absent(SAME_SOURCES)})
     return replace(_measurement(subject, {}, PairContents(), tools), base=side, head=side, is_unchanged=True)
 
@@ -155,7 +155,7 @@ def _untouched(subject: Subject, tools: TrialTools) -> ImageMeasurement:
 class _Rounds:
     """The trials of one pair, in rounds of both sides."""
 
-    subject: Subject
+    subject: BuiltPair
     spec: ImageSpec
     contents: PairContents
     tools: TrialTools
@@ -220,11 +220,11 @@ class _Rounds:
         own = self.subject.own
         return own.spec.trials.min + 1 if own is not None else 0
 
-    def _step(self, turn: Turn[Side], doing: Doing, left: int) -> Step:
+    def _step(self, turn: Turn[Side], doing: Doing, left: int) -> ProgressStep:
         side = "own settings" if self.subject.is_own_run else str(turn.side)
-        return Step(self.subject.pair.name, doing, side, left=left)
+        return ProgressStep(self.subject.pair.name, doing, side, left=left)
 
-    def _take(self, turn: Turn[Side], step: Step, results: list[Trial | Failure]) -> None:
+    def _take(self, turn: Turn[Side], step: ProgressStep, results: list[Trial | Failure]) -> None:
         """Run a trial and add its result."""
         if any(isinstance(earlier, Failure) for earlier in results):
             return  # a side whose workload failed is not run again, because it would fail again
@@ -248,7 +248,7 @@ class _Rounds:
 
 
 def _measurement(
-    subject: Subject,
+    subject: BuiltPair,
     results: Results,
     contents: PairContents,
     tools: TrialTools,
@@ -300,18 +300,18 @@ def _comparable(results: Results) -> Results:
     return {**results, Side.HEAD: [*results[Side.HEAD], Failure(FailureStage.WORKLOAD, ended_otherwise_note(*ends))]}
 
 
-def _dockerfile(subject: Subject) -> str | None:
+def _dockerfile(subject: BuiltPair) -> str | None:
     """Return the path of the head's Dockerfile in the repository."""
     head = subject.images.get(Side.HEAD)
     return head.recipe.path if head is not None and head.recipe is not None else None
 
 
-def _contents(subject: Subject, tools: TrialTools, progress: Progress, outage: Outage) -> PairContents:
+def _contents(subject: BuiltPair, tools: TrialTools, progress: Progress, outage: Outage) -> PairContents:
     """Return the contents of both sides, from one export."""
     images = subject.images
     wants_download_size = subject.rules is not None and subject.rules.budgets[Metric.IMAGE_DOWNLOAD_SIZE].is_set
     try:
-        with progress.step(Step(subject.pair.name, Doing.READ)):
+        with progress.step(ProgressStep(subject.pair.name, Doing.READ)):
             return tools.contents(images, wants_download_size=wants_download_size)
     except EngineLost as error:
         absent = Unavailable(str(outage.failure(error)), engine_lost=True)

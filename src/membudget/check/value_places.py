@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from membudget.check.manifest_files import Gathered
 from membudget.core.errors import ProgramFailed
-from membudget.manifests.deployed import Amount, Deployment, Place
+from membudget.manifests.deployed import Amount, DeployedManifests, Place
 from membudget.manifests.kubernetes import TooMuchYaml
 from membudget.manifests.quantities import InvalidQuantity, kubernetes_bytes
 from membudget.manifests.spots import LONGEST_LINE, plain_lines
@@ -25,7 +25,7 @@ MOST_S = 20.0
 """The longest time for tries: a chart may take half a minute each time."""
 _PARTS = re.compile(r"(\d+)(?:\.\d*)?(.*)", re.DOTALL)
 
-Read = Callable[[Mapping[str, bytes]], Deployment]
+Read = Callable[[Mapping[str, bytes]], DeployedManifests]
 """Renders files and reads the result. Raises ProgramFailed, InvalidYaml and TooMuchYaml."""
 
 
@@ -41,7 +41,7 @@ class _Candidate:
     """The text that is put there to see what comes of it."""
 
 
-def with_lines(deployment: Deployment, texts: Mapping[str, str]) -> Deployment:
+def with_lines(deployment: DeployedManifests, texts: Mapping[str, str]) -> DeployedManifests:
     """Return the same with the line of each amount whose place is exact. `texts` are files by path."""
     lines = {path: plain_lines(text) for path, text in texts.items()}
 
@@ -54,7 +54,7 @@ def with_lines(deployment: Deployment, texts: Mapping[str, str]) -> Deployment:
     return deployment.with_amounts(lined)
 
 
-def with_values(deployment: Deployment, gathered: Gathered, read: Read) -> Deployment:
+def with_values(deployment: DeployedManifests, gathered: Gathered, read: Read) -> DeployedManifests:
     """Return what was rendered, with the places in the sources of all amounts for which they can be found."""
     texts = {path: text for path, content in gathered.files.items() if (text := file_text(path, content)) is not None}
     candidates = list(_candidates(deployment, texts))
@@ -85,7 +85,7 @@ def file_text(path: str, content: bytes) -> str | None:
         return None
 
 
-def _candidates(deployment: Deployment, texts: Mapping[str, str]) -> Iterator[_Candidate]:
+def _candidates(deployment: DeployedManifests, texts: Mapping[str, str]) -> Iterator[_Candidate]:
     amounts = {amount.text for amount in deployment.amounts}
     if not amounts:
         return
@@ -126,7 +126,7 @@ def _another(text: str, taken: set[int]) -> str | None:
 
 
 def _tried(
-    deployment: Deployment, some: list[_Candidate], texts: Mapping[str, str], gathered: Gathered, read: Read
+    deployment: DeployedManifests, some: list[_Candidate], texts: Mapping[str, str], gathered: Gathered, read: Read
 ) -> dict[int, Place] | None:
     """Return the places that come out when some candidates have other numbers, by the number of the amount.
 
@@ -157,5 +157,5 @@ def _tried(
 _NOTHING = Amount(0, "", Place("-"))
 
 
-def _without_amounts(deployment: Deployment) -> Deployment:
+def _without_amounts(deployment: DeployedManifests) -> DeployedManifests:
     return deployment.with_amounts(lambda _: _NOTHING)

@@ -14,7 +14,7 @@ from membudget.budgets.entries import ImageSpec
 from membudget.budgets.lines import positions
 from membudget.budgets.manifests import ManifestEntry
 from membudget.check.manifest_texts import UNREADABLE, ManifestTexts
-from membudget.check.setting_places import Written, WrittenSettings
+from membudget.check.setting_places import WrittenSetting, WrittenSettings
 from membudget.core.errors import ConfigurationError
 from membudget.manifests.kubernetes import pod_of, workloads_in
 from membudget.manifests.yaml_text import InvalidYaml, YamlValue, read_values
@@ -36,7 +36,7 @@ class SettingFiles:
         """Return what is written for an image."""
         values = [*self._of_budgets(name, spec), *self._of_variables(spec.container.env_files)]
         start: tuple[str, int] | None = None
-        loose: list[Written] = []
+        loose: list[WrittenSetting] = []
         if spec.compose is not None:
             found = self._of_compose(spec.compose, name)
             values, start = [*values, *found.values], found.start
@@ -45,7 +45,7 @@ class SettingFiles:
             values, start, loose = [*values, *found.values], found.start, [*found.loose]
         return WrittenSettings(values, start, loose)
 
-    def _of_budgets(self, name: str, spec: ImageSpec) -> Iterator[Written]:
+    def _of_budgets(self, name: str, spec: ImageSpec) -> Iterator[WrittenSetting]:
         """Yield the variables and the command that the budgets file sets. Those of a template have no place."""
         if self.budgets is None:
             return
@@ -55,17 +55,17 @@ class SettingFiles:
         for keys, spot in of_image.items():
             line = spot.value.line
             if keys[:2] == ("container", "env") and len(keys) == 3 and keys[2] in spec.container.env:
-                yield Written(path, line, (lines[line - 1],), str(keys[2]))
+                yield WrittenSetting(path, line, (lines[line - 1],), str(keys[2]))
             elif keys[:2] == ("workload", "command"):
-                yield Written(path, line, (lines[line - 1],))
+                yield WrittenSetting(path, line, (lines[line - 1],))
 
-    def _of_variables(self, files: tuple[str, ...]) -> Iterator[Written]:
+    def _of_variables(self, files: tuple[str, ...]) -> Iterator[WrittenSetting]:
         """Yield the variables of files with NAME=VALUE lines, the last file first."""
         for path in reversed(files):
             for number, line in enumerate(self._text(path).split("\n"), 1):
                 variable, equals, _ = line.strip().removeprefix("export ").partition("=")
                 if equals and not variable.startswith("#"):
-                    yield Written(path, number, (line,), variable.strip())
+                    yield WrittenSetting(path, number, (line,), variable.strip())
 
     def _text(self, path: str) -> str:
         try:
@@ -74,7 +74,7 @@ class SettingFiles:
             return ""
 
     def _of_compose(self, settings: ComposeSettings, name: str) -> WrittenSettings:
-        text, values = self._text(settings.file), list[Written]()
+        text, values = self._text(settings.file), list[WrittenSetting]()
         service = YamlValue()
         with suppress(InvalidYaml):
             for document in read_values(text):
@@ -104,7 +104,12 @@ class SettingFiles:
 
 
 def _plain_manifest(settings: ResolvedKubernetes, text: str, documents: Sequence[YamlValue]) -> WrittenSettings:
-    found, values, maps, line = _Found(settings.manifest, text.split("\n")), list[Written](), list[Written](), None
+    found, values, maps, line = (
+        _Found(settings.manifest, text.split("\n")),
+        list[WrittenSetting](),
+        list[WrittenSetting](),
+        None,
+    )
     for kind, workload in (one for document in documents for one in workloads_in(document)):
         name = workload.get("metadata", "name").text or ""
         maps += found.variables(workload.get("data")) if kind == "ConfigMap" else ()
@@ -126,7 +131,7 @@ class _Found:
     path: str
     lines: list[str]
 
-    def variables(self, value: YamlValue) -> Iterator[Written]:
+    def variables(self, value: YamlValue) -> Iterator[WrittenSetting]:
         """Yield the variables of a mapping, or of a list of NAME=VALUE."""
         for name, one in value.items():
             yield self._written(one, name)
@@ -135,26 +140,26 @@ class _Found:
             if equals:
                 yield self._written(entry, name)
 
-    def entries(self, value: YamlValue) -> Iterator[Written]:
+    def entries(self, value: YamlValue) -> Iterator[WrittenSetting]:
         """Yield the variables of Kubernetes' list of names and values."""
         for entry in value.entries():
             if (name := entry.get("name").text) is not None:
                 yield self._written(entry.get("value") or entry, name)
 
-    def words(self, value: YamlValue) -> Iterator[Written]:
+    def words(self, value: YamlValue) -> Iterator[WrittenSetting]:
         """Yield the words of a command."""
         for one in (value, *value.entries()):
             if one.text is not None:
                 yield self._written(one)
 
-    def _written(self, value: YamlValue, variable: str | None = None) -> Written:
+    def _written(self, value: YamlValue, variable: str | None = None) -> WrittenSetting:
         first, last = value.line, value.line
         if value.node is not None:
             last = max(first, min(value.node.end_mark.line + 1, len(self.lines)))
-        return Written(self.path, first, tuple(self.lines[first - 1 : last]), variable)
+        return WrittenSetting(self.path, first, tuple(self.lines[first - 1 : last]), variable)
 
 
-def _lines_of(files: Mapping[str, bytes]) -> Iterator[Written]:
+def _lines_of(files: Mapping[str, bytes]) -> Iterator[WrittenSetting]:
     """Yield the lines of files from which a program renders a manifest, without comments."""
     left = _MOST_LINES
     for path, content in files.items():
@@ -164,4 +169,4 @@ def _lines_of(files: Mapping[str, bytes]) -> Iterator[Written]:
             for number, line in enumerate(content.decode().split("\n")[: max(0, left)], 1):
                 left -= 1
                 if not line.lstrip().startswith(("#", "{{/*", "{{- /*")):
-                    yield Written(path, number, (line,))
+                    yield WrittenSetting(path, number, (line,))

@@ -32,7 +32,7 @@ from membudget.engine.connection import Engine
 from membudget.engine.run_id import own_run_id
 from membudget.history.line import SkippedLines
 from membudget.history.record import machine_class
-from membudget.history.series import Key, is_comparable
+from membudget.history.series import SeriesKey, is_comparable
 from membudget.measure.cache import ResultCache
 from membudget.measure.equipment import measuring
 from membudget.publish.servers import registry
@@ -105,7 +105,7 @@ def of_commit(request: CheckRequest, commit: MainCommit, images: Collection[str]
     return replace(request, head=Commit(commit.sha, commit.subject), rules=replace(request.rules, images=chosen))
 
 
-def _wanted(request: CheckRequest) -> set[Key]:
+def _wanted(request: CheckRequest) -> set[SeriesKey]:
     """Return what a commit is measured for: what people look at, and what creep budgets compare with."""
     return {
         (name, metric)
@@ -116,10 +116,10 @@ def _wanted(request: CheckRequest) -> set[Key]:
 
 
 def _unmeasured(
-    commits: Sequence[MainCommit], store: HistoryStore, machine: str, wanted: Collection[Key]
+    commits: Sequence[MainCommit], store: HistoryStore, machine: str, wanted: Collection[SeriesKey]
 ) -> dict[MainCommit, set[str]]:
     """Return the commits that lack a wanted figure of such a machine, with the images that lack it."""
-    known: dict[str, set[Key]] = {}
+    known: dict[str, set[SeriesKey]] = {}
     for point in points_in(store, commits, SkippedLines()):
         if is_comparable(point.line, machine):
             known.setdefault(point.commit.sha, set()).add((point.line.image, point.line.metric))

@@ -19,7 +19,7 @@ from membudget.check.check import CheckRequest
 from membudget.cli.history_store import HistorySource, HistoryStore, credentials_of, store_of
 from membudget.core.errors import EnvironmentFault, shortened
 from membudget.core.metrics import Metric
-from membudget.history.creep import Main, Place, look_up
+from membudget.history.creep import Main, SincePlace, look_up
 from membudget.history.line import LARGEST_NOTE_BYTES
 from membudget.report.formats.history import skipped_words
 
@@ -81,34 +81,34 @@ class _Branch:
         """Return the branch up to what is compared with. Raises EnvironmentFault."""
         return cls(repository, remote, commits_before(request, repository), request.is_local)
 
-    def place(self, since: str, now: datetime) -> Place:
+    def place(self, since: str, now: datetime) -> SincePlace:
         """Return the place on the branch that a `since` stands for. Raises EnvironmentFault."""
         if self.repository.is_shallow():
-            return Place(None, _SHALLOW)
+            return SincePlace(None, _SHALLOW)
         if not self.commits:
-            return Place(None, "there is no earlier commit", is_first_setup=True)
+            return SincePlace(None, "there is no earlier commit", is_first_setup=True)
         days = days_of(since)
         if days is not None:
             found = commit_at(self.commits, int((now - timedelta(days=days)).timestamp()))
-            return Place(self.commits.index(found) if found is not None else len(self.commits) - 1)
+            return SincePlace(self.commits.index(found) if found is not None else len(self.commits) - 1)
         return self._last_tag() if since == LAST_TAG else self._revision(since)
 
-    def _last_tag(self) -> Place:
+    def _last_tag(self) -> SincePlace:
         """Return the place of the newest tag. A clone may lack the tags, so without one the remote is asked."""
         index = newest_of(self.commits, tagged_commits(self.repository))
         if index is not None:
-            return Place(index)
+            return SincePlace(index)
         if not self.is_local:
             if not self.remote.is_there:
-                return Place(None, "this clone has no tag of the branch, and no remote `origin` to ask for one")
+                return SincePlace(None, "this clone has no tag of the branch, and no remote `origin` to ask for one")
             index = newest_of(self.commits, self.remote.tagged())
-        return Place(index, "the branch has no tag yet" if index is None else "", is_first_setup=index is None)
+        return SincePlace(index, "the branch has no tag yet" if index is None else "", is_first_setup=index is None)
 
-    def _revision(self, since: str) -> Place:
+    def _revision(self, since: str) -> SincePlace:
         index = commits_after(self.repository, self.commits[0].sha, since)
         if index is None:
-            return Place(None, f"{shortened(since)} is not a commit of this clone: fetch it")
-        return Place(min(index, len(self.commits) - 1))
+            return SincePlace(None, f"{shortened(since)} is not a commit of this clone: fetch it")
+        return SincePlace(min(index, len(self.commits) - 1))
 
 
 def _main(branch: _Branch, request: CheckRequest, problem: str | None, sinces: set[str], now: datetime) -> Main:

@@ -9,13 +9,13 @@ from pathlib import Path
 
 from rich.console import Console
 
-from membudget.cli.doctor_tools import Surroundings
+from membudget.cli.doctor_tools import DoctorTools
 from membudget.core.errors import DoctorCheck, ExitCode
 from membudget.measure.equipment import MeasuringOptions
 from membudget.publish.servers import registry
 from membudget.publish.workflow import guarded_log, show_json, warn
 from membudget.setup import doctor_rendering as rendering
-from membudget.setup.doctor import Finding, examined, exit_code
+from membudget.setup.doctor import CheckFinding, examined, exit_code
 from membudget.version import VERSION
 
 
@@ -24,7 +24,7 @@ def doctor(options: argparse.Namespace) -> ExitCode:
     token = registry.take_token(os.environ)
     measuring = MeasuringOptions(VERSION, options.probe, options.helper_image, options.rate)
     wanted = tuple(check for check in DoctorCheck if not options.only or check in options.only)
-    with Surroundings(measuring, Path(options.budgets), options.base, token, warn) as surroundings:
+    with DoctorTools(measuring, Path(options.budgets), options.base, token, warn) as surroundings:
         findings = _findings(surroundings, wanted)
         if options.json:
             found = list(findings)
@@ -34,7 +34,7 @@ def doctor(options: argparse.Namespace) -> ExitCode:
     return exit_code(found)
 
 
-def _findings(surroundings: Surroundings, wanted: tuple[DoctorCheck, ...]) -> Iterator[Finding]:
+def _findings(surroundings: DoctorTools, wanted: tuple[DoctorCheck, ...]) -> Iterator[CheckFinding]:
     looks = surroundings.looks()
     for check in wanted:
         with _shown(check):
@@ -52,7 +52,7 @@ def _shown(check: DoctorCheck) -> AbstractContextManager[object]:
     return console.status(check) if console.is_terminal and check in _SLOW else nullcontext()
 
 
-def _printed(findings: Iterator[Finding]) -> list[Finding]:
+def _printed(findings: Iterator[CheckFinding]) -> list[CheckFinding]:
     console = Console()
     found = []
     with guarded_log(sys.stdout):

@@ -28,13 +28,13 @@ from membudget.publish.servers import registry
 from membudget.setup import doctor_engine as of_engine
 from membudget.setup import doctor_machine as of_machine
 from membudget.setup import doctor_repository as of_repository
-from membudget.setup.doctor import CannotLook, Finding, Look
+from membudget.setup.doctor import CannotLook, CheckFinding, CheckLook
 from membudget.setup.doctor_repository import look_at_token
 from membudget.setup.doctor_self_test import self_test
 from membudget.setup.workflow_files import Workflows, read_workflows
 
 
-class Surroundings:
+class DoctorTools:
     """What the checks look at. Each part is made when the first check needs it, and all are gone in the end."""
 
     def __init__(
@@ -62,7 +62,7 @@ class Surroundings:
         with shielded():
             self._opened.close()
 
-    def looks(self) -> dict[DoctorCheck, Look]:
+    def looks(self) -> dict[DoctorCheck, CheckLook]:
         """Return what makes each check."""
         return {
             DoctorCheck.ENGINE: self._look_at_engine,
@@ -111,15 +111,15 @@ class Surroundings:
         assert isinstance(self._connected, Engine)  # noqa: S101 - it is usable
         return self._connected
 
-    def _look_at_engine(self) -> Finding:
+    def _look_at_engine(self) -> CheckFinding:
         found = self._connected
         taken_ms = answer_ms(found) if isinstance(found, Engine) else 0.0
         return of_engine.engine_finding(self._found, engine_address(), taken_ms)
 
-    def _look_at_buildx(self) -> Finding:
+    def _look_at_buildx(self) -> CheckFinding:
         return of_engine.buildx_finding(Buildx(engine_address(), os.environ).check(), self._found)
 
-    def _look_at_compose(self) -> Finding:
+    def _look_at_compose(self) -> CheckFinding:
         is_needed = any(one.compose is not None or one.kubernetes is not None for one in self._images.values())
         said: str | EnvironmentFault
         try:
@@ -128,9 +128,9 @@ class Surroundings:
             said = fault
         return of_engine.compose_finding(said, self._found, is_needed=is_needed)
 
-    def _look_at_disks(self) -> Finding:
+    def _look_at_disks(self) -> CheckFinding:
         temporary = of_engine.temporary_folder()
-        spaces = [of_engine.Space(of_engine.Purpose.TEMPORARY, str(temporary), free_bytes(temporary))]
+        spaces = [of_engine.Space(of_engine.SpacePurpose.TEMPORARY, str(temporary), free_bytes(temporary))]
         if isinstance(self._connected, Engine):
             spaces.insert(0, self._space_of(self._connected))
         return of_engine.disk_finding(tuple(spaces))
@@ -138,8 +138,8 @@ class Surroundings:
     def _space_of(self, engine: Engine) -> of_engine.Space:
         folder = engine_folder(engine)
         if self._is_on_host and folder is not None:
-            return of_engine.Space(of_engine.Purpose.ENGINE, folder, free_bytes(Path(folder)))
-        return of_engine.Space(of_engine.Purpose.ENGINE, folder, self._machine.engine_free_bytes)
+            return of_engine.Space(of_engine.SpacePurpose.ENGINE, folder, free_bytes(Path(folder)))
+        return of_engine.Space(of_engine.SpacePurpose.ENGINE, folder, self._machine.engine_free_bytes)
 
     @cached_property
     def _is_on_host(self) -> bool:
@@ -149,7 +149,7 @@ class Surroundings:
         except EnvironmentFault:
             return False
 
-    def _look_for_helper_image(self) -> Finding:
+    def _look_for_helper_image(self) -> CheckFinding:
         return of_machine.look_for_helper_image(self._engine, self._options.version, self._options.helper_image)
 
     @cached_property
@@ -179,7 +179,7 @@ class Surroundings:
             raise CannotLook("nothing can be measured", blocked_by=DoctorCheck.PROBE)
         return found
 
-    def _look_at_probe(self) -> Finding:
+    def _look_at_probe(self) -> CheckFinding:
         found = self._pool_or_error
         if isinstance(found, MembudgetError):
             return of_machine.no_probe(found)
@@ -216,7 +216,7 @@ class Surroundings:
         except MembudgetError:
             raise CannotLook("there is no repository", blocked_by=DoctorCheck.GIT) from None
 
-    def _look_for_base(self) -> Finding:
+    def _look_for_base(self) -> CheckFinding:
         repository = self._known_repository
         event = registry.server(os.environ, SecretStr("")).event()
         return of_repository.look_for_base(repository, base_request(BaseRequest(revision=self._base), event))

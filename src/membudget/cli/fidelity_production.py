@@ -24,7 +24,7 @@ from membudget.core.errors import ConfigurationError, ExitCode, shortened
 from membudget.core.files import read_plain
 from membudget.core.metrics import Metric
 from membudget.history.line import SkippedLines, line_filter
-from membudget.judge.production import COMPARED, ImageFidelity, NotMeasured, NotSeen, OfCi, Production, of_report
+from membudget.judge.production import COMPARED, CiNotMeasured, ImageFidelity, NotSeen, OfCi, Production, of_report
 from membudget.publish.report_file import read_report
 from membudget.publish.servers import registry
 from membudget.publish.workflow import guarded_log, show, show_json, warn
@@ -38,7 +38,7 @@ _MOST_COMMITS = 500
 """How far back the history is searched for the newest figures."""
 _LONGEST_LIST = 200
 
-_OfCi = Mapping[Metric, OfCi] | NotMeasured
+_OfCi = Mapping[Metric, OfCi] | CiNotMeasured
 
 
 def production(options: argparse.Namespace) -> ExitCode:
@@ -71,7 +71,7 @@ class _Known:
     scales: Mapping[str, float] = field(default_factory=dict)
     containers: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """The names of the containers that run each image, as far as manifests say."""
-    missing: NotMeasured = NotMeasured.NOT_IN_REPORT
+    missing: CiNotMeasured = CiNotMeasured.NOT_IN_REPORT
 
 
 def _of_last_check(path: str) -> _Known:
@@ -109,7 +109,7 @@ def _of_history(options: argparse.Namespace, token: SecretStr, budgets: Budgets 
         warn(sentence)
     if budgets is not None:
         found = {name: figures for name, figures in found.items() if name in budgets.images}
-    return _Known(found, missing=NotMeasured.NOT_IN_HISTORY)
+    return _Known(found, missing=CiNotMeasured.NOT_IN_HISTORY)
 
 
 def _budgets(path: Path) -> Budgets | None:

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from membudget.advise import scaling as scaling_use_case
-from membudget.advise.scaling import Wanted, cpu_limits
-from membudget.advise.subjects import Chosen
+from membudget.advise.scaling import ScalingWanted, cpu_limits
+from membudget.advise.subjects import ChosenImages
 from membudget.budgets.entries import Budgets
 from membudget.build.docker_build import Builder
 from membudget.check.manifest_texts import ManifestTexts
@@ -49,7 +49,7 @@ def scaling(options: argparse.Namespace) -> ExitCode:
         run = own_run_id()
         with measuring(engine, run, measuring_options(options), progress.note) as pool:
             there = min(engine.info.cpus, pool.machine().granted_cpus or engine.info.cpus)
-            wanted = Wanted(
+            wanted = ScalingWanted(
                 _measurable(options.at_cpus, there), options.loads, options.trials, options.cpus, options.connections
             )
             report = _measured(images, wanted, options, Workshop(engine, pool, progress, run), (budgets, there))
@@ -96,7 +96,11 @@ def _measurable(asked: tuple[int, ...] | None, there: int) -> tuple[int, ...]:
 
 
 def _measured(
-    images: Chosen, wanted: Wanted, options: argparse.Namespace, shop: Workshop, known: tuple[Budgets | None, int]
+    images: ChosenImages,
+    wanted: ScalingWanted,
+    options: argparse.Namespace,
+    shop: Workshop,
+    known: tuple[Budgets | None, int],
 ) -> ScalingReport:
     """Measure the images. If a signal or a lost engine ends that, show those that were done.
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from membudget.advise.fit import Fits
 from membudget.advise.kept import FitFolder
 from membudget.advise.report import image_report, image_reports
-from membudget.advise.subjects import Chosen, digest_of
+from membudget.advise.subjects import ChosenImages, digest_of
 from membudget.advise.writing import require_answers
 from membudget.budgets.entries import Budgets
 from membudget.budgets.fit import FitSettings
@@ -112,9 +112,9 @@ def _budgets(options: argparse.Namespace) -> Budgets | None:
     return budgets
 
 
-def _chosen(options: argparse.Namespace, budgets: Budgets | None, engine: Engine, shard: Shard | None) -> Chosen:
+def _chosen(options: argparse.Namespace, budgets: Budgets | None, engine: Engine, shard: Shard | None) -> ChosenImages:
     if shard is not None and budgets is not None and not options.images:
-        return Chosen({name: budgets.images[name] for name in shard.share(tuple(budgets.images))})
+        return ChosenImages({name: budgets.images[name] for name in shard.share(tuple(budgets.images))})
     images = chosen_here(options.images, budgets, options.budgets, engine)
     if (options.write or shard is not None) and images.of_engine:
         raise ConfigurationError(
@@ -134,14 +134,14 @@ class _Run:
     budgets: Budgets | None
     shard: Shard | None
 
-    def fit(self, images: Chosen) -> ExitCode:
+    def fit(self, images: ChosenImages) -> ExitCode:
         """Fit the images, and show what was found."""
         unnamed = Unnamed(tuple(self.options.container_command), self.options.timeout)
         needs_head = bool(images.of_file) or self.shard is not None
         with ready(images, unnamed, self.shop, needs_head=needs_head) as found:
             return self._fit(found, self._nothing_yet(images, found))
 
-    def _nothing_yet(self, images: Chosen, found: Ready) -> FitReport:
+    def _nothing_yet(self, images: ChosenImages, found: Ready) -> FitReport:
         """Return the report of this run before anything was found."""
         head = found.head
         covers_file = self.budgets is not None and head is not None

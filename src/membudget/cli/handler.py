@@ -7,7 +7,7 @@ from importlib import import_module
 
 from membudget.core.errors import ExitCode
 
-Run = Callable[[argparse.Namespace], ExitCode]
+CommandRun = Callable[[argparse.Namespace], ExitCode]
 """Runs a command with its options. Raises MembudgetError."""
 
 
@@ -23,7 +23,7 @@ class Handler:
         """Run the command. Raises MembudgetError."""
         return self.load()(options)
 
-    def load(self) -> Run:
+    def load(self) -> CommandRun:
         """Import the module, and return the function."""
-        found: Run = getattr(import_module(f"membudget.cli.{self.module}"), self.function)
+        found: CommandRun = getattr(import_module(f"membudget.cli.{self.module}"), self.function)
         return found

@@ -14,7 +14,7 @@ from membudget.cli.history_store import keep, lines_of_report, store_of, text_of
 from membudget.core.errors import ConfigurationError, ExitCode, shortened
 from membudget.core.files import STDOUT, write_or_print
 from membudget.history.line import LARGEST_NOTE_BYTES, SkippedLines
-from membudget.history.series import Series
+from membudget.history.series import MetricSeries
 from membudget.publish import workflow
 from membudget.publish.report_file import read_report
 from membudget.publish.servers import registry
@@ -41,7 +41,7 @@ def show(options: argparse.Namespace) -> ExitCode:
     return ExitCode.WITHIN_BUDGET
 
 
-def _show(found: Sequence[Series], sentences: Sequence[str], options: argparse.Namespace) -> None:
+def _show(found: Sequence[MetricSeries], sentences: Sequence[str], options: argparse.Namespace) -> None:
     match options.format:
         case "csv":
             text = formats.render_csv(found)

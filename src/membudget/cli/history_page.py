@@ -16,9 +16,9 @@ from membudget.core.files import STDOUT, write_or_print
 from membudget.history.kind_line import KindLines
 from membudget.history.line import SkippedLines
 from membudget.history.marked_steps import marked_steps
-from membudget.history.series import Series
+from membudget.history.series import MetricSeries
 from membudget.history.step_line import StepLine, places_of
-from membudget.history.steps import Step, suspected_steps
+from membudget.history.steps import SuspectedStep, suspected_steps
 from membudget.publish.workflow import warn
 from membudget.report.formats.history import skipped_words
 from membudget.report.page.trend_page import Trends, render
@@ -70,7 +70,7 @@ def _commit_pages(given: str | None) -> str | None:
     return found
 
 
-def _suspected(found: Sequence[Series]) -> tuple[tuple[Step, ...], str | None]:
+def _suspected(found: Sequence[MetricSeries]) -> tuple[tuple[SuspectedStep, ...], str | None]:
     """Return the suspected steps, or why there are none."""
     try:
         return suspected_steps(found), None

@@ -17,7 +17,7 @@ from membudget.core.errors import ConfigurationError, shortened
 from membudget.core.metrics import Metric
 from membudget.history.kind_line import KindLines
 from membudget.history.line import LARGEST_NOTE_BYTES, SkippedLines, line_filter
-from membudget.history.series import Point, Series, points_of, series_of
+from membudget.history.series import MetricSeries, SeriesPoint, points_of, series_of
 from membudget.history.stale import AttemptLine
 from membudget.history.step_line import StepLine
 from membudget.publish.servers import registry
@@ -60,7 +60,7 @@ def points_in(
     skipped: SkippedLines,
     only: re.Pattern[bytes] | None = None,
     collector: KindLines[StepLine] | KindLines[AttemptLine] | None = None,
-) -> Iterator[Point]:
+) -> Iterator[SeriesPoint]:
     """Yield what the store has about commits, in their order. `only` is a `line_filter`, which lets others pass too.
 
     `collector` gets the lines of its kind as the points are read.
@@ -76,7 +76,7 @@ def chosen_series(
     options: argparse.Namespace,
     skipped: SkippedLines,
     searches: KindLines[StepLine] | None = None,
-) -> list[Series]:
+) -> list[MetricSeries]:
     """Return the series of the images and metrics that the options name. `commits` are oldest first.
 
     `searches` collects what the history has about searches for steps.

@@ -13,7 +13,7 @@ from membudget.build.git_main import main_commits
 from membudget.build.revision import BaseRequest, MainCommit
 from membudget.check import check as check_use_case
 from membudget.check.check import CheckRequest
-from membudget.check.step_pair import Answer, Compared, compared, of_commits, of_image
+from membudget.check.step_pair import ComparedCommits, MetricGrowth, compared, of_commits, of_image
 from membudget.check.step_search import Searched, proven_by, search
 from membudget.check.step_suspect import Suspect, suspect_of
 from membudget.cli.backfill import Reuse, commit_tools
@@ -32,7 +32,7 @@ from membudget.history.kind_line import KindLines
 from membudget.history.line import SkippedLines
 from membudget.history.record import machine_class
 from membudget.history.step_line import MOST_SKIPPED, StepLine, StepOutcome, earlier_search, places_of
-from membudget.history.steps import Step, suspected_steps
+from membudget.history.steps import SuspectedStep, suspected_steps
 from membudget.publish.servers import registry
 from membudget.publish.steps import told_step
 from membudget.publish.steps_file import fitted, write_steps
@@ -204,7 +204,7 @@ class _Clock:
         left_s = self.budget_ms / 1000 - (time.monotonic() - self._begun) if self.budget_ms is not None else None
         return left_s is None or (left_s > 0 and left_s >= self._longest_s)
 
-    def timed(self, compare: Callable[[], Compared]) -> Compared:
+    def timed(self, compare: Callable[[], ComparedCommits]) -> ComparedCommits:
         """Run a comparison, and remember how long it took."""
         begun = time.monotonic()
         try:
@@ -222,13 +222,13 @@ class _Comparing:
     options: argparse.Namespace
     progress: Progress
 
-    def run(self, request: CheckRequest, metric: Metric, tolerated: int) -> Compared:
+    def run(self, request: CheckRequest, metric: Metric, tolerated: int) -> ComparedCommits:
         """Compare the two commits of a request. Raises EnvironmentFault."""
         with commit_tools(self.engine, self.repository, self.options, self.progress, Reuse.LAYERS) as tools:
             try:
                 result = check_use_case.run(request, tools, self.progress, VERSION)
             except ConfigurationError as error:  # such as a file of the workload that an old commit lacks
-                return Compared(Answer.NOT_MEASURED, reason=str(error))
+                return ComparedCommits(MetricGrowth.NOT_MEASURED, reason=str(error))
         return compared(result, metric, tolerated)
 
 
@@ -245,7 +245,7 @@ class _Run:
     """What the history says about searches, and what this run has found."""
     is_told_later: bool
     """Whether `--tell` has to tell the confirmed steps, and to remember them."""
-    suspected: Sequence[Step] = ()
+    suspected: Sequence[SuspectedStep] = ()
     """All suspected steps, also those that are known."""
     done: list[StepReport] = field(default_factory=list)
     lines: dict[str, bytes] = field(default_factory=dict)
@@ -260,7 +260,7 @@ class _Run:
             self.wanted -= 1
             return True
 
-        def compare_commits(base: MainCommit, head: MainCommit, tolerated: int, *, is_told: bool) -> Compared:
+        def compare_commits(base: MainCommit, head: MainCommit, tolerated: int, *, is_told: bool) -> ComparedCommits:
             asked = of_image(request, step.image, step.metric, tolerated, profiles=is_told)
             asked = of_commits(asked, base, head)
             return self.clock.timed(lambda: compare.run(asked, step.metric, tolerated))
@@ -281,7 +281,7 @@ class _Run:
         earlier, searches = (one.earlier, self.searches) if not is_again else (None, ())
         return suspect_of(one.step, earlier, searches, self.commits, found_here)
 
-    def _is_confirmed(self, step: Step) -> bool:
+    def _is_confirmed(self, step: SuspectedStep) -> bool:
         places = places_of([commit.sha for commit in self.commits])
         known = earlier_search(step, self.searches, places, datetime.now(UTC), self.suspected)
         return known is not None and known.outcome is StepOutcome.CONFIRMED
@@ -318,7 +318,7 @@ class _Run:
         print(f"{len(self.done)} of {self.wanted} suspected steps were measured again")
 
 
-def step_report(step: Step, found: Searched) -> StepReport:
+def step_report(step: SuspectedStep, found: Searched) -> StepReport:
     """Return what came of a search, for the report. Raises EnvironmentFault if its comparison is too large."""
     report = fitted(found.report.report) if found.report is not None else None
     if found.report is not None and report is None:

@@ -18,7 +18,7 @@ from membudget.contents.dockerfile import LARGEST_DOCKERFILE, parse_dockerfile
 from membudget.contents.image import ImageContents
 from membudget.contents.origin import BaseImage, BaseVariant, base_of, layer_origins
 from membudget.contents.stores.layer_cache import LayerCache
-from membudget.contents.summary import ImageSummary, PairContents, Readable, Unavailable, compare, image_metrics
+from membudget.contents.summary import ImageSummary, PairContents, ReadableImage, Unavailable, compare, image_metrics
 from membudget.core.errors import ConfigurationError, ExitCode, UnreadableImage
 from membudget.core.files import read_plain
 from membudget.publish.workflow import show, show_json, warn
@@ -81,7 +81,7 @@ def _look(references: Sequence[str], options: argparse.Namespace) -> PairContent
             return [read[image_id] for image_id in ids]
 
     images = read_sources(references, cache, options.platform, read_engine)
-    sides: list[Readable] = []
+    sides: list[ReadableImage] = []
     for image in images:
         dockerfile = parse_dockerfile(text, platform=image.config.platform) if text is not None else None
         sides.append((image, layer_origins(image.config, dockerfile, options.target)))

@@ -24,11 +24,11 @@ from membudget.measure.equipment import MeasuringOptions, measuring
 from membudget.publish.servers import registry
 from membudget.publish.workflow import guarded_log, show, show_json
 from membudget.report.notes import uncommitted
-from membudget.setup.budgets_text import Entry, failed_entry, measured_entry, unmeasured_entry
+from membudget.setup.budgets_text import ImageEntry, failed_entry, measured_entry, unmeasured_entry
 from membudget.setup.discovery import Discovery, Readers, discover
-from membudget.setup.init import Destination, PlannedFile, Wanted, repository_name
-from membudget.setup.init_report import Result, init_report, render
-from membudget.setup.measured import Failed, Measured, measure
+from membudget.setup.init import InitDestination, InitWanted, PlannedFile, repository_name
+from membudget.setup.init_report import InitResult, init_report, render
+from membudget.setup.measured import FailedImage, Measured, measure
 from membudget.setup.plan import ImagePlan, plans
 from membudget.setup.repository import LARGEST_TEXT_BYTES, RepositoryFiles
 from membudget.version import VERSION
@@ -38,16 +38,16 @@ def init(options: argparse.Namespace) -> ExitCode:
     """Run `membudget init`."""
     registry.take_token(os.environ)  # unused: nothing that runs may get it
     repository = GitRepository(Path.cwd())
-    wanted = Wanted(
+    wanted = InitWanted(
         Path(options.budgets), not options.no_workflow, options.fork_safe, options.force, dry_run=options.dry_run
     )
-    destination = Destination(repository.top, wanted)
+    destination = InitDestination(repository.top, wanted)
     progress = progress_display(os.environ)
     for left in destination.leftovers():
         progress.note(f"{left} was left by an earlier run that was killed while it wrote its files: remove it")
     found = _discovered(repository)
     planned, unusable = plans(found.images)
-    results: Sequence[Result] = planned
+    results: Sequence[InitResult] = planned
     if not options.no_measure:
         results = _measured(repository, planned, progress, options.helper_image)
     files = destination.files([_entry(result) for result in results])
@@ -84,7 +84,7 @@ def _discovered(repository: GitRepository) -> Discovery:
 
 def _measured(
     repository: GitRepository, plans: Sequence[ImagePlan], progress: Progress, helper_image: str | None
-) -> Sequence[Measured | Failed]:
+) -> Sequence[Measured | FailedImage]:
     """Build and run the images as they are committed. Raises EnvironmentFault."""
     head = repository.head(without_one="commit what is to be built, or pass --no-measure")
     if changed := repository.uncommitted():
@@ -114,11 +114,11 @@ def _engine_or_advice() -> Iterator[Engine]:
         yield engine
 
 
-def _entry(result: Result) -> Entry:
+def _entry(result: InitResult) -> ImageEntry:
     match result:
         case Measured():
             return measured_entry(result)
-        case Failed():
+        case FailedImage():
             return failed_entry(result)
         case _:
             return unmeasured_entry(result)

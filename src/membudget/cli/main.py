@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Sequence
 
 from membudget.cli.arguments import make_parser
-from membudget.cli.handler import Run
+from membudget.cli.handler import CommandRun
 from membudget.core.errors import ExitCode, MembudgetError, with_fix
 
 _LONGEST_LINE = 2000
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None, program: str = "membudget") -> 
     before, separator, command = _split(given)
     parser = make_parser(program)
     options = parser.parse_args(before)
-    handler: Run = options.handler
+    handler: CommandRun = options.handler
     if separator and not getattr(options, "takes_command", False):
         parser.error("only measure, fit and fidelity scaling take a command after --")
     options.container_command = command

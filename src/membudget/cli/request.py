@@ -11,7 +11,7 @@ from membudget.budgets.entries import Budgets, ImageSpec
 from membudget.budgets.faults import placed
 from membudget.budgets.guard import AllowedSecrets, Contents, Rules, loosenings, rules
 from membudget.budgets.key_path import similar
-from membudget.budgets.loosening import DEFAULT_LABEL, Approval, Change, LabelState, approval_of, digest_of
+from membudget.budgets.loosening import DEFAULT_LABEL, Approval, LabelState, TableChange, approval_of, digest_of
 from membudget.build.bake import BakeReader
 from membudget.build.docker_bake import BuildxBake
 from membudget.build.git import GitRepository
@@ -280,7 +280,7 @@ def _digest_to_approve(
     if not isinstance(base, Commit):
         return None
     if known.problem is not None:
-        return digest_of([Change("budgets", None, of_head.canonical())])
+        return digest_of([TableChange("budgets", None, of_head.canonical())])
     loosened = tuple(loosenings(of_head, known.budgets, known.moved))
     return digest_of(changes_to_approve(repository, (base, head), (known.budgets, of_head), loosened))
 

@@ -5,8 +5,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from membudget.advise.fit import ImageFit, Subject
-from membudget.advise.subjects import Chosen, built_subjects, chosen
+from membudget.advise.fit import FitSubject, ImageFit
+from membudget.advise.subjects import ChosenImages, built_subjects, chosen
 from membudget.budgets import file as budgets_file
 from membudget.budgets.auto_workload import AutoWorkload
 from membudget.budgets.container import DEFAULT_CPUS
@@ -40,7 +40,7 @@ def budgets_of_head(path: Path) -> Budgets:
     return head_budgets(repository, head, path, BuildxBake())
 
 
-def chosen_here(names: Sequence[str], budgets: Budgets | None, file: str, engine: Engine) -> Chosen:
+def chosen_here(names: Sequence[str], budgets: Budgets | None, file: str, engine: Engine) -> ChosenImages:
     """Return which images are meant. Raises ConfigurationError if neither the file nor the engine has one."""
 
     def has_image(name: str) -> bool:
@@ -53,7 +53,7 @@ def chosen_here(names: Sequence[str], budgets: Budgets | None, file: str, engine
     return chosen(names, budgets, has_image, file)
 
 
-def cpus_of(images: Chosen) -> tuple[int, ...]:
+def cpus_of(images: ChosenImages) -> tuple[int, ...]:
     """Return the number of CPUs of each image."""
     return (*(spec.container.cpus for spec in images.of_file.values()), *[DEFAULT_CPUS] * len(images.of_engine))
 
@@ -81,7 +81,7 @@ class Workshop:
 class Ready:
     """Images that can be run."""
 
-    subjects: tuple[Subject, ...]
+    subjects: tuple[FitSubject, ...]
     failed: tuple[ImageFit, ...]
     """The images that do not build."""
     tools: MeasuringTools
@@ -92,7 +92,7 @@ class Ready:
 
 
 @contextmanager
-def ready(images: Chosen, unnamed: Unnamed, shop: Workshop, *, needs_head: bool) -> Iterator[Ready]:
+def ready(images: ChosenImages, unnamed: Unnamed, shop: Workshop, *, needs_head: bool) -> Iterator[Ready]:
     """Build the images and provide them. Raises ConfigurationError without a commit, if one is needed."""
     of_engine = tuple(_of_engine(name, unnamed, shop.engine) for name in images.of_engine)
     head = GitRepository(Path.cwd()).head(without_one="commit what is to be built") if needs_head else None
@@ -110,7 +110,7 @@ def ready(images: Chosen, unnamed: Unnamed, shop: Workshop, *, needs_head: bool)
         yield Ready((*subjects, *of_engine), tuple(failed), tools, head, checkout)
 
 
-def _of_engine(name: str, unnamed: Unnamed, engine: Engine) -> Subject:
+def _of_engine(name: str, unnamed: Unnamed, engine: Engine) -> FitSubject:
     image = inspect(engine, name)
     spec = TrialSpec(
         name=name,
@@ -121,4 +121,4 @@ def _of_engine(name: str, unnamed: Unnamed, engine: Engine) -> Subject:
         workload=CommandWorkload(command=unnamed.command) if unnamed.command else AutoWorkload(),
         inputs=TrialInputs(files=()),
     )
-    return Subject(spec)
+    return FitSubject(spec)

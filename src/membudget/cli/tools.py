@@ -9,7 +9,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Protocol
 
-from membudget.advise.fit import Subject
+from membudget.advise.fit import FitSubject
 from membudget.advise.kept import KeptTrials
 from membudget.advise.report import kept_report
 from membudget.advise.subjects import peak_headroom
@@ -26,7 +26,7 @@ from membudget.contents.image import ImageContents
 from membudget.contents.origin import BaseVariant, LayerOrigin, base_of, layer_origins
 from membudget.contents.provenance import parse_provenance
 from membudget.contents.stores.layer_cache import LayerCache
-from membudget.contents.summary import PairContents, Readable, compare
+from membudget.contents.summary import PairContents, ReadableImage, compare
 from membudget.core.errors import ConfigurationError, EnvironmentFault, UnreadableImage
 from membudget.core.progress import Running
 from membudget.engine.cleanup import trial_tag
@@ -107,7 +107,7 @@ class MeasuringTools:
             self._reading,
         ):  # one pair at a time: there is one engine connection, and reading takes memory
             read = read_images(self._engine, ids, self._cache, compresses=wants_download_size)
-            sides: dict[Side, Readable] = {}
+            sides: dict[Side, ReadableImage] = {}
             smaller_base = None
             for side, image in images.items():
                 found = read[image.image_id]
@@ -304,7 +304,7 @@ class CheckTools(MeasuringTools):
             kept = self.fits.kept(spec)
         except (ConfigurationError, EnvironmentFault):
             return None  # an image beside it is gone: the report can do without
-        subject = Subject(spec, image.fit, image.limit, peak_headroom(image), image.production.scale)
+        subject = FitSubject(spec, image.fit, image.limit, peak_headroom(image), image.production.scale)
         return kept_report(subject, kept.all)
 
     def build(self, name: str, side: Side, spec: Build, checkout: Path, on_line: Callable[[str], None]) -> BuiltImage:

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from membudget.core.errors import ExitCode
-from membudget.publish.pull_request import Place
+from membudget.publish.pull_request import LinesOfFile
 from membudget.publish.workflow import (
     MOST_ANNOTATIONS,
     error_annotation,
@@ -38,5 +38,5 @@ def _annotate(validation: Validation) -> None:
     """Mark the errors in the files of a pull request."""
     errors = [finding.problem for finding in validation.findings if not finding.is_warning]
     for problem in errors[:MOST_ANNOTATIONS]:
-        place = Place(problem.file, problem.line or 1, problem.line or 1)
+        place = LinesOfFile(problem.file, problem.line or 1, problem.line or 1)
         print(error_annotation(problem.key or problem.file, problem.message, place))

@@ -7,7 +7,7 @@ from heapq import nlargest
 
 from membudget.contents.file_diff import ChangeKind, FileChange, KindTotal, diff_files
 from membudget.contents.image import shown
-from membudget.contents.layer_pairs import LayerPair, Parts, join_moved, match_by_parts, match_layers
+from membudget.contents.layer_pairs import LayerPair, PairParts, join_moved, match_by_parts, match_layers
 from membudget.contents.merged import MergedImage
 from membudget.contents.origin import LayerOrigin, OriginSource
 from membudget.contents.packages.package import Ecosystem
@@ -21,7 +21,7 @@ _FOLDER_PARTS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Detail(Stored):
+class LayerDetail(Stored):
     """A part of a layer's change."""
 
     name: str
@@ -45,7 +45,7 @@ class LayerChange(Stored):
     stage_lines: tuple[int, int] | None
     is_upstream: bool
     """Whether the base image changed, which no line of the Dockerfile caused."""
-    details: tuple[Detail, ...]
+    details: tuple[LayerDetail, ...]
     """The largest parts of the change, those first that changed in its direction."""
     edited_from: str | None = None
     """The base's instruction, if the head's is another one in its place."""
@@ -101,11 +101,11 @@ def diff(base: MergedImage, head: MergedImage) -> ImageDiff:
 class _Parts:
     """The parts of the changed layers of both sides, by the number of the layer."""
 
-    base: Mapping[int, Parts]
-    head: Mapping[int, Parts]
+    base: Mapping[int, PairParts]
+    head: Mapping[int, PairParts]
 
 
-def _own(parts: Mapping[int, Parts], image: MergedImage) -> dict[int, Parts]:
+def _own(parts: Mapping[int, PairParts], image: MergedImage) -> dict[int, PairParts]:
     """Return the parts of the layers that are not from the base image, which are told together."""
     return {number: of_layer for number, of_layer in parts.items() if number in image.own_layers}
 
@@ -208,7 +208,7 @@ def _kind(before: int | None, after: int | None) -> ChangeKind:
     return ChangeKind.GROWN if after > before else ChangeKind.SHRUNK
 
 
-def _details(before: Parts, after: Parts, delta_bytes: int) -> tuple[Detail, ...]:
+def _details(before: PairParts, after: PairParts, delta_bytes: int) -> tuple[LayerDetail, ...]:
     """Return the parts of a change, by package, or by folder for files without one.
 
     Bytes are those of all content in the layers, live or not, like the layers' own sizes.
@@ -220,10 +220,10 @@ def _details(before: Parts, after: Parts, delta_bytes: int) -> tuple[Detail, ...
         return delta * delta_bytes > 0, abs(delta), name
 
     largest = nlargest(MOST_DETAILS, ((name, delta) for name, delta in deltas.items() if delta), key=importance)
-    return tuple(Detail(shown(name), is_package, delta) for (is_package, name), delta in largest)
+    return tuple(LayerDetail(shown(name), is_package, delta) for (is_package, name), delta in largest)
 
 
-def _together(parts: Mapping[int, Parts], layers: Iterable[int]) -> Parts:
+def _together(parts: Mapping[int, PairParts], layers: Iterable[int]) -> PairParts:
     """Return the parts of several layers as those of one."""
     total: dict[tuple[bool, str], int] = {}
     for number in layers:
@@ -232,7 +232,7 @@ def _together(parts: Mapping[int, Parts], layers: Iterable[int]) -> Parts:
     return total
 
 
-def _parts(image: MergedImage, layers: AbstractSet[int]) -> dict[int, Parts]:
+def _parts(image: MergedImage, layers: AbstractSet[int]) -> dict[int, PairParts]:
     """Return the parts of some layers."""
     parts: dict[int, dict[tuple[bool, str], int]] = {number: {} for number in layers}
     counted: set[int] = set()

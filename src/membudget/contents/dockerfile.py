@@ -47,7 +47,7 @@ class Instruction:
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class BuildStage:
     """A stage: FROM and the instructions that follow."""
 
     name: str | None
@@ -67,16 +67,16 @@ class Stage:
 class Dockerfile:
     """The stages of a Dockerfile, in order."""
 
-    stages: tuple[Stage, ...]
+    stages: tuple[BuildStage, ...]
 
-    def stage(self, name: str) -> Stage | None:
+    def stage(self, name: str) -> BuildStage | None:
         """Return the stage with a name or a number."""
         for number, stage in enumerate(self.stages):
             if (stage.name or "").lower() == name.lower() or str(number) == name:
                 return stage
         return None
 
-    def stage_chain(self, target: str | None = None) -> tuple[Stage, ...]:
+    def stage_chain(self, target: str | None = None) -> tuple[BuildStage, ...]:
         """Return the stages that an image consists of, each FROM the previous one, lowest first.
 
         The image is that of the last stage, or of the target.
@@ -96,7 +96,7 @@ def parse_dockerfile(text: str, build_args: Mapping[str, str] | None = None, pla
     """Parse a Dockerfile as it is built for a platform. Never fails: lines that are not instructions are ignored."""
     given = {**_platform_arguments(platform or ""), **(build_args or {})}
     arguments = dict(given)  # those of the platform need no ARG before the first FROM
-    stages: list[Stage] = []
+    stages: list[BuildStage] = []
     head: Instruction | None = None
     body: list[Instruction] = []
     for instruction in _instructions(text.removeprefix("\ufeff").split("\n")[:_MOST_LINES]):
@@ -125,7 +125,7 @@ def _platform_arguments(platform: str) -> dict[str, str]:
 
 
 def _close(
-    stages: list[Stage], head: Instruction | None, body: Sequence[Instruction], arguments: Mapping[str, str]
+    stages: list[BuildStage], head: Instruction | None, body: Sequence[Instruction], arguments: Mapping[str, str]
 ) -> None:
     if head is None or len(stages) >= _MOST_STAGES:
         return
@@ -133,7 +133,7 @@ def _close(
     name = words[2] if len(words) > 2 and words[1].upper() == "AS" else None
     last = body[-1].lines[1] if body else head.lines[1]
     base = _expanded(words[0], arguments) if words else ""
-    stages.append(Stage(name, base, (head.lines[0], last), tuple(body)))
+    stages.append(BuildStage(name, base, (head.lines[0], last), tuple(body)))
 
 
 def _expanded(text: str, arguments: Mapping[str, str]) -> str:

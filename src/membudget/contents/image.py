@@ -38,7 +38,7 @@ class EntryKind(StrEnum):
     """Removes everything of lower layers below its path."""
 
 
-class Entry(NamedTuple):
+class LayerEntry(NamedTuple):
     """One entry of a layer's archive."""
 
     path: str
@@ -70,11 +70,11 @@ class Layer:
     gzip_bytes: int | None = None
     """The length of the archive after zlib's `gzip -6`. None if it was not determined."""
 
-    def entries(self) -> Iterator[Entry]:
+    def entries(self) -> Iterator[LayerEntry]:
         """Yield the entries that the layer adds, in archive order. Raises DamagedLayer."""
         return unpack(self.additions)
 
-    def whiteouts(self) -> Iterator[Entry]:
+    def whiteouts(self) -> Iterator[LayerEntry]:
         """Yield the entries that the layer removes from the layers below. Raises DamagedLayer."""
         return unpack(self.removals)
 
@@ -97,7 +97,7 @@ class Packer:
         self._parts: list[bytes] = []
         self._waiting: list[str] = []
 
-    def add(self, entry: Entry) -> None:
+    def add(self, entry: LayerEntry) -> None:
         """Append an entry."""
         fields = (entry.kind, str(entry.size), f"{entry.digest:x}", entry.path, entry.target)
         self._waiting += fields
@@ -117,12 +117,12 @@ class Packer:
             self._waiting = []
 
 
-def unpack(packed: bytes) -> Iterator[Entry]:
+def unpack(packed: bytes) -> Iterator[LayerEntry]:
     """Yield the entries of packed bytes. Raises DamagedLayer if they are invalid."""
     kinds = {kind.value: kind for kind in EntryKind}
     try:
         for kind, size, digest, path, target in _records(packed):
-            yield Entry(path, kinds[kind], int(size), int(digest, 16), target)
+            yield LayerEntry(path, kinds[kind], int(size), int(digest, 16), target)
     except (zlib.error, KeyError, ValueError) as error:
         raise DamagedLayer(f"no packed entries: {error}") from error
 

@@ -96,12 +96,12 @@ def _alike(base: Collection[str], head: Collection[str]) -> list[tuple[int, int]
     return found
 
 
-Parts = Mapping[tuple[bool, str], int]
+PairParts = Mapping[tuple[bool, str], int]
 """The bytes of a layer, by (whether it is a package, name of the package or folder)."""
 
 
 def match_by_parts(
-    pairs: Sequence[LayerPair], base: Mapping[int, Parts], head: Mapping[int, Parts]
+    pairs: Sequence[LayerPair], base: Mapping[int, PairParts], head: Mapping[int, PairParts]
 ) -> tuple[LayerPair, ...]:
     """Pair layers that only one side has if most of their bytes are in the same packages and folders.
 
@@ -125,7 +125,7 @@ def match_by_parts(
     return (*kept, *(LayerPair(one, other, is_same=False) for one, other in partners.items()))
 
 
-def _shared(one: Parts, other: Parts) -> float:
+def _shared(one: PairParts, other: PairParts) -> float:
     """Return the share of the larger layer's bytes that is in parts of the other, too. 0 if there are no bytes."""
     larger = max(sum(one.values()), sum(other.values()))
     return sum(min(size, other.get(name, 0)) for name, size in one.items()) / larger if larger else 0.0
@@ -178,13 +178,13 @@ def _subsequence(base: Sequence[str], head: Sequence[str]) -> Iterator[tuple[int
 
 
 def join_moved(
-    pairs: Sequence[LayerPair], base: Mapping[int, Parts], head: Mapping[int, Parts]
+    pairs: Sequence[LayerPair], base: Mapping[int, PairParts], head: Mapping[int, PairParts]
 ) -> tuple[tuple[LayerPair, ...], ...]:
     """Return groups of pairs: the layers of an instruction that was split, or of several that were joined.
 
     Most of what one layer of such a group lost has come to another one, so it is equal on both sides.
     """
-    nothing: Parts = {}
+    nothing: PairParts = {}
     changes = [
         _change(
             nothing if pair.base is None else base.get(pair.base, nothing),
@@ -206,14 +206,14 @@ def join_moved(
     )
 
 
-def _change(before: Parts, after: Parts) -> tuple[Parts, Parts]:
+def _change(before: PairParts, after: PairParts) -> tuple[PairParts, PairParts]:
     """Return what a layer lost and what it gained."""
     deltas = {name: after.get(name, 0) - before.get(name, 0) for name in before.keys() | after.keys()}
     lost = {name: -delta for name, delta in deltas.items() if delta < 0}
     return lost, {name: delta for name, delta in deltas.items() if delta > 0}
 
 
-def _has_moved(lost: Parts, gained: Parts) -> bool:
+def _has_moved(lost: PairParts, gained: PairParts) -> bool:
     """Return whether most of what one layer lost, or most of what another one gained, went from here to there."""
     moved = sum(min(size, gained.get(name, 0)) for name, size in lost.items())
     return moved > 0 and moved >= _LEAST_SHARED * min(sum(lost.values()), sum(gained.values()))

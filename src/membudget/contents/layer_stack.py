@@ -12,7 +12,7 @@ from enum import StrEnum
 from sys import intern
 from typing import Union
 
-from membudget.contents.image import Entry, EntryKind, Layer
+from membudget.contents.image import EntryKind, Layer, LayerEntry
 from membudget.core.errors import UnreadableImage
 
 MOST_NAMES = 4_000_000
@@ -108,7 +108,7 @@ class LayerStack:
         return self._sizes[number]
 
     def digest(self, number: int) -> int:
-        """Return the digest of a content: see `Entry`."""
+        """Return the digest of a content: see `LayerEntry`."""
         return self._digests[number]
 
     def find(self, path: str) -> "Folder | int | None":
@@ -166,7 +166,7 @@ class LayerStack:
         if self._made > MOST_NAMES:
             raise UnreadableImage(f"the image's layers name more than {MOST_NAMES:,} files and folders")
 
-    def _remove(self, whiteout: Entry, by: int) -> None:
+    def _remove(self, whiteout: LayerEntry, by: int) -> None:
         self._count(whiteout.path)
         if whiteout.kind is EntryKind.OPAQUE:
             node = self.find(whiteout.path)
@@ -179,7 +179,7 @@ class LayerStack:
         if isinstance(parent, dict) and name in parent:
             self._drop(parent.pop(name), whiteout.path, by, None)
 
-    def _add(self, entry: Entry, by: int) -> None:
+    def _add(self, entry: LayerEntry, by: int) -> None:
         path = entry.path
         if not path:
             return
@@ -216,7 +216,7 @@ class LayerStack:
             folder = below
         return folder
 
-    def _number_of(self, entry: Entry, by: int) -> int:
+    def _number_of(self, entry: LayerEntry, by: int) -> int:
         if entry.kind is EntryKind.HARD_LINK:
             node = self.find(entry.target)
             if not isinstance(node, int) or node == NO_FILE:

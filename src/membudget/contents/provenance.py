@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 _BUILDKIT = "https://mobyproject.org/buildkit@v1#metadata"
 
-Line = Annotated[int, Field(ge=0, le=1_000_000)]
+LineNumber = Annotated[int, Field(ge=0, le=1_000_000)]
 
 
 class _Part(BaseModel):
@@ -20,7 +20,7 @@ class _Part(BaseModel):
 
 
 class _Position(_Part):
-    line: Line = 0
+    line: LineNumber = 0
 
 
 class _Range(_Part):

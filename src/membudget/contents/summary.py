@@ -174,7 +174,7 @@ def _waste(group: WasteGroup) -> WasteSummary:
     )
 
 
-Readable = tuple[ImageContents | UnreadableImage, Sequence[LayerOrigin]]
+ReadableImage = tuple[ImageContents | UnreadableImage, Sequence[LayerOrigin]]
 """An image, or why it could not be read, and the origins of its layers."""
 
 
@@ -196,7 +196,9 @@ class PairContents:
     diff: ImageDiff | None = None
 
 
-def compare(base: Readable | None, head: Readable | None, smaller_base: BaseVariant | None = None) -> PairContents:
+def compare(
+    base: ReadableImage | None, head: ReadableImage | None, smaller_base: BaseVariant | None = None
+) -> PairContents:
     """Summarise both sides and their differences. `smaller_base` is a smaller variant of the head's base image.
 
     A side that is broken does not affect the other one.
@@ -210,7 +212,7 @@ def compare(base: Readable | None, head: Readable | None, smaller_base: BaseVari
     )
 
 
-def _merged(side: Readable) -> MergedImage | Unavailable:
+def _merged(side: ReadableImage) -> MergedImage | Unavailable:
     contents, origins = side
     if isinstance(contents, UnreadableImage):
         return Unavailable(str(contents))

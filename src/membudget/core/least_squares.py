@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from membudget.core.intervals import student
 
-Row = tuple[float, ...]
+MatrixRow = tuple[float, ...]
 """What each weight of the model is multiplied with."""
 
 
@@ -14,21 +14,21 @@ Row = tuple[float, ...]
 class LinearModel:
     """A fitted model: a value is the sum of its row's figures, each times a weight."""
 
-    weights: Row
+    weights: MatrixRow
     deviation: float
     """The standard deviation of one value around the model."""
-    covariances: tuple[tuple[Row, ...], tuple[Row, ...]]
+    covariances: tuple[tuple[MatrixRow, ...], tuple[MatrixRow, ...]]
     """Two estimates of how the weights vary: if all values vary alike, and if some vary more than others (HC3,
     MacKinnon and White 1985). The larger one counts.
     """
     degrees: int
     """How many values there are more than weights."""
 
-    def value(self, row: Row) -> float:
+    def value(self, row: MatrixRow) -> float:
         """Return the value that the model gives."""
         return sum(weight * x for weight, x in zip(self.weights, row, strict=True))
 
-    def margin(self, row: Row, confidence: float = 0.95, *, of_one_value: bool = False) -> float:
+    def margin(self, row: MatrixRow, confidence: float = 0.95, *, of_one_value: bool = False) -> float:
         """Return half the interval of `value(row)`, or with `of_one_value` of one more value that is measured there."""
         variance = max(_product(row, covariance) for covariance in self.covariances)
         if of_one_value:
@@ -36,7 +36,7 @@ class LinearModel:
         return student(self.degrees, confidence) * math.sqrt(variance)
 
 
-def fitted(rows: Sequence[Row], values: Sequence[float], least_deviation: float = 0.0) -> LinearModel | None:
+def fitted(rows: Sequence[MatrixRow], values: Sequence[float], least_deviation: float = 0.0) -> LinearModel | None:
     """Return the model whose squared distances from the values add up to the least.
 
     The deviation is `least_deviation` or more. None if the values do not exceed the weights in number, or if they
@@ -61,7 +61,7 @@ def fitted(rows: Sequence[Row], values: Sequence[float], least_deviation: float 
     return LinearModel(weights, deviation, (alike, _unlike(rows, errors, inverse)), degrees)
 
 
-def _unlike(rows: Sequence[Row], errors: Sequence[float], inverse: Sequence[Row]) -> tuple[Row, ...]:
+def _unlike(rows: Sequence[MatrixRow], errors: Sequence[float], inverse: Sequence[MatrixRow]) -> tuple[MatrixRow, ...]:
     """Return how the weights vary if some values vary more than others."""
     pulls = [tuple(sum(a * x for a, x in zip(line, row, strict=True)) for line in inverse) for row in rows]
     far = [error / max(_SINGULAR, 1 - _product(row, inverse)) for row, error in zip(rows, errors, strict=True)]
@@ -72,14 +72,14 @@ def _unlike(rows: Sequence[Row], errors: Sequence[float], inverse: Sequence[Row]
     )
 
 
-def _product(row: Row, matrix: Sequence[Row]) -> float:
+def _product(row: MatrixRow, matrix: Sequence[MatrixRow]) -> float:
     return max(0.0, sum(x * y * matrix[i][j] for i, x in enumerate(row) for j, y in enumerate(row)))
 
 
 _SINGULAR = 1e-9
 
 
-def _inverse(matrix: Sequence[Sequence[float]]) -> tuple[Row, ...] | None:
+def _inverse(matrix: Sequence[Sequence[float]]) -> tuple[MatrixRow, ...] | None:
     """Return the inverse of a small matrix, by Gauss and Jordan. None if it has none."""
     size = len(matrix)
     lines = [[*line, *(float(i == j) for j in range(size))] for i, line in enumerate(matrix)]

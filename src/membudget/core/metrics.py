@@ -21,7 +21,7 @@ from membudget.core.definition import (
 )
 from membudget.core.errors import brief
 from membudget.core.files import Stored
-from membudget.core.production import InProduction, Moment, ProductionMetric
+from membudget.core.production import GaugeMoment, InProduction, ProductionMetric
 
 
 class Metric(StrEnum):
@@ -69,7 +69,7 @@ class Metric(StrEnum):
         ),
         precision_notes="certified by the kernel's mark",
         is_bounded_by_limit=True, is_headline=True,
-        in_production=InProduction(ProductionMetric.RSS, Moment.PEAK, column="anon_bytes"),
+        in_production=InProduction(ProductionMetric.RSS, GaugeMoment.PEAK, column="anon_bytes"),
     )
     PEAK_MEMORY = "peak_memory", Definition(
         "peak memory", Unit.BYTES, "exact, to 256 KiB a CPU", Aggregation.MEDIAN,
@@ -92,7 +92,7 @@ class Metric(StrEnum):
             "leaf, sampled", "`memory.usage_in_bytes − total_inactive_file`", "`memory.current − inactive_file`"
         ),
         is_bounded_by_limit=True,
-        in_production=InProduction(ProductionMetric.WORKING_SET, Moment.PEAK),
+        in_production=InProduction(ProductionMetric.WORKING_SET, GaugeMoment.PEAK),
     )
     SETTLED_RSS = "settled_rss", Definition(
         "settled RSS", Unit.BYTES, "sampled", Aggregation.MEDIAN,
@@ -107,7 +107,7 @@ class Metric(StrEnum):
         LastSamples("working_set_bytes"),
         key="Usage minus inactive file pages after the workload and the settle time.",
         is_bounded_by_limit=True,
-        in_production=InProduction(ProductionMetric.WORKING_SET, Moment.SETTLED),
+        in_production=InProduction(ProductionMetric.WORKING_SET, GaugeMoment.SETTLED),
     )
     LIVE_HEAP = "live_heap", Definition(
         "live heap", Unit.BYTES, "the runtime's own figure", Aggregation.MEDIAN,
@@ -126,7 +126,7 @@ class Metric(StrEnum):
             "`memory.swap.peak` (6.5), else `memory.swap.current`",
         ),
         precision_notes="`sampled, lower bound` on v1 and before Linux 6.5",
-        in_production=InProduction(ProductionMetric.SWAP, Moment.PEAK),
+        in_production=InProduction(ProductionMetric.SWAP, GaugeMoment.PEAK),
     )
     OOM_KILLS = "oom_kills", Definition(
         "OOM kills", Unit.COUNT, "exact", Aggregation.MAXIMUM,

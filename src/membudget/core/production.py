@@ -75,7 +75,7 @@ DECLARED = (ProductionMetric.POD_LIMIT, ProductionMetric.POD_REQUEST)
 """The metrics that a manifest declares, for memory and for other resources."""
 
 
-class Moment(StrEnum):
+class GaugeMoment(StrEnum):
     """The moment of a trial at which production's gauge would have had the value."""
 
     PEAK = "peak"
@@ -87,7 +87,7 @@ class InProduction:
     """How a metric of membudget is called in production."""
 
     metric: ProductionMetric
-    moment: Moment | None = None
+    moment: GaugeMoment | None = None
     """None if production's metric covers the container's whole life too."""
     column: str | None = None
     """The column of the probe's `Series` whose largest sample means the same. None if the metric's own value does."""

@@ -41,7 +41,7 @@ class Doing(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class ProgressStep:
     """One step of the work on an image."""
 
     image: str
@@ -84,7 +84,7 @@ class Progress(Protocol):
     def image(self, name: str) -> AbstractContextManager[None]:
         """Report the work of a stage on one image, from start to end."""
 
-    def step(self, step: Step) -> AbstractContextManager[None]:
+    def step(self, step: ProgressStep) -> AbstractContextManager[None]:
         """Report one step of that work, from start to end."""
 
     def output(self, line: str) -> None:

@@ -14,8 +14,8 @@ from membudget.build.history_place import Note
 from membudget.build.revision import MainCommit
 from membudget.core.metrics import MetricValue
 from membudget.core.untrusted_text import printable
-from membudget.history.line import HistoryLine, Skipped, SkippedLines, line_filter
-from membudget.history.series import Key, Point, is_comparable, points_of
+from membudget.history.line import HistoryLine, SkippedFault, SkippedLines, line_filter
+from membudget.history.series import SeriesKey, SeriesPoint, is_comparable, points_of
 from membudget.judge.bounds import tolerated_growth
 from membudget.judge.then import MOST_NAMED, Added, Then, ThenState
 
@@ -31,7 +31,7 @@ _DAMAGED = "the history has damaged lines, and no figure of it: run `membudget b
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class SincePlace:
     """The place on the branch that a `since` stands for."""
 
     index: int | None
@@ -48,7 +48,7 @@ class Main:
 
     commits: Sequence[MainCommit] = ()
     """Newest first."""
-    places: Mapping[str, Place] = field(default_factory=dict)
+    places: Mapping[str, SincePlace] = field(default_factory=dict)
     """By `since`, as in the budgets file."""
     problem: str | None = None
     """Why the history cannot be read, or may lack a part: stored as written. None if it is whole."""
@@ -62,15 +62,15 @@ class Main:
 class LookedUp:
     """What was found."""
 
-    then: Mapping[Key, Then] = field(default_factory=dict)
-    skipped: tuple[Skipped, ...] = ()
+    then: Mapping[SeriesKey, Then] = field(default_factory=dict)
+    skipped: tuple[SkippedFault, ...] = ()
     """The lines that were not used."""
 
 
-def look_up(wanted: Mapping[Key, Creep], main: Main, machine: str, read: ReadNotes, now: datetime) -> LookedUp:
+def look_up(wanted: Mapping[SeriesKey, Creep], main: Main, machine: str, read: ReadNotes, now: datetime) -> LookedUp:
     """Return what each of the wanted metrics was at its time. `machine` is the class of the one that measures now."""
     look = _Look(main.commits, machine, read, now)
-    then: dict[Key, Then] = {}
+    then: dict[SeriesKey, Then] = {}
     for since in sorted({creep.since for creep in wanted.values()}):
         keys = {key for key, creep in wanted.items() if creep.since == since}
         place = main.places.get(since)
@@ -97,7 +97,7 @@ class _Look:
     now: datetime
     skipped: SkippedLines = field(default_factory=SkippedLines)
 
-    def points(self, commits: Sequence[MainCommit], keys: Collection[Key]) -> Iterator[Point]:
+    def points(self, commits: Sequence[MainCommit], keys: Collection[SeriesKey]) -> Iterator[SeriesPoint]:
         """Yield the points of `keys` at these commits, in their order, whatever machine measured them."""
         only = line_filter({image for image, _ in keys}, {metric for _, metric in keys})
         notes = self.read([commit.sha for commit in commits])
@@ -105,9 +105,11 @@ class _Look:
             if (point.line.image, point.line.metric) in keys:
                 yield point
 
-    def first(self, commits: Sequence[MainCommit], keys: Collection[Key], unusable: dict[Key, str]) -> dict[Key, Point]:
+    def first(
+        self, commits: Sequence[MainCommit], keys: Collection[SeriesKey], unusable: dict[SeriesKey, str]
+    ) -> dict[SeriesKey, SeriesPoint]:
         """Return the first usable point of each of `keys`. Add to `unusable` why others are not."""
-        found: dict[Key, Point] = {}
+        found: dict[SeriesKey, SeriesPoint] = {}
         if not keys:
             return found
         for point in self.points(commits, keys):
@@ -123,12 +125,12 @@ class _Look:
         return found
 
 
-def _since(keys: set[Key], index: int, main: Main, look: _Look) -> dict[Key, Then]:
+def _since(keys: set[SeriesKey], index: int, main: Main, look: _Look) -> dict[SeriesKey, Then]:
     """Return what was measured last before a place on the branch. Without that, what was measured first after it.
 
     A refresh of the place's own commit may be from weeks after that time, so the commit's first figure counts.
     """
-    unusable: dict[Key, str] = {}
+    unusable: dict[SeriesKey, str] = {}
     before = look.first(main.commits[index:], keys, unusable)
     missing = keys - before.keys()
     after = look.first(main.commits[:index][::-1], missing, unusable)
@@ -150,7 +152,7 @@ def _since(keys: set[Key], index: int, main: Main, look: _Look) -> dict[Key, The
     return found
 
 
-def _may_be_damaged(key: Key, main: Main, skipped: SkippedLines) -> bool:
+def _may_be_damaged(key: SeriesKey, main: Main, skipped: SkippedLines) -> bool:
     """Return whether a line that was skipped may have had the figure.
 
     Of a new image, no line can be there unless it names the image: main has never measured it.
@@ -158,7 +160,7 @@ def _may_be_damaged(key: Key, main: Main, skipped: SkippedLines) -> bool:
     return skipped.is_about(*key) or (skipped.is_about_any and key[0] not in main.new_images)
 
 
-def _first(point: Point) -> HistoryLine:
+def _first(point: SeriesPoint) -> HistoryLine:
     return point.line if point.first.lower_bound else point.first
 
 
@@ -169,12 +171,12 @@ def _found(commit: MainCommit, line: HistoryLine) -> Then:
     return Then(ThenState.FOUND, value, line.samples, commit.sha)
 
 
-def _unknown(key: Key, reason: str, main: Main, state: ThenState | None = None) -> Then:
+def _unknown(key: SeriesKey, reason: str, main: Main, state: ThenState | None = None) -> Then:
     known = state or (ThenState.EXCUSED if main.is_excused else ThenState.UNKNOWN)
     return Then(known, MetricValue.absent(key[1], reason))
 
 
-def _has_grown(latest: Point | None, creep: Creep, then: Then) -> bool:
+def _has_grown(latest: SeriesPoint | None, creep: Creep, then: Then) -> bool:
     """Return whether the newest figure of main is well above that of then."""
     before = then.value.value
     if latest is None or before is None:
@@ -182,7 +184,7 @@ def _has_grown(latest: Point | None, creep: Creep, then: Then) -> bool:
     return latest.line.value - before > _MUCH * tolerated_growth(before, creep.tolerance)
 
 
-def _with_added(keys: Collection[Key], then: Mapping[Key, Then], look: _Look) -> dict[Key, Then]:
+def _with_added(keys: Collection[SeriesKey], then: Mapping[SeriesKey, Then], look: _Look) -> dict[SeriesKey, Then]:
     """Return what was found of `keys`, with the commits that added most since then."""
     begins = {key: _index(look.commits, then[key].commit) for key in keys}
     known = {key: index for key, index in begins.items() if index is not None}
@@ -190,7 +192,7 @@ def _with_added(keys: Collection[Key], then: Mapping[Key, Then], look: _Look) ->
         return {}
     since = look.commits[: max(known.values()) + 1][::-1]
     order = {commit.sha: number for number, commit in enumerate(since)}
-    values: dict[Key, list[Point]] = {key: [] for key in known}
+    values: dict[SeriesKey, list[SeriesPoint]] = {key: [] for key in known}
     for point in look.points(since, known):
         key = point.line.image, point.line.metric
         if is_comparable(point.line, look.machine) and order[point.commit.sha] >= len(since) - 1 - known[key]:
@@ -202,7 +204,7 @@ def _index(commits: Sequence[MainCommit], sha: str | None) -> int | None:
     return next((number for number, commit in enumerate(commits) if commit.sha == sha), None)
 
 
-def _most(points: Sequence[Point]) -> tuple[Added, ...]:
+def _most(points: Sequence[SeriesPoint]) -> tuple[Added, ...]:
     """Return the commits that added most. Each counts from the last figure before it, which may be a refresh."""
     steps = [(now.own.value - before.line.value, now.commit) for before, now in pairwise(points) if now.own is not None]
     largest = sorted((step for step in steps if step[0] > 0), key=lambda step: -step[0])[:MOST_NAMED]

@@ -123,7 +123,7 @@ class LineFault(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Skipped:
+class SkippedFault:
     """What is not used of the history, and where it was found first."""
 
     fault: LineFault
@@ -131,7 +131,7 @@ class Skipped:
     commit: str
 
 
-Subject = tuple[str, str]
+MetricOfImage = tuple[str, str]
 """An image and a metric, as a line names them."""
 
 
@@ -140,11 +140,11 @@ class SkippedLines:
     """Collects what is skipped, in little memory."""
 
     _counts: dict[LineFault, tuple[int, str]] = field(default_factory=dict)
-    _about: set[Subject] = field(default_factory=set)
+    _about: set[MetricOfImage] = field(default_factory=set)
     is_about_any: bool = False
     """Whether something was skipped of which nobody can tell which image it was about."""
 
-    def add(self, fault: LineFault, commit: str, about: Subject | None = None) -> None:
+    def add(self, fault: LineFault, commit: str, about: MetricOfImage | None = None) -> None:
         """Count a line. `about` is None if nobody can tell what it was about."""
         count, first = self._counts.get(fault, (0, commit))
         self._counts[fault] = count + 1, first
@@ -157,9 +157,9 @@ class SkippedLines:
         """Return whether a line that was skipped names this image and metric."""
         return (image, str(metric)) in self._about
 
-    def all(self) -> tuple[Skipped, ...]:
+    def all(self) -> tuple[SkippedFault, ...]:
         """Return what was skipped, by fault."""
-        return tuple(Skipped(fault, count, first) for fault, (count, first) in sorted(self._counts.items()))
+        return tuple(SkippedFault(fault, count, first) for fault, (count, first) in sorted(self._counts.items()))
 
 
 def read_lines(
@@ -237,7 +237,7 @@ def _matching(texts: Sequence[bytes], only: re.Pattern[bytes], damaged: _Damaged
                 return
 
 
-def _subject_of(text: bytes) -> Subject | None:
+def _subject_of(text: bytes) -> MetricOfImage | None:
     """Return what a line is about. None if it is not whole, or may be several lines that have run together."""
     found = _ABOUT.findall(text)
     if len(found) != 1 or text.count(_BEGIN) != 1 or not (text.startswith(_BEGIN) and text.endswith(b"}")):

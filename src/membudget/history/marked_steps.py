@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from membudget.core.metrics import Metric
-from membudget.history.series import Series, is_comparable
+from membudget.history.series import MetricSeries, is_comparable
 from membudget.history.step_line import StepLine, StepOutcome, earlier_search
-from membudget.history.steps import Step
+from membudget.history.steps import SuspectedStep
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +31,8 @@ class MarkedStep:
 
 
 def marked_steps(
-    found: Sequence[Series],
-    suspected: Iterable[Step],
+    found: Sequence[MetricSeries],
+    suspected: Iterable[SuspectedStep],
     searches: Sequence[StepLine],
     places: Mapping[str, int],
     now: datetime,
@@ -59,7 +59,7 @@ def _is_in_order(line: StepLine, places: Mapping[str, int]) -> bool:
 
 
 def _confirmed(
-    found: Sequence[Series], searches: Iterable[StepLine], places: Mapping[str, int]
+    found: Sequence[MetricSeries], searches: Iterable[StepLine], places: Mapping[str, int]
 ) -> Iterator[MarkedStep]:
     """Yield each confirmed step once, with the figures that main had before and after it.
 
@@ -78,7 +78,7 @@ def _confirmed(
             yield MarkedStep(image, metric, commit, *values, is_confirmed=True)
 
 
-def _around(series: Series, line: StepLine, places: Mapping[str, int]) -> tuple[int, int] | None:
+def _around(series: MetricSeries, line: StepLine, places: Mapping[str, int]) -> tuple[int, int] | None:
     """Return the last figure before a step and the first one after it. None if main lacks one of them."""
     points = [point for point in series.points if is_comparable(point.line, line.machine)]
     at = [places[point.commit.sha] for point in points]
@@ -89,7 +89,7 @@ def _around(series: Series, line: StepLine, places: Mapping[str, int]) -> tuple[
 
 
 def _suspected(
-    suspected: Iterable[Step], searches: Sequence[StepLine], places: Mapping[str, int], now: datetime
+    suspected: Iterable[SuspectedStep], searches: Sequence[StepLine], places: Mapping[str, int], now: datetime
 ) -> Iterator[MarkedStep]:
     steps = list(suspected)
     for step in steps:

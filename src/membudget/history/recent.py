@@ -8,7 +8,7 @@ from membudget.build.revision import MainCommit
 from membudget.core.metrics import HEADLINES
 from membudget.history.creep import ReadNotes
 from membudget.history.line import SkippedLines, line_filter
-from membudget.history.series import Key, is_comparable, points_of
+from membudget.history.series import SeriesKey, is_comparable, points_of
 from membudget.judge.measurement import MOST_RECENT
 
 MOST_COMMITS_BACK = 400
@@ -19,13 +19,13 @@ _MOST_BYTES = 8_000_000
 
 def recent_values(
     images: Collection[str], commits: Sequence[MainCommit], machine: str, read: ReadNotes, now: datetime
-) -> dict[Key, tuple[int, ...]]:
+) -> dict[SeriesKey, tuple[int, ...]]:
     """Return the last values of the headline metrics of `images`, oldest first.
 
     `commits` are the newest of main, newest first. Figures that cannot be compared are left out: those of other kinds
     of machines, and lower bounds.
     """
-    found: dict[Key, list[int]] = {(image, metric): [] for image in images for metric in HEADLINES}
+    found: dict[SeriesKey, list[int]] = {(image, metric): [] for image in images for metric in HEADLINES}
     missing = len(found)
     if not missing:
         return {}

@@ -10,14 +10,14 @@ from membudget.build.revision import MainCommit
 from membudget.core.metrics import IMAGE_METRICS, Metric
 from membudget.history.line import HistoryLine, LineFault, SkippedLines, read_lines
 
-Key = tuple[str, Metric]
+SeriesKey = tuple[str, Metric]
 """An image and a metric."""
 _Figure = tuple[str, Metric, str | None]
 """An image, a metric and the kind of machine. None for sizes of images, which are the same on all."""
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
+class SeriesPoint:
     """A commit with what was measured there."""
 
     commit: MainCommit
@@ -38,16 +38,16 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True)
-class Series:
+class MetricSeries:
     """The figures of one metric of one image, oldest commit first."""
 
     image: str
     metric: Metric
-    points: tuple[Point, ...]
+    points: tuple[SeriesPoint, ...]
     """If several classes of machines measured a commit, it has several points. The one measured last comes last."""
 
     @property
-    def one_per_commit(self) -> tuple[Point, ...]:
+    def one_per_commit(self) -> tuple[SeriesPoint, ...]:
         """The points, with only the one that was measured last of each commit."""
         return tuple({point.commit.sha: point for point in self.points}.values())
 
@@ -58,7 +58,7 @@ def points_of(
     now: datetime,
     skipped: SkippedLines,
     only: re.Pattern[bytes] | None = None,
-) -> Iterator[Point]:
+) -> Iterator[SeriesPoint]:
     """Yield the usable points, in the order of `notes`. Notes about other commits than `commits` are left out.
 
     The branch says which commits count, so that lines of commits that were rewritten have no effect. Of several lines
@@ -76,11 +76,11 @@ def points_of(
         yield from _points(commit, read_lines(note.commit, note.data, now, skipped, only))
 
 
-def _points(commit: MainCommit, lines: Sequence[HistoryLine]) -> list[Point]:
+def _points(commit: MainCommit, lines: Sequence[HistoryLine]) -> list[SeriesPoint]:
     """Return the points of a commit. They keep few of its lines in memory."""
     last = last_measured(lines)
     replaced = _replaced(lines) if any(line.refresh for line in last) else {}
-    return [Point(commit, line, _other(line, replaced.get(_figure_of(line)))) for line in last]
+    return [SeriesPoint(commit, line, _other(line, replaced.get(_figure_of(line)))) for line in last]
 
 
 def _other(line: HistoryLine, first: HistoryLine | None) -> HistoryLine | None:
@@ -128,11 +128,11 @@ def is_comparable(line: HistoryLine, machine: str) -> bool:
     return comparable_machine(line) in (None, machine)
 
 
-def series_of(points: Iterable[Point]) -> list[Series]:
+def series_of(points: Iterable[SeriesPoint]) -> list[MetricSeries]:
     """Return the series of points that are sorted from the oldest commit to the newest."""
-    found: dict[Key, list[Point]] = {}
+    found: dict[SeriesKey, list[SeriesPoint]] = {}
     for point in points:
         found.setdefault((point.line.image, point.line.metric), []).append(point)
     order = {metric: number for number, metric in enumerate(Metric)}
     keys = sorted(found, key=lambda key: (key[0], order[key[1]]))
-    return [Series(image, metric, tuple(found[image, metric])) for image, metric in keys]
+    return [MetricSeries(image, metric, tuple(found[image, metric])) for image, metric in keys]

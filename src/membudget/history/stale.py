@@ -14,7 +14,7 @@ from pydantic import Field
 
 from membudget.history.kind_line import KindLine
 from membudget.history.line import LONGEST_MS, HistoryLine
-from membudget.history.series import Point
+from membudget.history.series import SeriesPoint
 
 _ENOUGH_TIMES = 3
 """How many of the newest times of an image count. One check with an empty build cache does not move their median."""
@@ -32,7 +32,7 @@ class AttemptLine(KindLine):
     """How long the attempt took, with those that ran side by side."""
 
 
-def durations_ms(points: Iterable[Point], images: Collection[str]) -> dict[str, int]:
+def durations_ms(points: Iterable[SeriesPoint], images: Collection[str]) -> dict[str, int]:
     """Return how long one side of each image took, in milliseconds. Images of which it is not known are left out.
 
     All times come from one kind of machine: the one that measured most of the images, or the newest of several. A
@@ -59,7 +59,7 @@ class _Comparable:
     is_refresh: bool
 
 
-def _timed_lines(points: Iterable[Point]) -> Iterator[HistoryLine]:
+def _timed_lines(points: Iterable[SeriesPoint]) -> Iterator[HistoryLine]:
     """Yield the lines, also those that a refresh replaced."""
     for point in points:
         yield point.line
@@ -93,7 +93,7 @@ class LastFigure:
 
 
 def last_figures(
-    points: Iterable[Point], attempts: Iterable[AttemptLine], images: Collection[str], machine: str
+    points: Iterable[SeriesPoint], attempts: Iterable[AttemptLine], images: Collection[str], machine: str
 ) -> list[LastFigure]:
     """Return when each image was measured last on such a machine, in the order in which they have their turn.
 

@@ -13,7 +13,7 @@ from pydantic import ConfigDict, Field
 
 from membudget.core.metrics import Metric
 from membudget.history.kind_line import KindLine
-from membudget.history.steps import Step
+from membudget.history.steps import SuspectedStep
 from membudget.judge.then import Sha
 
 _TRIED_AGAIN = timedelta(days=7)
@@ -67,7 +67,11 @@ class StepLine(KindLine):
 
 
 def earlier_search(
-    step: Step, lines: Iterable[StepLine], places: Mapping[str, int], now: datetime, suspected: Iterable[Step] = ()
+    step: SuspectedStep,
+    lines: Iterable[StepLine],
+    places: Mapping[str, int],
+    now: datetime,
+    suspected: Iterable[SuspectedStep] = (),
 ) -> StepLine | None:
     """Return the line that says what came of an earlier search for a step. None if it was not searched yet.
 
@@ -86,11 +90,11 @@ def earlier_search(
     return newest[-1] if newest else _unfinished(step, known, places)
 
 
-def _series(step: Step) -> tuple[str, Metric, str | None]:
+def _series(step: SuspectedStep) -> tuple[str, Metric, str | None]:
     return step.image, step.metric, step.machine
 
 
-def _unfinished(step: Step, known: Sequence[StepLine], places: Mapping[str, int]) -> StepLine | None:
+def _unfinished(step: SuspectedStep, known: Sequence[StepLine], places: Mapping[str, int]) -> StepLine | None:
     """Return the narrowest search that was not finished, and of these the one that tried most."""
     found = [
         line
@@ -127,7 +131,7 @@ def _range(line: StepLine, places: Mapping[str, int]) -> tuple[int, int]:
     return places.get(line.since, -1), places[line.commit]
 
 
-def _settles(line: StepLine, step: Step, places: Mapping[str, int], others: Iterable[Step]) -> bool:
+def _settles(line: StepLine, step: SuspectedStep, places: Mapping[str, int], others: Iterable[SuspectedStep]) -> bool:
     """Return whether a confirmed line is about a step, and not about one beside it."""
     if _is_at(line, step, places):
         return True
@@ -136,14 +140,14 @@ def _settles(line: StepLine, step: Step, places: Mapping[str, int], others: Iter
     return is_nearest and _is_within(line, step, places)
 
 
-def _distance(line: StepLine, step: Step, places: Mapping[str, int]) -> int:
+def _distance(line: StepLine, step: SuspectedStep, places: Mapping[str, int]) -> int:
     """Return how many commits lie between a line and the most likely place of a step."""
     since, until = _range(line, places)
     before, after = places.get(step.before.sha, -1), places.get(step.after.sha, -1)
     return max(0, since - after + 1, before - until + 1)
 
 
-def search_range(step: Step, lines: Iterable[StepLine], places: Mapping[str, int]) -> tuple[int, int]:
+def search_range(step: SuspectedStep, lines: Iterable[StepLine], places: Mapping[str, int]) -> tuple[int, int]:
     """Return the places of the two commits between which a step is searched.
 
     The growth between two commits of a confirmed step was told already. The search begins after it, or ends before it.
@@ -170,7 +174,7 @@ def _found_nothing(line: StepLine, now: datetime) -> bool:
     return line.outcome is StepOutcome.NOT_CONFIRMED
 
 
-def _is_within(line: StepLine, step: Step, places: Mapping[str, int]) -> bool:
+def _is_within(line: StepLine, step: SuspectedStep, places: Mapping[str, int]) -> bool:
     first, last = places.get(step.search_from.sha), places.get(step.search_to.sha)
     if first is None or last is None:
         return False
@@ -178,7 +182,7 @@ def _is_within(line: StepLine, step: Step, places: Mapping[str, int]) -> bool:
     return first <= since < until <= last
 
 
-def _is_at(line: StepLine, step: Step, places: Mapping[str, int]) -> bool:
+def _is_at(line: StepLine, step: SuspectedStep, places: Mapping[str, int]) -> bool:
     """Return whether the most likely place of a step is in the range of a line. Unmeasured commits may lie there."""
     before, after = places.get(step.before.sha), places.get(step.after.sha)
     if before is None or after is None:
@@ -187,7 +191,7 @@ def _is_at(line: StepLine, step: Step, places: Mapping[str, int]) -> bool:
     return since < until and before < until and since < after
 
 
-def _covers(line: StepLine, step: Step, places: Mapping[str, int]) -> bool:
+def _covers(line: StepLine, step: SuspectedStep, places: Mapping[str, int]) -> bool:
     before, after = places.get(step.before.sha), places.get(step.after.sha)
     if before is None or after is None:
         return False

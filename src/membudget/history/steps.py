@@ -12,7 +12,7 @@ from statistics import median_low
 from membudget.build.revision import MainCommit
 from membudget.core.errors import EnvironmentFault
 from membudget.core.metrics import Metric
-from membudget.history.series import Series, comparable_machine
+from membudget.history.series import MetricSeries, comparable_machine
 
 SUSPICIOUS = 0.003
 """The largest p-value of a suspected step."""
@@ -26,7 +26,7 @@ MISSING = 'Install it: pip install "membudget[steps]"'
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class SuspectedStep:
     """A suspected step. Its place is the most likely one; the commits from `search_from` to `search_to` hold it."""
 
     image: str
@@ -60,7 +60,7 @@ class Step:
         return self.growth * self.metric.definition.better.sign > 0
 
 
-def suspected_steps(found: Iterable[Series]) -> tuple[Step, ...]:
+def suspected_steps(found: Iterable[MetricSeries]) -> tuple[SuspectedStep, ...]:
     """Return the suspected steps of all series, oldest first within each image, metric and kind of machine.
 
     A commit's own figure counts, and a refresh only if there is no other. Lower bounds are left out. Raises
@@ -71,7 +71,7 @@ def suspected_steps(found: Iterable[Series]) -> tuple[Step, ...]:
     return tuple(step for series in found for step in _steps(series))
 
 
-def _steps(series: Series) -> Iterator[Step]:
+def _steps(series: MetricSeries) -> Iterator[SuspectedStep]:
     by_machine: dict[str | None, list[_Value]] = {}
     for point in series.points:
         line = point.own or point.line
@@ -89,7 +89,7 @@ class _Value:
     value: int
 
 
-def _steps_of(series: Series, machine: str | None, points: Sequence[_Value]) -> Iterator[Step]:
+def _steps_of(series: MetricSeries, machine: str | None, points: Sequence[_Value]) -> Iterator[SuspectedStep]:
     values = [point.value for point in points]
     changes = _change_points(values)
     bounds = [0, *(index for index, _ in changes), len(points)]
@@ -97,7 +97,7 @@ def _steps_of(series: Series, machine: str | None, points: Sequence[_Value]) -> 
     for number, (index, p_value) in enumerate(changes):
         earliest = max(bounds[number], index - SEARCHED_POINTS)
         latest = min(bounds[number + 2], index + SEARCHED_POINTS) - 1
-        yield Step(
+        yield SuspectedStep(
             series.image,
             series.metric,
             machine,

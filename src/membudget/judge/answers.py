@@ -19,7 +19,7 @@ from membudget.judge.reasons import GrowthCutOff, RowReason, TrialsWereOver, Wor
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class BudgetAnswer:
     """The proof about one of a metric's budgets, and its reason."""
 
     evidence: Evidence
@@ -36,7 +36,7 @@ def answers(  # noqa: PLR0913 - what an answer rests on
     samples: Samples,
     *,
     is_warning: bool = False,
-) -> Iterator[Answer]:
+) -> Iterator[BudgetAnswer]:
     """Yield the proof about each bound. `is_warning` takes the levels that warn."""
     value = head.value or 0
     before = base.value if base is not None else None
@@ -48,12 +48,12 @@ def answers(  # noqa: PLR0913 - what an answer rests on
         evidence = _exact_or_not(against_bound(samples.head or (value,), bound, every=is_each), samples)
         over = trials_over(samples, bound) if is_each else None
         if over is None:
-            yield Answer(evidence, of_fixed(bound, value, evidence), Exceeded(bound, value))
+            yield BudgetAnswer(evidence, of_fixed(bound, value, evidence), Exceeded(bound, value))
         else:
-            yield Answer(evidence, TrialsWereOver(bound, over), Exceeded(bound, over.worst))
+            yield BudgetAnswer(evidence, TrialsWereOver(bound, over), Exceeded(bound, over.worst))
 
 
-def _of_change(bound: Bound, base: MetricValue, head: MetricValue, samples: Samples) -> Answer:
+def _of_change(bound: Bound, base: MetricValue, head: MetricValue, samples: Samples) -> BudgetAnswer:
     before, value = base.value or 0, head.value or 0
     tolerated, better = abs(bound.level - before), bound.kind.better
     exceeded = Exceeded(bound, value)
@@ -63,8 +63,8 @@ def _of_change(bound: Bound, base: MetricValue, head: MetricValue, samples: Samp
         evidence = replace(evidence, proof=Proof.WITHIN_NOISE)
     if evidence.proof is not Proof.BROKEN and is_hidden_by_limit(before, samples, tolerated):
         evidence = replace(evidence, proof=Proof.CUT_OFF, is_settled=evidence.is_settled or all(samples.cut_off))
-        return Answer(evidence, GrowthCutOff(sum(samples.cut_off), len(samples.cut_off)), exceeded)
-    return Answer(evidence, of_change(Worsened(before, value, bound, tolerated), evidence), exceeded)
+        return BudgetAnswer(evidence, GrowthCutOff(sum(samples.cut_off), len(samples.cut_off)), exceeded)
+    return BudgetAnswer(evidence, of_change(Worsened(before, value, bound, tolerated), evidence), exceeded)
 
 
 def _exact_or_not(evidence: Evidence, samples: Samples) -> Evidence:

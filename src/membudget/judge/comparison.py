@@ -15,7 +15,7 @@ _CONFIDENCE = 0.95
 _ROUNDING = 1e-9
 
 
-class Difference(StrEnum):
+class PeakDifference(StrEnum):
     """What the trials tell about two images."""
 
     MORE = "more"
@@ -30,11 +30,11 @@ class Difference(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison(Stored):
+class PeakComparison(Stored):
     """The peak RSS of one image, compared with the smallest image's."""
 
     image: str
-    difference: Difference
+    difference: PeakDifference
     ratio: float | None = None
     """How many times as much memory the image needs: the median of all pairs of trials. None if unknown."""
     low: float | None = None
@@ -52,7 +52,7 @@ class Ranking:
     """All images: those with a peak first, smallest first. Then those whose limit cut off the peak, then the others."""
     smallest: str | None
     """The image that all others are compared with. None if no image has a whole peak."""
-    others: tuple[Comparison, ...]
+    others: tuple[PeakComparison, ...]
     """The other images, in this order."""
 
 
@@ -85,17 +85,17 @@ def ranked(trials: Mapping[str, Sequence[Trial]]) -> Ranking:
     return Ranking(order, smallest, tuple(_compared(name, peaks, cut_off, smallest) for name in others))
 
 
-def _compared(name: str, peaks: Peaks, cut_off: set[str], smallest: str) -> Comparison:
+def _compared(name: str, peaks: Peaks, cut_off: set[str], smallest: str) -> PeakComparison:
     if not peaks[name]:
-        return Comparison(name, Difference.NOT_MEASURED)
+        return PeakComparison(name, PeakDifference.NOT_MEASURED)
     if name in cut_off:
-        return Comparison(name, Difference.CUT_OFF)
+        return PeakComparison(name, PeakDifference.CUT_OFF)
     found = _ratio(peaks[smallest], peaks[name])
     if found.confidence < _CONFIDENCE - _ROUNDING:
-        difference = Difference.UNCERTAIN
+        difference = PeakDifference.UNCERTAIN
     else:
-        difference = Difference.MORE if found.low > 1 else Difference.NOT_FOUND
-    return Comparison(name, difference, found.estimate, found.low, found.high, found.confidence)
+        difference = PeakDifference.MORE if found.low > 1 else PeakDifference.NOT_FOUND
+    return PeakComparison(name, difference, found.estimate, found.low, found.high, found.confidence)
 
 
 def _ratio(before: Sequence[_Peak], after: Sequence[_Peak]) -> Interval:

@@ -30,7 +30,7 @@ _USUAL = {
 }
 """How far a fresh figure may be off if the budget has no tolerance."""
 
-Trials = Mapping[Side, Sequence[Trial | Failure]]
+SideTrials = Mapping[Side, Sequence[Trial | Failure]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class OtherVerdict:
 Contradiction = FreshTrialFailed | FigureMissing | FigureDiffers | SettingsChange | OtherVerdict
 
 
-def contradiction(remembered: Trials, fresh: Trials, rules: ImageRules) -> Contradiction | None:
+def contradiction(remembered: SideTrials, fresh: SideTrials, rules: ImageRules) -> Contradiction | None:
     """Return the first contradiction between fresh and remembered trials of a side. None if there is none.
 
     All metrics with a budget are compared, of whole trials and of phases. A fresh figure must lie within the range of

@@ -53,7 +53,7 @@ class NotThere(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Failed:
+class StageFailed:
     """A stage of the head failed."""
 
     failure: Failure
@@ -104,7 +104,7 @@ class OffItsFit:
     fault: FitFault
 
 
-ImageReason = NotThere | Failed | BaseFailed | Killed | OfRow | Soaked | OffItsFit
+ImageReason = NotThere | StageFailed | BaseFailed | Killed | OfRow | Soaked | OffItsFit
 """A reason for an image's verdict."""
 
 
@@ -141,7 +141,7 @@ def _image_reasons(
 ) -> Iterator[ImageReason]:
     """Yield why an image does not pass. `status_says_it` is whether its status already tells the stage of `failure`."""
     if failure is not None and status_says_it:
-        yield Failed(failure, status_says_it=True)
+        yield StageFailed(failure, status_says_it=True)
     of_base = image.base.failure if image.base is not None else None
     without_base = [row for row in rows if lacks_base(row) and image.base is not None and image.base.lost(row.metric)]
     for row in sorted(rows, key=lambda row: row.metric is not Metric.OOM_KILLS):
@@ -150,7 +150,7 @@ def _image_reasons(
     if of_base is not None and without_base:
         yield BaseFailed(of_base, tuple(without_base))
     if failure is not None and not status_says_it:
-        yield Failed(failure, status_says_it=False)
+        yield StageFailed(failure, status_says_it=False)
 
 
 def lacks_base(row: Row) -> bool:

@@ -7,19 +7,35 @@ Autoscaling", "Algorithm details": replicas = ceil(replicas * use / target), and
 from collections.abc import Iterator, Mapping
 
 from membudget.budgets.manifests import ManifestRule
-from membudget.judge.manifests import Addition, Change, ManifestFinding, Need, Scaling, whole_mib, written
+from membudget.judge.manifests import (
+    Addition,
+    AmountChange,
+    CannotScaleDown,
+    LimitNeed,
+    ManifestFinding,
+    whole_mib,
+    written,
+)
 from membudget.judge.measurement import ImageMeasurement
 from membudget.judge.metric import Verdict
-from membudget.manifests.deployed import Container, Deployment, MemoryScaler, MemoryTarget, PodScaler, Role, Workload
+from membudget.manifests.deployed import (
+    Container,
+    DeployedManifests,
+    DeployedWorkload,
+    MemoryScaler,
+    MemoryTarget,
+    PodScaler,
+    Role,
+)
 
 _HPA_TOLERANCE = 0.1
 _CPU = "[cpu]"
 _CPU_FOR_ALL = f'[{{containerName: "*", controlledResources: {_CPU}}}]'
-Needs = Mapping[str, Need]
+Needs = Mapping[str, LimitNeed]
 
 
 def pod_findings(
-    workload: Workload, needs: Needs, measured: Mapping[str, ImageMeasurement]
+    workload: DeployedWorkload, needs: Needs, measured: Mapping[str, ImageMeasurement]
 ) -> Iterator[ManifestFinding]:
     """Yield the rules that a pod or a task as a whole breaks."""
     if not any(container.runs in measured for container in workload.containers):
@@ -33,7 +49,7 @@ def pod_findings(
     volumes = sum(volume.size.size_bytes for volume in workload.volumes if volume.size is not None)
     if is_known and limit.size_bytes < sum(sums) + volumes:
         fitting = whole_mib(sum(sums) + volumes)
-        change = Change(limit, written(fitting, workload.platform), fitting)
+        change = AmountChange(limit, written(fitting, workload.platform), fitting)
         yield ManifestFinding(
             ManifestRule.POD_BELOW_SUM, Verdict.WARN, limit.place, f"{workload.kind}/{workload.name}",
             found_bytes=limit.size_bytes, other_bytes=sum(sums) + volumes, fitting_bytes=fitting,
@@ -49,7 +65,7 @@ def _needed(container: Container, needs: Needs) -> int:
     return container.reserved.size_bytes if container.reserved is not None else 0
 
 
-def _init_containers(workload: Workload) -> Iterator[ManifestFinding]:
+def _init_containers(workload: DeployedWorkload) -> Iterator[ManifestFinding]:
     """Yield the init container because of which a pod reserves more than its other containers do."""
     beside = 0
     largest: tuple[int, Container] | None = None
@@ -74,7 +90,7 @@ def _init_containers(workload: Workload) -> Iterator[ManifestFinding]:
 
 
 def scaler_findings(
-    workload: Workload, deployment: Deployment, needs: Needs, settled: Mapping[str, int]
+    workload: DeployedWorkload, deployment: DeployedManifests, needs: Needs, settled: Mapping[str, int]
 ) -> Iterator[ManifestFinding]:
     """Yield the rules that the scalers of a workload break."""
     key, where = (workload.namespace, workload.kind, workload.name), f"{workload.kind}/{workload.name}"
@@ -101,7 +117,9 @@ def scaler_findings(
             most, need = other.policy_for(container.name).most, needs.get(container.runs or "")
             if most is not None and need is not None and need.is_more_than(most.size_bytes):
                 fitting = need.fitting_bytes
-                change = Change(most, written(fitting, workload.platform), fitting) if fitting is not None else None
+                change = (
+                    AmountChange(most, written(fitting, workload.platform), fitting) if fitting is not None else None
+                )
                 yield ManifestFinding(
                     ManifestRule.VPA_BELOW_NEED, Verdict.WARN, most.place, where, container.name, container.runs,
                     most.size_bytes, need.size_bytes, need.basis, fitting_bytes=fitting, name=other.name,
@@ -109,7 +127,7 @@ def scaler_findings(
                 )  # fmt: skip
 
 
-def _cpu_alone(workload: Workload, scaler: MemoryScaler) -> Addition | None:
+def _cpu_alone(workload: DeployedWorkload, scaler: MemoryScaler) -> Addition | None:
     """Return what to add to a VPA so that it leaves memory alone. None unless one key does that."""
     spot, text = scaler.policies_spot, _CPU_FOR_ALL
     if scaler.policies:
@@ -118,7 +136,9 @@ def _cpu_alone(workload: Workload, scaler: MemoryScaler) -> Addition | None:
     return Addition(((spot, text),), 0) if spot is not None and not spot.is_json else None
 
 
-def _stuck(workload: Workload, scaler: PodScaler, target: MemoryTarget, settled: Mapping[str, int]) -> Scaling | None:
+def _stuck(
+    workload: DeployedWorkload, scaler: PodScaler, target: MemoryTarget, settled: Mapping[str, int]
+) -> CannotScaleDown | None:
     """Return the sum if an HPA removes no pod even when all of them rest. None if it does, or if that is not known.
 
     Containers that were not measured count as if they used nothing, so the real use is higher still.
@@ -140,10 +160,10 @@ def _stuck(workload: Workload, scaler: PodScaler, target: MemoryTarget, settled:
     tolerated, rounded = 1 - _HPA_TOLERANCE, 1 - 1 / scaler.most
     if used / wanted < tolerated and used / wanted <= rounded:
         return None
-    return Scaling(used, wanted, requested, target.percent, round(100 * min(tolerated, rounded), 1))
+    return CannotScaleDown(used, wanted, requested, target.percent, round(100 * min(tolerated, rounded), 1))
 
 
-def _counted(workload: Workload, target: MemoryTarget) -> list[Container]:
+def _counted(workload: DeployedWorkload, target: MemoryTarget) -> list[Container]:
     """Return the containers whose use an HPA compares with its target."""
     return [
         one
@@ -152,18 +172,18 @@ def _counted(workload: Workload, target: MemoryTarget) -> list[Container]:
     ]
 
 
-def _request_change(workload: Workload, target: MemoryTarget, scaling: Scaling) -> Change | None:
+def _request_change(workload: DeployedWorkload, target: MemoryTarget, scaling: CannotScaleDown) -> AmountChange | None:
     """Return the request to write so that the HPA could scale down. None unless one container alone can have it."""
     counted, fitting = _counted(workload, target), _request_to_scale(scaling)
     if fitting is None or len(counted) != 1 or (request := counted[0].request) is None:
         return None
     limit = counted[0].limit
-    change = Change(request, written(fitting, workload.platform), fitting)
+    change = AmountChange(request, written(fitting, workload.platform), fitting)
     is_possible = limit is None or fitting <= limit.size_bytes
     return change if is_possible and change.patch is not None else None
 
 
-def _request_to_scale(scaling: Scaling) -> int | None:
+def _request_to_scale(scaling: CannotScaleDown) -> int | None:
     """Return the request of the pod with which the HPA could scale down. None if the target is an amount."""
     if scaling.percent is None:
         return None

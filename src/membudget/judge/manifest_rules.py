@@ -9,11 +9,11 @@ from membudget.core.quantities import MIB
 from membudget.judge.manifest_pods import pod_findings, scaler_findings
 from membudget.judge.manifests import (
     Addition,
-    Change,
+    AmountChange,
     CheckedManifests,
+    LimitNeed,
     ManifestFinding,
     ManifestJudgement,
-    Need,
     need_of,
     settled_bytes,
     whole_mib,
@@ -21,7 +21,16 @@ from membudget.judge.manifests import (
 )
 from membudget.judge.measurement import ImageMeasurement, Presence
 from membudget.judge.metric import Verdict
-from membudget.manifests.deployed import Amount, Container, Deployment, MemoryVolume, Place, Platform, Role, Workload
+from membudget.manifests.deployed import (
+    Amount,
+    Container,
+    DeployedManifests,
+    DeployedWorkload,
+    ManifestPlatform,
+    MemoryVolume,
+    Place,
+    Role,
+)
 
 MOST_FINDINGS = 500
 """More are not told. Failures come first, so that the verdict does not depend on it."""
@@ -69,11 +78,11 @@ def _all_findings(manifests: CheckedManifests, measured: Mapping[str, ImageMeasu
 _Key = tuple[str, str, str, str, str]
 
 
-def _key(workload: Workload, container: Container) -> _Key:
+def _key(workload: DeployedWorkload, container: Container) -> _Key:
     return workload.source, workload.namespace, workload.kind, workload.name, container.name
 
 
-def _limits(deployment: Deployment) -> dict[_Key, int]:
+def _limits(deployment: DeployedManifests) -> dict[_Key, int]:
     return {
         _key(workload, container): container.limit.size_bytes
         for workload in deployment.workloads
@@ -86,9 +95,9 @@ def _limits(deployment: Deployment) -> dict[_Key, int]:
 class _Known:
     """A container that runs a measured image, and what is known of it."""
 
-    workload: Workload
+    workload: DeployedWorkload
     container: Container
-    need: Need | None
+    need: LimitNeed | None
     settled_bytes: int | None
     before_bytes: int | None
     """The limit in the base."""
@@ -111,7 +120,7 @@ class _Known:
             yield self._finding(
                 ManifestRule.REQUEST_ABOVE_LIMIT, container.request.place, container.request.size_bytes,
                 limit.size_bytes, fitting_bytes=limit.size_bytes,
-                change=Change(container.request, limit.text, limit.size_bytes),
+                change=AmountChange(container.request, limit.text, limit.size_bytes),
             )  # fmt: skip
         yield from self._of_request()
         yield from self._of_volumes()
@@ -125,11 +134,11 @@ class _Known:
         workload = self.workload
         if workload.limit is None or workload.request is not None:
             return workload.request is not None
-        return workload.platform is Platform.ECS or all(one.reserved is None for one in workload.containers)
+        return workload.platform is ManifestPlatform.ECS or all(one.reserved is None for one in workload.containers)
 
     @property
     def _is_scheduled(self) -> bool:
-        return self.workload.platform is not Platform.COMPOSE and self.container.role is not Role.INIT
+        return self.workload.platform is not ManifestPlatform.COMPOSE and self.container.role is not Role.INIT
 
     def _place(self, change: Addition | None) -> Place:
         """Return the line of the container. Of a rendered one, which has none, the line that the change is for."""
@@ -167,7 +176,7 @@ class _Known:
         parts = tuple((spot, written(size_bytes, self.workload.platform)) for spot, size_bytes in together)
         return Addition(parts, max(size_bytes for _, size_bytes in together))
 
-    def _of_limit(self, limit: Amount, need: Need) -> Iterator[ManifestFinding]:
+    def _of_limit(self, limit: Amount, need: LimitNeed) -> Iterator[ManifestFinding]:
         if need.is_more_than(limit.size_bytes):
             volumes = self.workload.size_of_volumes(self.container)
             fitting = whole_mib(need.fitting_bytes + volumes) if need.fitting_bytes is not None else None
@@ -233,10 +242,10 @@ class _Known:
         part = (spot, written(size_bytes, self.workload.platform))
         return Addition((part,), size_bytes) if size_bytes >= MIB else None
 
-    def _change(self, amount: Amount, size_bytes: int | None) -> Change | None:
+    def _change(self, amount: Amount, size_bytes: int | None) -> AmountChange | None:
         if size_bytes is None or not amount.place.is_exact:
             return None
-        return Change(amount, written(size_bytes, self.workload.platform), size_bytes)
+        return AmountChange(amount, written(size_bytes, self.workload.platform), size_bytes)
 
     def _finding(  # noqa: PLR0913, PLR0917 - the figures of a finding
         self,
@@ -244,11 +253,11 @@ class _Known:
         place: Place,
         found_bytes: int | None = None,
         other_bytes: int | None = None,
-        need: Need | None = None,
+        need: LimitNeed | None = None,
         before_bytes: int | None = None,
         *,
         fitting_bytes: int | None = None,
-        change: Change | Addition | None = None,
+        change: AmountChange | Addition | None = None,
         name: str | None = None,
     ) -> ManifestFinding:
         return ManifestFinding(

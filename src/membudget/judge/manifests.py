@@ -14,8 +14,8 @@ from membudget.judge.fit import peak_moved
 from membudget.judge.measurement import ImageMeasurement
 from membudget.judge.metric import Verdict
 from membudget.judge.sizing import sizing
-from membudget.manifests.deployed import Amount, Deployment, Fault, Place, Platform
-from membudget.manifests.spots import Part, lines_with
+from membudget.manifests.deployed import Amount, DeployedManifests, ManifestFault, ManifestPlatform, Place
+from membudget.manifests.spots import SpotPart, lines_with
 
 _Path = Annotated[str, Field(max_length=1000)]
 
@@ -27,8 +27,8 @@ class CheckedManifests(Stored):
     entries: Annotated[tuple[_Path, ...], Field(max_length=2 * MOST_ENTRIES)]
     """The paths of `manifests` in the budgets file."""
     severities: dict[ManifestRule, Severity]
-    head: Deployment
-    base: Deployment | None = None
+    head: DeployedManifests
+    base: DeployedManifests | None = None
     """None if there is no base."""
     unmatched: Annotated[tuple[_Path, ...], Field(max_length=2 * MOST_ENTRIES)] = ()
     """The entries none of whose containers runs an image of the budgets file."""
@@ -48,7 +48,7 @@ class Basis(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Need:
+class LimitNeed:
     """How much memory an image needs as its limit."""
 
     size_bytes: int
@@ -66,22 +66,22 @@ class Need:
         return self.basis in (Basis.COMFORTABLE, Basis.SURVIVES)
 
 
-def need_of(image: ImageMeasurement) -> Need | None:
+def need_of(image: ImageMeasurement) -> LimitNeed | None:
     """Return what an image needs. None if it is not known, because it was neither fitted nor measured."""
     side = image.side_for_maximums
     kills = side.metrics.get(Metric.OOM_KILLS) if side is not None else None
     if kills is not None and kills.value and not (side is not None and side.only_sidecars_were_killed):
-        return Need(image.limit_bytes, Basis.KILLED, None)
+        return LimitNeed(image.limit_bytes, Basis.KILLED, None)
     fit = image.fit if peak_moved(image, side) is None else None
     sized = sizing(image, side) if side is not None else None
     if fit is not None:
         basis = Basis.COMFORTABLE if fit.needed_bytes > fit.survives_bytes else Basis.SURVIVES
         fitting = sized.limit_bytes if sized is not None else fit.needed_bytes * (1 + fit.headroom_percent / 100)
-        return Need(fit.needed_bytes, basis, whole_mib(fitting))
+        return LimitNeed(fit.needed_bytes, basis, whole_mib(fitting))
     if sized is not None:
-        return Need(sized.need_bytes, Basis.PEAK, whole_mib(sized.limit_bytes))
+        return LimitNeed(sized.need_bytes, Basis.PEAK, whole_mib(sized.limit_bytes))
     peak = side.metrics.get(Metric.PEAK_RSS) if side is not None and side.failure is None else None
-    return Need(peak.value, Basis.PEAK, None) if peak is not None and peak.value is not None else None
+    return LimitNeed(peak.value, Basis.PEAK, None) if peak is not None and peak.value is not None else None
 
 
 def settled_bytes(image: ImageMeasurement) -> int | None:
@@ -107,7 +107,7 @@ class Patch:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class AmountChange:
     """A text to write instead of an amount, which silences the finding."""
 
     amount: Amount
@@ -133,7 +133,7 @@ class Change:
 class Addition:
     """Missing amounts to write at one place, which silences the finding."""
 
-    parts: tuple[Part, ...]
+    parts: tuple[SpotPart, ...]
     size_bytes: int
     """The largest of the amounts."""
 
@@ -149,14 +149,18 @@ class Addition:
         return Patch(spot.path, spot.line, spot.line_text, lines_with(self.parts))
 
 
-def written(size_bytes: int, platform: Platform) -> str:
+def written(size_bytes: int, platform: ManifestPlatform) -> str:
     """Return a size in whole MiB as a manifest writes it."""
     mib = -(-size_bytes // MIB)
-    return {Platform.KUBERNETES: f"{mib}Mi", Platform.COMPOSE: f"{mib}m", Platform.ECS: str(mib)}[platform]
+    return {
+        ManifestPlatform.KUBERNETES: f"{mib}Mi",
+        ManifestPlatform.COMPOSE: f"{mib}m",
+        ManifestPlatform.ECS: str(mib),
+    }[platform]
 
 
 @dataclass(frozen=True, slots=True)
-class Scaling:
+class CannotScaleDown:
     """Why an HPA cannot scale down: use at rest against the target."""
 
     used_bytes: int
@@ -190,9 +194,9 @@ class ManifestFinding:
     """What the base has instead."""
     fitting_bytes: int | None = None
     """An amount that keeps the rule."""
-    change: Change | Addition | None = None
+    change: AmountChange | Addition | None = None
     """How to write it. None if the place is not known."""
-    scaling: Scaling | None = None
+    scaling: CannotScaleDown | None = None
     name: str | None = None
     """The name of a volume or a scaler. It is text from outside."""
 
@@ -208,7 +212,7 @@ class ManifestJudgement:
 
     findings: tuple[ManifestFinding, ...] = ()
     """The broken rules, failures first."""
-    faults: tuple[Fault, ...] = ()
+    faults: tuple[ManifestFault, ...] = ()
     """What of the head's manifests could not be read. The check is then inconclusive."""
 
     @property

@@ -34,7 +34,7 @@ HUGE_SHARE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Used:
+class UsedMemory:
     """The memory that a rule is about, in one trial."""
 
     found_bytes: int
@@ -64,7 +64,7 @@ class MemoryFinding:
 
     rule: MemoryRule
     image: str
-    used: Used
+    used: UsedMemory
     limit_bytes: int
     where: Deployment | None
     """Where the image is deployed. None without `[cost]`."""
@@ -94,7 +94,7 @@ def _of_image(image: ImageMeasurement) -> Iterator[MemoryFinding]:
         yield MemoryFinding(MemoryRule.BUFFERED_BODIES, image.name, buffered, limit, image.deployment, month)
 
 
-def _buffered(image: ImageMeasurement) -> Used | None:
+def _buffered(image: ImageMeasurement) -> UsedMemory | None:
     """Return by how much larger bodies raised the peak RSS, if that shows that whole bodies were held.
 
     The smallest peak with larger bodies is compared with the largest of the judged trials, so that noise shows nothing.
@@ -105,7 +105,7 @@ def _buffered(image: ImageMeasurement) -> Used | None:
     if larger is None or grown is None or not larger.peaks or not peaks:
         return None
     more, extra = min(larger.peaks) - max(peaks), grown.more_bytes
-    used = Used(
+    used = UsedMemory(
         more, min(larger.peaks), more * grown.before_bytes // extra, extra, grown.what,
         bodies=(grown.before_bytes, grown.after_bytes), is_response=grown.is_response,
     )  # fmt: skip
@@ -113,12 +113,12 @@ def _buffered(image: ImageMeasurement) -> Used | None:
     return used if is_held and _is_broken(MemoryRule.BUFFERED_BODIES, used, image.limit_bytes) else None
 
 
-def _is_broken(rule: MemoryRule, used: Used, limit: int) -> bool:
+def _is_broken(rule: MemoryRule, used: UsedMemory, limit: int) -> bool:
     is_worth_it = used.found_bytes >= max(LEAST_BYTES, LEAST_SHARE * limit)
     return is_worth_it and used.found_bytes >= _SHARES.get(rule, 0) * used.of_bytes
 
 
-def _month(image: ImageMeasurement, used: Used) -> Decimal | None:
+def _month(image: ImageMeasurement, used: UsedMemory) -> Decimal | None:
     """Return what a pod that needs less costs less a month. None if that is not known, or nothing."""
     where, saved = image.deployment, used.saved_bytes
     if where is None or saved is None or not saved > 0:
@@ -143,7 +143,7 @@ def _room(trial: Trial, limit: int) -> int | None:
     return None if working_set is None else max(0, int((1 - MARGIN) * limit) - working_set)
 
 
-def _sidecars(trial: Trial, _: ImageMeasurement) -> Used | None:
+def _sidecars(trial: Trial, _: ImageMeasurement) -> UsedMemory | None:
     """Return at least what the sidecars held when the pod held the most."""
     pod, own = _value(trial, Metric.POD_PEAK_RSS), _value(trial, Metric.PEAK_RSS)
     sizes = {one.name: one.peak_rss.value for one in trial.sidecars if not one.runs_to_end}
@@ -151,24 +151,24 @@ def _sidecars(trial: Trial, _: ImageMeasurement) -> Used | None:
     if pod is None or own is None or not known:
         return None
     held = pod - own
-    return Used(held, pod, held, subject=max(known, key=lambda name: known[name]), count=len(sizes))
+    return UsedMemory(held, pod, held, subject=max(known, key=lambda name: known[name]), count=len(sizes))
 
 
-def _page_cache(trial: Trial, image: ImageMeasurement) -> Used | None:
+def _page_cache(trial: Trial, image: ImageMeasurement) -> UsedMemory | None:
     pages, room = trial.file_pages, _room(trial, image.limit_bytes)
     working_set = _value(trial, Metric.PEAK_WORKING_SET)
     if pages is None or room is None or working_set is None:
         return None
     # If the limit has no room for it, the cache only fills what is free, and nothing is to be saved.
     found = min(pages.clean_bytes, room)
-    return Used(found, pages.usage_bytes, found, working_set)
+    return UsedMemory(found, pages.usage_bytes, found, working_set)
 
 
-def _dirty_pages(trial: Trial, image: ImageMeasurement) -> Used | None:
+def _dirty_pages(trial: Trial, image: ImageMeasurement) -> UsedMemory | None:
     pages, room = trial.file_pages, _room(trial, image.limit_bytes)
     if pages is None:
         return None
-    return Used(pages.dirty_bytes, pages.usage_bytes, min(pages.dirty_bytes, room) if room else None)
+    return UsedMemory(pages.dirty_bytes, pages.usage_bytes, min(pages.dirty_bytes, room) if room else None)
 
 
 def _near_peak(trial: Trial) -> Snapshot | None:
@@ -178,7 +178,7 @@ def _near_peak(trial: Trial) -> Snapshot | None:
     return seen if seen is not None and is_known and seen.seen_bytes >= NEAR_PEAK * (peak or 0) else None
 
 
-def _shared_pages(trial: Trial, image: ImageMeasurement) -> Used | None:
+def _shared_pages(trial: Trial, image: ImageMeasurement) -> UsedMemory | None:
     """Return what the RSS of all processes counts twice, if each of them was read whole."""
     seen, room = _near_peak(trial), _room(trial, image.limit_bytes)
     if seen is None or seen.summed_pss_bytes is None or room is None:
@@ -190,10 +190,10 @@ def _shared_pages(trial: Trial, image: ImageMeasurement) -> Used | None:
     total = sum(one.rss_bytes for one in processes)
     # A limit below the sum was not sized by it.
     found = min(total - seen.summed_pss_bytes, room) if total <= image.limit_bytes else 0
-    return Used(found, total, found, seen.summed_pss_bytes, count=len(processes))
+    return UsedMemory(found, total, found, seen.summed_pss_bytes, count=len(processes))
 
 
-def _kept(trial: Trial, image: ImageMeasurement) -> Used | None:
+def _kept(trial: Trial, image: ImageMeasurement) -> UsedMemory | None:
     """Return what the container still holds after the settle time, of what it did not hold before the load."""
     before, peak, settled = (
         _before_load(trial, image),
@@ -203,7 +203,7 @@ def _kept(trial: Trial, image: ImageMeasurement) -> Used | None:
     if before is None or peak is None or settled is None:
         return None
     kept = settled - before
-    return Used(kept, peak - before, min(kept, image.limit_bytes - 1), settled)
+    return UsedMemory(kept, peak - before, min(kept, image.limit_bytes - 1), settled)
 
 
 def _before_load(trial: Trial, image: ImageMeasurement) -> int | None:
@@ -224,7 +224,7 @@ def _last_before_load(trial: Trial, image: ImageMeasurement) -> int | None:
     return last if last >= 0 else None
 
 
-def _returned(trial: Trial, image: ImageMeasurement) -> Used | None:
+def _returned(trial: Trial, image: ImageMeasurement) -> UsedMemory | None:
     peak, settled = _value(trial, Metric.PEAK_RSS), _value(trial, Metric.SETTLED_RSS)
     if peak is None or settled is None:
         return None
@@ -232,17 +232,17 @@ def _returned(trial: Trial, image: ImageMeasurement) -> Used | None:
     if last is not None:
         # What the start-up took and returned is not the load's. Samples may miss a peak, so this is a lower bound.
         peak = min(peak, max(trial.series.rss_bytes[last:]))
-    return Used(peak - settled, peak, min(peak - settled, image.limit_bytes - 1), settled)
+    return UsedMemory(peak - settled, peak, min(peak - settled, image.limit_bytes - 1), settled)
 
 
-def _huge_pages(trial: Trial, _: ImageMeasurement) -> Used | None:
+def _huge_pages(trial: Trial, _: ImageMeasurement) -> UsedMemory | None:
     seen = _near_peak(trial)
     if seen is None or seen.huge_bytes is None:
         return None
-    return Used(seen.huge_bytes, seen.rss_bytes, setting=trial.settings.transparent_huge_pages)
+    return UsedMemory(seen.huge_bytes, seen.rss_bytes, setting=trial.settings.transparent_huge_pages)
 
 
-_RULES: Mapping[MemoryRule, Callable[[Trial, ImageMeasurement], Used | None]] = {
+_RULES: Mapping[MemoryRule, Callable[[Trial, ImageMeasurement], UsedMemory | None]] = {
     MemoryRule.SIDECAR_SHARE: _sidecars,
     MemoryRule.PAGE_CACHE: _page_cache,
     MemoryRule.DIRTY_PAGES: _dirty_pages,

@@ -7,7 +7,7 @@ from enum import StrEnum
 from membudget.budgets.rules import EffectiveBudget
 from membudget.core.intervals import shift_interval
 from membudget.core.metrics import Metric, MetricValue
-from membudget.judge.answers import Answer, answers
+from membudget.judge.answers import BudgetAnswer, answers
 from membudget.judge.bounds import (
     Bound,
     Exceeded,
@@ -208,7 +208,7 @@ def _doubt(row: Row, samples: Samples) -> tuple[RowReason, ...]:
     return (TrialsMayBeOver(len(over), len(samples.head), max(over, key=bound.worse_by)),) if over else ()
 
 
-def _broken(row: Row, broken: Sequence[Answer]) -> Row:
+def _broken(row: Row, broken: Sequence[BudgetAnswer]) -> Row:
     """Return the row of a metric that breaks a budget. Its headroom is about the first one that is broken."""
     exceeded = tuple(answer.exceeded for answer in broken)
     return replace(
@@ -225,11 +225,11 @@ def _not_measured(row: Row, reasons: tuple[RowReason, ...]) -> Row:
     return replace(row, verdict=Verdict.INCONCLUSIVE, reasons=reasons, inconclusive=Inconclusive.NOT_MEASURED)
 
 
-def _said(proofs: Sequence[Answer], wanted: Proof) -> tuple[RowReason, ...]:
+def _said(proofs: Sequence[BudgetAnswer], wanted: Proof) -> tuple[RowReason, ...]:
     return tuple(answer.reason for answer in proofs if answer.evidence.proof is wanted)
 
 
-def _kept(row: Row, proofs: Sequence[Answer], samples: Samples, excuse: Excuse | GrowthNotJudged | None) -> Row:
+def _kept(row: Row, proofs: Sequence[BudgetAnswer], samples: Samples, excuse: Excuse | GrowthNotJudged | None) -> Row:
     """Return the row of a metric whose budgets are not broken: with warnings, within noise, or without a verdict."""
     budget = row.budget
     warnings = tuple(_warnings(row, samples))

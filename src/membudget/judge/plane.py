@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Self
 
-from membudget.core.least_squares import LinearModel, Row, fitted
+from membudget.core.least_squares import LinearModel, MatrixRow, fitted
 from membudget.core.quantities import KIB, MIB
-from membudget.judge.scaled import Bend, Estimate, NoSize, Place
+from membudget.judge.scaled import Bend, Estimate, NoSize, TrialScale
 
 _RESOLUTION_BYTES = 256 * KIB / math.sqrt(12)
 """The standard deviation of a figure that is exact to 256 KiB, which is how the kernel counts. Trials that agree more
@@ -101,7 +101,7 @@ class Plane:
         row = self._row(0, 0)
         return _estimate(self.model.value(row), self.model.margin(row))
 
-    def expected(self, place: Place) -> Estimate | NoSize:
+    def expected(self, place: TrialScale) -> Estimate | NoSize:
         """Return the peak RSS to expect of one run in a place, or why there is none."""
         connections = place.connections if place.connections is not None else self.connections.low
         if self.cpus.count == 1 and not self.cpus.has(place.cpus):
@@ -129,7 +129,7 @@ class Plane:
         row = tuple(numbers.unit * (one is term) for one in self.terms)
         return _estimate(self.model.value(row), self.model.margin(row))
 
-    def _row(self, cpus: int, connections: int) -> Row:
+    def _row(self, cpus: int, connections: int) -> MatrixRow:
         return _row(self.terms, self.cpus.scaled(cpus), self.connections.scaled(connections))
 
 
@@ -137,7 +137,7 @@ def _falls(each: Estimate | None) -> bool:
     return each is not None and each.value_bytes < 0
 
 
-def plane(peaks: Mapping[Place, Sequence[int]]) -> Plane | None:
+def plane(peaks: Mapping[TrialScale, Sequence[int]]) -> Plane | None:
     """Return the plane through the peak RSS of trials. None if nothing varies, or if the trials are too few."""
     cpus = _Range.of([place.cpus for place in peaks])
     connections = _Range.of([place.connections or 0 for place in peaks])
@@ -199,7 +199,7 @@ def _fit(terms: tuple[_Term, ...], trials: Sequence[_Trial]) -> LinearModel | No
     return fitted(rows, [peak for _, _, peak in trials], _RESOLUTION_BYTES)
 
 
-def _row(terms: tuple[_Term, ...], cpus: float, connections: float) -> Row:
+def _row(terms: tuple[_Term, ...], cpus: float, connections: float) -> MatrixRow:
     return tuple(_FIGURES[term](cpus, connections) for term in terms)
 
 

@@ -21,7 +21,7 @@ _ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
-class Used:
+class ProductionUse:
     """How much of one kind of memory the containers of an image used in production."""
 
     max_bytes: int
@@ -52,7 +52,7 @@ class Production:
     """Which containers were asked for."""
     days: int | None
     """How many days were asked for. None for a file, all of whose samples count."""
-    used: Mapping[Metric, Used]
+    used: Mapping[Metric, ProductionUse]
     pods: int
     containers: int
     """How many containers ran in the pods, one after another or side by side."""
@@ -90,7 +90,7 @@ class NotSeen(StrEnum):
     """What the server answered were no numbers from 0."""
 
 
-class NotMeasured(StrEnum):
+class CiNotMeasured(StrEnum):
     """Why there is no figure of CI."""
 
     NOT_IN_REPORT = "not in report"
@@ -127,12 +127,12 @@ class Reach(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
+class ComparedUse:
     """One metric in CI and in production. Shares are in percent of production's largest sample."""
 
     metric: Metric
     of_ci: OfCi
-    used: Used
+    used: ProductionUse
     percent: float
     low: float
     high: float
@@ -156,12 +156,12 @@ class ImageFidelity:
     scale: float
     """The scale of the budgets file. CI's figures are multiplied by it before they are compared."""
     production: Production | NotSeen
-    of_ci: Mapping[Metric, OfCi] | NotMeasured
+    of_ci: Mapping[Metric, OfCi] | CiNotMeasured
 
     @property
-    def compared(self) -> tuple[Compared, ...]:
+    def compared(self) -> tuple[ComparedUse, ...]:
         """The metrics that both sides know, the one that decides first."""
-        if isinstance(self.production, NotSeen) or isinstance(self.of_ci, NotMeasured):
+        if isinstance(self.production, NotSeen) or isinstance(self.of_ci, CiNotMeasured):
             return ()
         seen, known = self.production, self.of_ci
         return tuple(
@@ -171,7 +171,7 @@ class ImageFidelity:
         )
 
 
-def compare(metric: Metric, of_ci: OfCi, used: Used, scale: float, *, is_cut_off: bool) -> Compared:
+def compare(metric: Metric, of_ci: OfCi, used: ProductionUse, scale: float, *, is_cut_off: bool) -> ComparedUse:
     """Return how CI's figure × `scale` compares with production's. `is_cut_off`: production's is a lower bound."""
     interval = median_interval(of_ci.samples or (of_ci.bytes,), _CONFIDENCE)
     low, high = min(interval.low, of_ci.bytes), max(interval.high, of_ci.at_most_bytes or of_ci.bytes)
@@ -179,7 +179,7 @@ def compare(metric: Metric, of_ci: OfCi, used: Used, scale: float, *, is_cut_off
     reach = _reach(least, most)
     if (is_cut_off and reach is not Reach.BELOW) or (of_ci.is_lower_bound and reach is not Reach.ABOVE):
         reach = Reach.UNCLEAR
-    return Compared(metric, of_ci, used, percent, least, most, reach)
+    return ComparedUse(metric, of_ci, used, percent, least, most, reach)
 
 
 def _reach(low: float, high: float) -> Reach:
@@ -191,15 +191,15 @@ def _reach(low: float, high: float) -> Reach:
     return Reach.HOLDS if least <= low and high <= most else Reach.UNCLEAR
 
 
-def of_report(image: ImageMeasurement) -> Mapping[Metric, OfCi] | NotMeasured:
+def of_report(image: ImageMeasurement) -> Mapping[Metric, OfCi] | CiNotMeasured:
     """Return the figures of an image that a check measured: those that maximums are judged by."""
     side = image.side_for_maximums
     if image.is_unchanged:
-        return NotMeasured.UNCHANGED
+        return CiNotMeasured.UNCHANGED
     if side is None or side.failure is not None:
-        return NotMeasured.FAILED
+        return CiNotMeasured.FAILED
     figures = ((metric, _of_side(metric, side, image.unjudged_phases)) for metric in COMPARED)
-    return {metric: figure for metric, figure in figures if figure is not None} or NotMeasured.FAILED
+    return {metric: figure for metric, figure in figures if figure is not None} or CiNotMeasured.FAILED
 
 
 def _of_side(metric: Metric, side: SideMeasurement, unjudged: tuple[str, ...]) -> OfCi | None:

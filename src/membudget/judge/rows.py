@@ -103,7 +103,7 @@ def _no_phase(metric: Metric, phase: str, side: SideMeasurement) -> MetricValue:
     return MetricValue.absent(metric, str(side.failure or f"no trial reached the phase {phase}"))
 
 
-class Use(StrEnum):
+class ExceptionUse(StrEnum):
     """Whether an exception currently changes a verdict."""
 
     IN_USE = "in use"
@@ -118,7 +118,7 @@ class Allowed:
 
     row: Row
     exception: ExceptionInForce
-    use: Use
+    use: ExceptionUse
 
 
 def with_exceptions(image: ImageMeasurement, rows: Sequence[Row]) -> tuple[tuple[Row, ...], tuple[Allowed, ...]]:
@@ -132,7 +132,7 @@ def with_exceptions(image: ImageMeasurement, rows: Sequence[Row]) -> tuple[tuple
             continue
         is_used = _is_used(row, exception)
         passes = row.verdict in (Verdict.PASS, Verdict.WARN)
-        use = Use.IN_USE if is_used else Use.NOT_NEEDED if passes else Use.EXCEEDED
+        use = ExceptionUse.IN_USE if is_used else ExceptionUse.NOT_NEEDED if passes else ExceptionUse.EXCEEDED
         allowed.append(Allowed(row, exception, use))
         judged.append(_excepted(row, exception) if is_used else row)
     return tuple(judged), tuple(allowed)
@@ -140,8 +140,8 @@ def with_exceptions(image: ImageMeasurement, rows: Sequence[Row]) -> tuple[tuple
 
 def merged_exceptions(of_rows: Sequence[Allowed], of_creep: Sequence[Allowed]) -> tuple[Allowed, ...]:
     """Return each exception once, as the row says that needs it most."""
-    needed = {one.row.metric: one for one in of_creep if one.use is not Use.NOT_NEEDED}
-    return tuple(needed.get(one.row.metric, one) if one.use is Use.NOT_NEEDED else one for one in of_rows)
+    needed = {one.row.metric: one for one in of_creep if one.use is not ExceptionUse.NOT_NEEDED}
+    return tuple(needed.get(one.row.metric, one) if one.use is ExceptionUse.NOT_NEEDED else one for one in of_rows)
 
 
 def _is_only_shown(row: Row) -> bool:

@@ -14,7 +14,7 @@ _NUMBER_OF_WORKERS = ("--workers", "-w", "WEB_CONCURRENCY")
 _NAME_ENDS = re.compile(r"[= ]")
 
 
-class Bound(StrEnum):
+class Exactness(StrEnum):
     """How near a figure is to what it stands for."""
 
     EXACT = "exact"
@@ -51,13 +51,13 @@ class RuntimeFinding:
         return None if self.ceiling_bytes is None else self.ceiling_bytes + (self.beside_bytes or 0)
 
     @property
-    def beside_bound(self) -> Bound:
+    def beside_bound(self) -> Exactness:
         """Whether `beside_bytes` is exact. It is a bound if it is not known which part of the memory the heap is."""
         runtime, beside = self.runtime, self.beside_bytes
         if runtime.heap_bytes is not None:
-            return Bound.EXACT
+            return Exactness.EXACT
         least = runtime.beside_bytes
-        return Bound.AT_MOST if beside is not None and least is not None and beside > least else Bound.AT_LEAST
+        return Exactness.AT_MOST if beside is not None and least is not None and beside > least else Exactness.AT_LEAST
 
     @property
     def fitting_name(self) -> str:

@@ -15,11 +15,11 @@ from membudget.judge.held_memory import held_memory_findings
 from membudget.judge.measurement import ImageMeasurement, Presence, SideMeasurement
 from membudget.judge.runtime_finding import MARGIN, RuntimeFinding
 from membudget.measure.runtimes.runtime import (
-    Answer,
     Malloc,
+    PreforkServer,
     Runtime,
+    RuntimeAnswer,
     RuntimeKind,
-    Server,
 )
 
 FAR_BELOW = 0.5
@@ -43,12 +43,12 @@ ARENA_SHARE = 0.1
 _LEAST_ARENAS = 5
 """Fewer arenas than that, or arenas with less than that part of the limit, are not worth a word."""
 _WORKERS = {
-    Server.GUNICORN: "--workers={}",
-    Server.UVICORN: "--workers={}",
-    Server.PUMA: "-w {}",
-    Server.UNICORN: "worker_processes {}",
-    Server.PHP_FPM: "pm.max_children = {}",
-    Server.APACHE: "ServerLimit {}",
+    PreforkServer.GUNICORN: "--workers={}",
+    PreforkServer.UVICORN: "--workers={}",
+    PreforkServer.PUMA: "-w {}",
+    PreforkServer.UNICORN: "worker_processes {}",
+    PreforkServer.PHP_FPM: "pm.max_children = {}",
+    PreforkServer.APACHE: "ServerLimit {}",
 }
 """How servers write the number of their workers. Apache's MaxRequestWorkers counts threads with the modules event and
 worker, but ServerLimit counts processes with each module (httpd, docs/manual/mod/mpm_common.html).
@@ -104,7 +104,7 @@ class _Known:
     def _limit(self) -> int:
         return self.image.limit_bytes
 
-    def of_heap(self, answer: Answer, ceiling: int) -> Iterator[RuntimeFinding]:
+    def of_heap(self, answer: RuntimeAnswer, ceiling: int) -> Iterator[RuntimeFinding]:
         """Yield the rules that a runtime with a heap of its own breaks."""
         beside, limit = self.runtime.beside_bytes, self._limit
         setting = self._heap_setting
@@ -121,7 +121,7 @@ class _Known:
                 yield self._of_ceiling(RuntimeRule.CEILING_FAR_BELOW_LIMIT, ceiling, most, setting)
         yield from self._of_reserved(answer, ceiling)
 
-    def _of_reserved(self, answer: Answer, ceiling: int) -> Iterator[RuntimeFinding]:
+    def _of_reserved(self, answer: RuntimeAnswer, ceiling: int) -> Iterator[RuntimeFinding]:
         heap, initial = self.runtime.heap_bytes, answer.initial_bytes
         setting = self.runtime.setting(*_INITIAL_HEAP)
         if setting is None or heap is None or initial is None or initial < ceiling or ceiling < _LEAST_HEAP_BYTES:

@@ -17,7 +17,7 @@ _Count = Annotated[int, Field(ge=1, le=1_000_000)]
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Place(Stored):
+class TrialScale(Stored):
     """With how many CPUs and connections a trial runs."""
 
     cpus: _Count
@@ -83,14 +83,14 @@ class Halted(Stored):
     why: Halt
     reason: str | None = None
     """A sentence that may come from outside."""
-    place: Place | None = None
+    place: TrialScale | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ScaledPoint(Stored):
     """The trials in one place."""
 
-    place: Place
+    place: TrialScale
     peaks_bytes: Annotated[tuple[_Bytes, ...], Field(max_length=1000)]
     """The peak RSS of each trial."""
 
@@ -104,7 +104,7 @@ class ScaledPoint(Stored):
 class ExpectedSize(Stored):
     """The peak RSS to expect in production."""
 
-    place: Place
+    place: TrialScale
     peak: Estimate
     """Its interval is about the peak of one run."""
 

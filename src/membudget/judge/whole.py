@@ -34,7 +34,7 @@ MOST_LEFT_OUT = 1000
 _Names = Annotated[tuple[ImageName, ...], Field(max_length=MOST_IMAGES)]
 
 
-class Difference(StrEnum):
+class PartDifference(StrEnum):
     """How a part differs from the others, so that it belongs to another check. The values appear in report.json."""
 
     WHOLE = "it is no shard"
@@ -54,7 +54,7 @@ class LeftOut(Stored):
 
     file: Annotated[str, Field(max_length=LONGEST_FILE_NAME)]
     """The name of its file, which is text from outside."""
-    differs_in: Difference
+    differs_in: PartDifference
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ class Gap:
     kind: GapKind
     subject: str
     """The image, the number of the shard, or the file of the part. This is text from outside."""
-    differs_in: Difference | None = None
+    differs_in: PartDifference | None = None
     """How a part that was left out differs. None for other kinds."""
 
     @property

@@ -68,7 +68,7 @@ class Role(StrEnum):
     INIT = "init"
 
 
-class Platform(StrEnum):
+class ManifestPlatform(StrEnum):
     """What a manifest is written for."""
 
     KUBERNETES = "kubernetes"
@@ -117,12 +117,12 @@ class MemoryVolume(Stored):
 
 
 @dataclass(frozen=True, slots=True)
-class Workload(Stored):
+class DeployedWorkload(Stored):
     """Something that runs containers together: a pod or its owner, a compose service, an ECS task."""
 
     source: _Path
     """The path of the entry of `manifests` in the budgets file that it comes from."""
-    platform: Platform
+    platform: ManifestPlatform
     kind: Name
     name: Name
     place: Place
@@ -204,7 +204,7 @@ class MemoryScaler(Stored):
 
 
 @dataclass(frozen=True, slots=True)
-class Fault(Stored):
+class ManifestFault(Stored):
     """Something that could not be read."""
 
     place: Place
@@ -215,13 +215,13 @@ class Fault(Stored):
 
 
 @dataclass(frozen=True, slots=True)
-class Deployment(Stored):
+class DeployedManifests(Stored):
     """All that the manifests of one commit deploy."""
 
-    workloads: Annotated[tuple[Workload, ...], Field(max_length=MOST_WORKLOADS)] = ()
+    workloads: Annotated[tuple[DeployedWorkload, ...], Field(max_length=MOST_WORKLOADS)] = ()
     pod_scalers: Annotated[tuple[PodScaler, ...], Field(max_length=MOST_SCALERS)] = ()
     memory_scalers: Annotated[tuple[MemoryScaler, ...], Field(max_length=MOST_SCALERS)] = ()
-    faults: Annotated[tuple[Fault, ...], Field(max_length=MOST_FAULTS)] = field(default=())
+    faults: Annotated[tuple[ManifestFault, ...], Field(max_length=MOST_FAULTS)] = field(default=())
 
     @property
     def amounts(self) -> list[Amount]:
@@ -235,7 +235,7 @@ class Deployment(Stored):
         self.with_amounts(note)
         return found
 
-    def with_amounts(self, of: Callable[[Amount], Amount]) -> "Deployment":
+    def with_amounts(self, of: Callable[[Amount], Amount]) -> "DeployedManifests":
         """Return the same with `of` applied to each amount."""
 
         def maybe(amount: Amount | None) -> Amount | None:
@@ -289,7 +289,7 @@ class Deployment(Stored):
             found += (volume.size_spot for volume in workload.volumes)
         return [spot for spot in found if spot is not None]
 
-    def with_spots(self, spots: Mapping[int, Spot]) -> "Deployment":
+    def with_spots(self, spots: Mapping[int, Spot]) -> "DeployedManifests":
         """Return the same with these spots alone, by the number of the amount among the possible ones."""
         numbers = iter(range(len(self.possible_amounts)))
         workloads = []
@@ -302,12 +302,14 @@ class Deployment(Stored):
             workloads.append(replace(workload, containers=containers, volumes=volumes))
         return replace(self, workloads=tuple(workloads))
 
-    def with_more(self, other: "Deployment") -> "Deployment":
+    def with_more(self, other: "DeployedManifests") -> "DeployedManifests":
         """Return both together, as far as they are within bounds. What is too much is a fault."""
         workloads, pods = self.workloads + other.workloads, self.pod_scalers + other.pod_scalers
         memory, faults = self.memory_scalers + other.memory_scalers, self.faults + other.faults
         is_too_much = len(workloads) > MOST_WORKLOADS or max(len(pods), len(memory)) > MOST_SCALERS
         if is_too_much:
             place = Place(other.workloads[0].source if other.workloads else "manifests", is_exact=False)
-            faults += (Fault(place, "", f"more than {MOST_WORKLOADS} workloads, the rest was not looked at"),)
-        return Deployment(workloads[:MOST_WORKLOADS], pods[:MOST_SCALERS], memory[:MOST_SCALERS], faults[:MOST_FAULTS])
+            faults += (ManifestFault(place, "", f"more than {MOST_WORKLOADS} workloads, the rest was not looked at"),)
+        return DeployedManifests(
+            workloads[:MOST_WORKLOADS], pods[:MOST_SCALERS], memory[:MOST_SCALERS], faults[:MOST_FAULTS]
+        )

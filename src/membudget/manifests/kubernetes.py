@@ -9,15 +9,15 @@ from itertools import islice, pairwise
 from membudget.manifests.deployed import (
     MOST_CONTAINERS,
     Container,
-    Deployment,
+    DeployedManifests,
+    DeployedWorkload,
+    ManifestPlatform,
     MemoryVolume,
-    Platform,
     Role,
-    Workload,
 )
-from membudget.manifests.reading import Reading
+from membudget.manifests.reading import ManifestReading
 from membudget.manifests.scalers import SCALERS, memory_scaler, pod_scaler
-from membudget.manifests.spots import Key
+from membudget.manifests.spots import SpotKeys
 from membudget.manifests.yaml_text import YamlValue, read_values
 
 PODS = {
@@ -67,9 +67,9 @@ def pod_of(kind: str, document: YamlValue) -> YamlValue:
     return pod.get("template", "spec") or pod  # a Job of Cloud Run has an execution between itself and the pod
 
 
-def read_kubernetes(text: str, reading: Reading) -> Deployment:
+def read_kubernetes(text: str, reading: ManifestReading) -> DeployedManifests:
     """Return what a text of manifests deploys. Raises InvalidYaml and TooMuchYaml."""
-    found = Deployment()
+    found = DeployedManifests()
     for offset, part in bounded_documents(text):
         source = _SOURCE.search(part)
         of_part = replace(reading, offset=offset)  # the faults stay one list
@@ -79,7 +79,7 @@ def read_kubernetes(text: str, reading: Reading) -> Deployment:
         for document in read_values(part):
             for kind, one in workloads_in(document):
                 found = found.with_more(_read_one(kind, one, of_part))
-    return found.with_more(Deployment(faults=tuple(reading.faults)))
+    return found.with_more(DeployedManifests(faults=tuple(reading.faults)))
 
 
 def bounded_documents(text: str, *, with_config_maps: bool = False) -> Iterator[tuple[int, str]]:
@@ -103,23 +103,23 @@ def _documents_of(text: str) -> Iterator[tuple[int, str]]:
         lines += part.count("\n")
 
 
-def _read_one(kind: str, document: YamlValue, reading: Reading) -> Deployment:
+def _read_one(kind: str, document: YamlValue, reading: ManifestReading) -> DeployedManifests:
     if kind == "HorizontalPodAutoscaler":
         scaler = pod_scaler(document, reading)
-        return Deployment(pod_scalers=(scaler,) if scaler.targets else ())
+        return DeployedManifests(pod_scalers=(scaler,) if scaler.targets else ())
     if kind == "VerticalPodAutoscaler":
-        return Deployment(memory_scalers=(memory_scaler(document, reading),))
+        return DeployedManifests(memory_scalers=(memory_scaler(document, reading),))
     pod = pod_of(kind, document)
-    return Deployment((_workload(kind, document, pod, reading),) if pod.get("containers") else ())
+    return DeployedManifests((_workload(kind, document, pod, reading),) if pod.get("containers") else ())
 
 
-def _workload(kind: str, document: YamlValue, pod: YamlValue, reading: Reading) -> Workload:
+def _workload(kind: str, document: YamlValue, pod: YamlValue, reading: ManifestReading) -> DeployedWorkload:
     name = reading.name(document.get("metadata", "name")) or reading.name(document.get("metadata", "generateName"))
     volumes = tuple(_volumes(pod, reading))
     in_memory = {volume.name for volume in volumes}
     where = f"{kind}/{name}"
-    return Workload(
-        reading.source, Platform.KUBERNETES, kind[:100], name, reading.place(document),
+    return DeployedWorkload(
+        reading.source, ManifestPlatform.KUBERNETES, kind[:100], name, reading.place(document),
         tuple(islice(_containers(pod, where, in_memory, reading), MOST_CONTAINERS)), volumes,
         reading.amount(pod.get("resources", "limits", "memory"), f"{where}: resources.limits.memory"),
         reading.amount(pod.get("resources", "requests", "memory"), f"{where}: resources.requests.memory"),
@@ -127,7 +127,7 @@ def _workload(kind: str, document: YamlValue, pod: YamlValue, reading: Reading) 
     )  # fmt: skip
 
 
-def _containers(pod: YamlValue, where: str, in_memory: set[str], reading: Reading) -> Iterator[Container]:
+def _containers(pod: YamlValue, where: str, in_memory: set[str], reading: ManifestReading) -> Iterator[Container]:
     for entry in pod.get("initContainers").entries():
         role = Role.SIDECAR if entry.get("restartPolicy").text == "Always" else Role.INIT
         yield _container(entry, role, where, in_memory, reading)
@@ -135,7 +135,7 @@ def _containers(pod: YamlValue, where: str, in_memory: set[str], reading: Readin
         yield _container(entry, Role.MAIN, where, in_memory, reading)
 
 
-def _container(entry: YamlValue, role: Role, where: str, in_memory: set[str], reading: Reading) -> Container:
+def _container(entry: YamlValue, role: Role, where: str, in_memory: set[str], reading: ManifestReading) -> Container:
     name = reading.name(entry.get("name"))
     mounts = (mount.get("name").text or "" for mount in entry.get("volumeMounts").entries())
     key, resources = f"{where}: {name}: resources", entry.get("resources")
@@ -144,16 +144,16 @@ def _container(entry: YamlValue, role: Role, where: str, in_memory: set[str], re
         reading.amount(resources.get("requests", "memory"), f"{key}.requests.memory"),
         reading.amount(resources.get("limits", "memory"), f"{key}.limits.memory"),
         tuple(dict.fromkeys(mount for mount in mounts if mount in in_memory)), None,
-        reading.spot(entry, Key.RESOURCES, Key.LIMITS, Key.MEMORY),
-        reading.spot(entry, Key.RESOURCES, Key.REQUESTS, Key.MEMORY),
+        reading.spot(entry, SpotKeys.RESOURCES, SpotKeys.LIMITS, SpotKeys.MEMORY),
+        reading.spot(entry, SpotKeys.RESOURCES, SpotKeys.REQUESTS, SpotKeys.MEMORY),
         reading.cpu_limit(resources.get("limits", "cpu")),
     )  # fmt: skip
 
 
-def _volumes(pod: YamlValue, reading: Reading) -> Iterator[MemoryVolume]:
+def _volumes(pod: YamlValue, reading: ManifestReading) -> Iterator[MemoryVolume]:
     for entry in islice(pod.get("volumes").entries(), MOST_CONTAINERS):
         folder = entry.get("emptyDir")
         if folder.get("medium").text == "Memory":
             name = reading.name(entry.get("name"))
             size = reading.amount(folder.get("sizeLimit"), f"volumes: {name}: emptyDir.sizeLimit")
-            yield MemoryVolume(name, reading.place(folder or entry), size, reading.spot(folder, Key.SIZE_LIMIT))
+            yield MemoryVolume(name, reading.place(folder or entry), size, reading.spot(folder, SpotKeys.SIZE_LIMIT))

@@ -9,14 +9,14 @@ from membudget.manifests.deployed import (
     MOST_WORKLOADS,
     Amount,
     Container,
-    Deployment,
+    DeployedManifests,
+    DeployedWorkload,
+    ManifestPlatform,
     MemoryVolume,
-    Platform,
-    Workload,
 )
 from membudget.manifests.quantities import compose_bytes, ecs_bytes
-from membudget.manifests.reading import Reading
-from membudget.manifests.spots import Key, Spot
+from membudget.manifests.reading import ManifestReading
+from membudget.manifests.spots import Spot, SpotKeys
 from membudget.manifests.yaml_text import YamlValue, read_values
 
 LIMIT_OF_COMPOSE = (("deploy", "resources", "limits", "memory"), ("mem_limit",))
@@ -26,7 +26,7 @@ _VARIABLE = re.compile(r"\$\{\w+:?-([^${}]*)\}", re.ASCII)
 _TMPFS_SIZE = re.compile(r"(?:^|[:,])size=([^,]*)")
 
 
-def read_compose(text: str, reading: Reading) -> Deployment:
+def read_compose(text: str, reading: ManifestReading) -> DeployedManifests:
     """Return the services of a compose file. Raises InvalidYaml. Of variables, the defaults are read."""
     workloads = []
     for document in read_values(text)[:1]:
@@ -44,21 +44,25 @@ def read_compose(text: str, reading: Reading) -> Deployment:
                 cpu_limit=reading.cpu_limit(cpus),
             )  # fmt: skip
             workloads.append(
-                Workload(reading.source, Platform.COMPOSE, "service", name[:300], place, (container,), volumes)
+                DeployedWorkload(
+                    reading.source, ManifestPlatform.COMPOSE, "service", name[:300], place, (container,), volumes
+                )
             )
-    return Deployment(tuple(workloads), faults=tuple(reading.faults))
+    return DeployedManifests(tuple(workloads), faults=tuple(reading.faults))
 
 
-def _spot(service: YamlValue, reading: Reading) -> Spot | None:
+def _spot(service: YamlValue, reading: ManifestReading) -> Spot | None:
     """Return where a service without a limit can have one. Compose refuses both keys at once."""
     if any(service.get(*keys) for keys in LIMIT_OF_COMPOSE):
         return None
     if service.get("deploy", "resources"):
-        return reading.spot(service, Key.DEPLOY, Key.RESOURCES, Key.LIMITS, Key.MEMORY)
-    return reading.spot(service, Key.MEM_LIMIT)
+        return reading.spot(service, SpotKeys.DEPLOY, SpotKeys.RESOURCES, SpotKeys.LIMITS, SpotKeys.MEMORY)
+    return reading.spot(service, SpotKeys.MEM_LIMIT)
 
 
-def _first(service: YamlValue, keys: tuple[tuple[str, ...], ...], where: str, reading: Reading) -> Amount | None:
+def _first(
+    service: YamlValue, keys: tuple[tuple[str, ...], ...], where: str, reading: ManifestReading
+) -> Amount | None:
     for key in keys:
         value = service.get(*key)
         if value.text is not None and "$" in _defaulted(value.text):
@@ -68,7 +72,7 @@ def _first(service: YamlValue, keys: tuple[tuple[str, ...], ...], where: str, re
     return None
 
 
-def _tmpfs(service: YamlValue, where: str, reading: Reading) -> list[MemoryVolume]:
+def _tmpfs(service: YamlValue, where: str, reading: ManifestReading) -> list[MemoryVolume]:
     found = []
     for text in service.get("tmpfs").texts()[:MOST_CONTAINERS]:
         folder, matched = text.split(":")[0], _TMPFS_SIZE.search(text)
@@ -91,7 +95,7 @@ def _with_defaults(parse: Callable[[str], int]) -> Callable[[str], int]:
     return lambda text: parse(_defaulted(text))
 
 
-def read_ecs(text: str, reading: Reading) -> Deployment:
+def read_ecs(text: str, reading: ManifestReading) -> DeployedManifests:
     """Return the task of an ECS task definition, in JSON. Raises InvalidYaml, as JSON is read as YAML with places."""
     for document in read_values(text.replace("\t", " "))[:1]:
         task = document.get("taskDefinition") or document
@@ -107,11 +111,13 @@ def read_ecs(text: str, reading: Reading) -> Deployment:
                     reading.place(entry),
                     request=reading.amount(entry.get("memoryReservation"), f"{where}: memoryReservation", ecs_bytes),
                     limit=reading.amount(entry.get("memory"), f"{where}: memory", ecs_bytes),
-                    limit_spot=reading.spot(entry, Key.MEMORY),
-                    request_spot=reading.spot(entry, Key.MEMORY_RESERVATION),
+                    limit_spot=reading.spot(entry, SpotKeys.MEMORY),
+                    request_spot=reading.spot(entry, SpotKeys.MEMORY_RESERVATION),
                 )
             )
         limit = reading.amount(task.get("memory"), "memory", ecs_bytes)
-        task_of = Workload(reading.source, Platform.ECS, "task", name, place, tuple(containers), limit=limit)
-        return Deployment((task_of,), faults=tuple(reading.faults))
-    return Deployment(faults=tuple(reading.faults))
+        task_of = DeployedWorkload(
+            reading.source, ManifestPlatform.ECS, "task", name, place, tuple(containers), limit=limit
+        )
+        return DeployedManifests((task_of,), faults=tuple(reading.faults))
+    return DeployedManifests(faults=tuple(reading.faults))

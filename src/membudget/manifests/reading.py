@@ -5,16 +5,16 @@ from dataclasses import dataclass, field
 
 from membudget.core.errors import shortened
 from membudget.core.quantities import MOST_CPUS
-from membudget.manifests.deployed import LONGEST_NAME, MOST_FAULTS, Amount, CpuLimit, Fault, Place
+from membudget.manifests.deployed import LONGEST_NAME, MOST_FAULTS, Amount, CpuLimit, ManifestFault, Place
 from membudget.manifests.quantities import InvalidQuantity, kubernetes_bytes, thousandths_of_cpus
-from membudget.manifests.spots import Key, Source, Spot
+from membudget.manifests.spots import Spot, SpotKeys, SpotSource
 from membudget.manifests.yaml_text import YamlValue
 
 _LONGEST_AMOUNT = 50
 
 
 @dataclass(slots=True)
-class Reading:
+class ManifestReading:
     """What is read of one text, and what was wrong in it."""
 
     path: str
@@ -25,7 +25,7 @@ class Reading:
     """How many lines of the file are above the text."""
     is_rendered: bool = False
     """Whether a program made the text, so that its lines are not those of a file."""
-    faults: list[Fault] = field(default_factory=list)
+    faults: list[ManifestFault] = field(default_factory=list)
     lines: Sequence[str] = ()
     """All lines of the file, to find out where missing amounts can be written. Empty if nobody asks."""
     step: int = 2
@@ -37,14 +37,14 @@ class Reading:
             return Place(self.path, is_exact=False)
         return Place(self.path, value.line + self.offset)
 
-    def spot(self, parent: YamlValue, *keys: Key) -> Spot | None:
+    def spot(self, parent: YamlValue, *keys: SpotKeys) -> Spot | None:
         """Return where an amount below a mapping can be written. None if it is there, or if no place is known."""
-        return Source(self.path, self.lines, self.offset, self.step).spot(parent, *keys) if self.lines else None
+        return SpotSource(self.path, self.lines, self.offset, self.step).spot(parent, *keys) if self.lines else None
 
     def fault(self, value: YamlValue, key: str, reason: str) -> None:
         """Note that a value cannot be used."""
         if len(self.faults) < MOST_FAULTS:
-            self.faults.append(Fault(self.place(value), shortened(key, 500), shortened(reason, 300)))
+            self.faults.append(ManifestFault(self.place(value), shortened(key, 500), shortened(reason, 300)))
 
     def name(self, value: YamlValue) -> str:
         """Return a name, or a text to the same effect. Empty if there is none."""

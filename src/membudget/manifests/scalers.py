@@ -4,15 +4,15 @@ from collections.abc import Iterator
 from itertools import islice
 
 from membudget.manifests.deployed import MOST_CONTAINERS, ContainerPolicy, MemoryScaler, MemoryTarget, PodScaler
-from membudget.manifests.reading import Reading
-from membudget.manifests.spots import Key
+from membudget.manifests.reading import ManifestReading
+from membudget.manifests.spots import SpotKeys
 from membudget.manifests.yaml_text import YamlValue
 
 SCALERS = ("HorizontalPodAutoscaler", "VerticalPodAutoscaler")
 _MOST = 1_000_000
 
 
-def pod_scaler(document: YamlValue, reading: Reading) -> PodScaler:
+def pod_scaler(document: YamlValue, reading: ManifestReading) -> PodScaler:
     """Return a HorizontalPodAutoscaler, with its targets for memory alone."""
     spec, name = document.get("spec"), reading.name(document.get("metadata", "name"))
     least, most = spec.get("minReplicas").number, spec.get("maxReplicas").number
@@ -24,7 +24,7 @@ def pod_scaler(document: YamlValue, reading: Reading) -> PodScaler:
     )  # fmt: skip
 
 
-def _targets(spec: YamlValue, name: str, reading: Reading) -> Iterator[MemoryTarget]:
+def _targets(spec: YamlValue, name: str, reading: ManifestReading) -> Iterator[MemoryTarget]:
     for metric in spec.get("metrics").entries():
         for kind in ("resource", "containerResource"):
             resource = metric.get(kind)
@@ -34,7 +34,7 @@ def _targets(spec: YamlValue, name: str, reading: Reading) -> Iterator[MemoryTar
                     yield target
 
 
-def _memory_target(resource: YamlValue, where: str, reading: Reading) -> MemoryTarget | None:
+def _memory_target(resource: YamlValue, where: str, reading: ManifestReading) -> MemoryTarget | None:
     container = reading.name(resource.get("container")) or None
     percent = resource.get("target", "averageUtilization") or resource.get("targetAverageUtilization")
     if percent:
@@ -47,7 +47,7 @@ def _memory_target(resource: YamlValue, where: str, reading: Reading) -> MemoryT
     return MemoryTarget(amount.place, None, amount.size_bytes, container) if amount is not None else None
 
 
-def memory_scaler(document: YamlValue, reading: Reading) -> MemoryScaler:
+def memory_scaler(document: YamlValue, reading: ManifestReading) -> MemoryScaler:
     """Return a VerticalPodAutoscaler."""
     spec, name = document.get("spec"), reading.name(document.get("metadata", "name"))
     mode = spec.get("updatePolicy", "updateMode").text
@@ -56,11 +56,11 @@ def memory_scaler(document: YamlValue, reading: Reading) -> MemoryScaler:
         name, reading.place(document), *_target(spec.get("targetRef"), reading), mode != "Off",
         tuple(_policy(policy, f"VerticalPodAutoscaler/{name}", reading) for policy in policies),
         reading.name(document.get("metadata", "namespace")),
-        reading.spot(spec, Key.RESOURCE_POLICY, Key.CONTAINER_POLICIES),
+        reading.spot(spec, SpotKeys.RESOURCE_POLICY, SpotKeys.CONTAINER_POLICIES),
     )  # fmt: skip
 
 
-def _policy(policy: YamlValue, where: str, reading: Reading) -> ContainerPolicy:
+def _policy(policy: YamlValue, where: str, reading: ManifestReading) -> ContainerPolicy:
     resources = policy.get("controlledResources")
     sets_memory = policy.get("mode").text != "Off" and (not resources or "memory" in resources.texts())
     name = reading.name(policy.get("containerName")) or "*"
@@ -68,9 +68,9 @@ def _policy(policy: YamlValue, where: str, reading: Reading) -> ContainerPolicy:
         name, sets_memory,
         reading.amount(policy.get("maxAllowed", "memory"), f"{where}: {name}: maxAllowed.memory"),
         reading.amount(policy.get("minAllowed", "memory"), f"{where}: {name}: minAllowed.memory"),
-        reading.spot(policy, Key.CONTROLLED_RESOURCES),
+        reading.spot(policy, SpotKeys.CONTROLLED_RESOURCES),
     )  # fmt: skip
 
 
-def _target(reference: YamlValue, reading: Reading) -> tuple[str, str]:
+def _target(reference: YamlValue, reading: ManifestReading) -> tuple[str, str]:
     return reading.name(reference.get("kind")), reading.name(reference.get("name"))

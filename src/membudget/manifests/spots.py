@@ -21,7 +21,7 @@ _PREFERRED = ("image", "name", "build")
 """Below these keys of a container, people look for its memory."""
 
 
-class Key(StrEnum):
+class SpotKeys(StrEnum):
     """The keys that may be missing: those above an amount, its own, and those that say what a VPA may set."""
 
     RESOURCES = "resources"
@@ -61,7 +61,7 @@ class Spot(Stored):
     form: Form
     column: Annotated[int, Field(ge=0, le=LONGEST_LINE)]
     """The indentation of the keys. For `BRACES`, how many characters of the line are before them."""
-    keys: Annotated[tuple[Key, ...], Field(min_length=1, max_length=_MOST_KEYS)]
+    keys: Annotated[tuple[SpotKeys, ...], Field(min_length=1, max_length=_MOST_KEYS)]
     """The missing keys, from the outside."""
     step: Annotated[int, Field(ge=1, le=8)] = 2
     """By how many spaces each level is indented."""
@@ -74,12 +74,12 @@ class Spot(Stored):
         return (self.path, self.line, self.form, self.column) == (other.path, other.line, other.form, other.column)
 
 
-Part = tuple[Spot, str]
+SpotPart = tuple[Spot, str]
 """A spot, and the amount to write there."""
-_Tree = dict[Key, "_Tree | str"]
+_Tree = dict[SpotKeys, "_Tree | str"]
 
 
-def insertion(parts: Sequence[Part]) -> tuple[int, str]:
+def insertion(parts: Sequence[SpotPart]) -> tuple[int, str]:
     """Return what to insert into a line for amounts that are missing at one place, and before which character.
 
     The text has line breaks if it adds lines.
@@ -97,14 +97,14 @@ def insertion(parts: Sequence[Part]) -> tuple[int, str]:
             return min(spot.column, len(line)), _flow(tree, is_json=spot.is_json) + ("" if spot.is_alone else ", ")
 
 
-def lines_with(parts: Sequence[Part]) -> tuple[str, ...]:
+def lines_with(parts: Sequence[SpotPart]) -> tuple[str, ...]:
     """Return the lines that replace the line of a spot: itself and what is added."""
     at, text = insertion(parts)
     line = parts[0][0].line_text
     return tuple(f"{line[:at]}{text}{line[at:]}".split("\n"))
 
 
-def _tree(parts: Sequence[Part]) -> _Tree:
+def _tree(parts: Sequence[SpotPart]) -> _Tree:
     tree: _Tree = {}
     for spot, text in parts:
         below = tree
@@ -141,7 +141,7 @@ def _indentation(line: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class SpotSource:
     """A file, or a part of it, in which spots are looked for."""
 
     path: str
@@ -151,7 +151,7 @@ class Source:
     """How many lines of the file are above the part that was parsed."""
     step: int = 2
 
-    def spot(self, parent: YamlValue, *keys: Key) -> Spot | None:
+    def spot(self, parent: YamlValue, *keys: SpotKeys) -> Spot | None:
         """Return where an amount below a mapping can be written. None if it is there, or if no place is safe."""
         found, number = parent, 0
         for number, key in enumerate(keys):
@@ -165,7 +165,7 @@ class Source:
             found = inner
         return None
 
-    def _within(self, mapping: YamlValue, keys: tuple[Key, ...]) -> Spot | None:
+    def _within(self, mapping: YamlValue, keys: tuple[SpotKeys, ...]) -> Spot | None:
         node = mapping.node
         if not self.lines or not isinstance(node, yaml.MappingNode):
             return None
@@ -181,7 +181,7 @@ class Source:
             return self._at(first.line, Form.ABOVE, first.column, keys)
         return None
 
-    def _within_braces(self, node: yaml.MappingNode, keys: tuple[Key, ...]) -> Spot | None:
+    def _within_braces(self, node: yaml.MappingNode, keys: tuple[SpotKeys, ...]) -> Spot | None:
         brace = node.start_mark
         if self._text(brace.line)[brace.column : brace.column + 1] != "{":
             return None  # an anchor or a tag comes first
@@ -194,7 +194,7 @@ class Source:
             return None
         return self._at(first.line, Form.BRACES_ABOVE, first.column, keys)
 
-    def _below_key(self, mapping: YamlValue, key: Key, keys: tuple[Key, ...]) -> Spot | None:
+    def _below_key(self, mapping: YamlValue, key: SpotKeys, keys: tuple[SpotKeys, ...]) -> Spot | None:
         """Return the spot below a key without a value, such as `resources:`."""
         node = mapping.node
         for name, value in node.value if isinstance(node, yaml.MappingNode) and not node.flow_style else ():
@@ -205,7 +205,9 @@ class Source:
                 return self._at(mark.line, Form.BELOW, mark.column + self.step, keys)
         return None
 
-    def _at(self, line: int, form: Form, column: int, keys: tuple[Key, ...], *, is_alone: bool = False) -> Spot | None:
+    def _at(
+        self, line: int, form: Form, column: int, keys: tuple[SpotKeys, ...], *, is_alone: bool = False
+    ) -> Spot | None:
         text = self._text(line)
         if not text or len(text) > LONGEST_LINE or column > LONGEST_LINE or "{{" in text:
             return None

@@ -32,8 +32,8 @@ from membudget.measure.probe.machine import KMSG
 from membudget.measure.profiling.order import LIMIT_FACTOR, ProfiledTrial, Profiling
 from membudget.measure.runner import RunnerSettings, TrialRunner
 from membudget.measure.runtimes.runtime import Runtime
-from membudget.measure.schedule import Admission, Need, TrialLedger, most_at_once
-from membudget.measure.static_program import Step, architecture_of, static_program
+from membudget.measure.schedule import Admission, MachineNeed, TrialLedger, most_at_once
+from membudget.measure.static_program import ProgramStep, architecture_of, static_program
 from membudget.measure.trial import Trial, TrialSpec
 from membudget.measure.workload.service import ContainerDrivers, Drivers, HostDrivers, MissingDrivers
 
@@ -77,7 +77,7 @@ class TrialPool:
         """Run `spec` when there is room. Raises EnvironmentFault if the trial says nothing about the image."""
         # Nobody knows which CPUs and how much memory the other services of a pod use.
         is_alone = spec.is_alone or spec.inputs.pod is not None
-        with self._admission.admitted(Need(spec.inputs.cpus, spec.limit_bytes, is_alone)) as cpus:
+        with self._admission.admitted(MachineNeed(spec.inputs.cpus, spec.limit_bytes, is_alone)) as cpus:
             runner = self._free.get()
             try:
                 return runner.run(spec, self._ledger, cpus)
@@ -86,7 +86,7 @@ class TrialPool:
 
     def ask(self, spec: TrialSpec, runtime: Runtime) -> Runtime:
         """Return a runtime with its answer on its memory when there is room. Raises EnvironmentFault."""
-        with self._admission.admitted(Need(spec.inputs.cpus, spec.limit_bytes)) as cpus:
+        with self._admission.admitted(MachineNeed(spec.inputs.cpus, spec.limit_bytes)) as cpus:
             runner = self._free.get()
             try:
                 return runner.ask(spec, runtime, cpus)
@@ -97,7 +97,7 @@ class TrialPool:
         """Run `spec` once with a profiler when there is room. Raises EnvironmentFault."""
         most_bytes = LIMIT_FACTOR * spec.limit_bytes if spec.limit_bytes is not None else None
         is_alone = spec.inputs.pod is not None
-        with self._admission.admitted(Need(spec.inputs.cpus, most_bytes, is_alone)) as cpus:
+        with self._admission.admitted(MachineNeed(spec.inputs.cpus, most_bytes, is_alone)) as cpus:
             runner = self._free.get()
             try:
                 return runner.profile(spec, order, self._ledger, cpus)
@@ -258,7 +258,7 @@ def sandbox_image(engine: Engine, containers: Containers) -> Iterator[str]:
             f"pods of manifests run on linux/amd64 and linux/arm64, and this engine is {engine.info.platform}",
             fix="use `compose`, or measure the image alone",
         )
-    program = static_program(architecture, [Step(0, _SANDBOX_MS)])
+    program = static_program(architecture, [ProgramStep(0, _SANDBOX_MS)])
     name = f"sandbox{containers.slot}"  # each runner removes its own
     with image_of(engine, containers.run, name, {SANDBOX_PROGRAM: program}) as image_id:
         yield image_id

@@ -270,7 +270,7 @@ def _phase_peak(reading: PhaseReading, series: Series) -> MetricValue:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class TrialSeen:
     """Everything observed in a trial."""
 
     report: ProbeReport
@@ -292,7 +292,7 @@ class TrialFigures:
     oom_doubt: OomDoubt | None = None
 
 
-def trial_figures(spec: TrialSpec, seen: Seen, engine: EngineWord, rate_hz: int) -> TrialFigures:
+def trial_figures(spec: TrialSpec, seen: TrialSeen, engine: EngineWord, rate_hz: int) -> TrialFigures:
     """Return every trial metric: a value, or the reason why there is none."""
     report = seen.report
     judged = judged_part(report, spec.unjudged_phases)

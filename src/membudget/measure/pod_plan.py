@@ -10,7 +10,7 @@ from membudget.budgets.deployed_pod import PodFile
 from membudget.budgets.entries import Build
 from membudget.budgets.workload_parts import Readiness
 
-Definition = Mapping[str, JsonValue]
+PodDefinition = Mapping[str, JsonValue]
 
 
 class Condition(StrEnum):
@@ -26,7 +26,7 @@ class Condition(StrEnum):
 class PodService:
     """One service of a pod."""
 
-    definition: Definition
+    definition: PodDefinition
     """The definition for compose, without image, files and limits."""
     image: str | None
     """The image that the file names. None if the image is built."""
@@ -60,8 +60,8 @@ class PodPlan:
     """The services that are also measured."""
     services: Mapping[str, PodService]
     """All services that are needed, each after those that it depends on."""
-    networks: Definition
-    volumes: Definition
+    networks: PodDefinition
+    volumes: PodDefinition
     sandbox: Sandbox | None = None
     """None if compose says how the services share a network."""
     ready: Readiness | None = None
@@ -106,6 +106,6 @@ class PodPlan:
         return {name: service.build for name, service in self.beside.items() if service.build is not None}
 
 
-def mapping(value: JsonValue | Definition) -> Definition:
+def mapping(value: JsonValue | PodDefinition) -> PodDefinition:
     """Return a mapping, or an empty one for another value."""
     return value if isinstance(value, Mapping) else {}

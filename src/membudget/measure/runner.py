@@ -15,7 +15,7 @@ from membudget.engine.containers import CannotStart, Containers
 from membudget.measure.assumed import AutoEnd
 from membudget.measure.certificate import EngineWord, require_swap_limit
 from membudget.measure.doomed import ended_at_first_kill
-from membudget.measure.figures import Seen, limit_contact, oom_findings, phases, trial_figures
+from membudget.measure.figures import TrialSeen, limit_contact, oom_findings, phases, trial_figures
 from membudget.measure.inputs import container_options, informed
 from membudget.measure.live_heap.reader import live_heap
 from membudget.measure.outcome import outcome_of, with_trouble, without_secrets
@@ -32,7 +32,7 @@ from membudget.measure.trial import PhaseName, SidecarUse, Trial, TrialSpec, Wor
 from membudget.measure.workload.exercised import (
     NOT_ASKED,
     NOT_RUNNING,
-    Ending,
+    ContainerEnding,
     Exercised,
     LiveHeap,
     end,
@@ -222,7 +222,7 @@ class TrialRunner:
         engine = EngineWord(state.oom_killed, version, self._info.cpus, exit_code=exit_code)
         startup = exercised.startup(spec)
         workload = exercised.workload
-        seen = Seen(report, beside, workload.progress, startup, workload.served, ending.live_heap.value)
+        seen = TrialSeen(report, beside, workload.progress, startup, workload.served, ending.live_heap.value)
         figures = trial_figures(spec, seen, engine, watching.rate_hz)
         unset = spec.inputs.variables_of_compose
         result = with_variables(result, unset, listens=bool(exercised.workload.listening))
@@ -257,7 +257,9 @@ class TrialRunner:
         )
         return without_secrets(trial, spec.inputs.secrets)
 
-    def _ended(self, spec: TrialSpec, pod: TrialContainers, probes: Sequence[Probe], result: WorkloadResult) -> Ending:
+    def _ended(
+        self, spec: TrialSpec, pod: TrialContainers, probes: Sequence[Probe], result: WorkloadResult
+    ) -> ContainerEnding:
         """End the container, and return all figures.
 
         A runtime is asked what it keeps only once every other figure was taken. Its collection takes CPU time and
@@ -269,14 +271,14 @@ class TrialRunner:
             heap = live_heap(self._drivers, container_id, state.pid)
             end(self._containers, container_id)
             pod.remove_measured()
-            return Ending(state, report, beside, was_by_itself=False, live_heap=heap)
+            return ContainerEnding(state, report, beside, was_by_itself=False, live_heap=heap)
         state, was_by_itself = end(self._containers, container_id)
         log = () if result.passed else result.output_tail or self._containers.log_tail(container_id)
         # The engine now removes the containers' cgroups. The trial's own cgroup stays and keeps the kernel's marks.
         pod.remove_measured()
         report, beside = self._probe.finish(), [probe.finish() for probe in probes]
         heap = LiveHeap(NOT_RUNNING if spec.asks_live_heap else NOT_ASKED)
-        return Ending(state, report, beside, was_by_itself=was_by_itself, log=log, live_heap=heap)
+        return ContainerEnding(state, report, beside, was_by_itself=was_by_itself, log=log, live_heap=heap)
 
     def _ended_if_doomed(self, spec: TrialSpec, container_id: str) -> contextlib.AbstractContextManager[None]:
         """Return a context that ends the container at its first OOM kill, if only the outcome matters."""

@@ -30,7 +30,7 @@ def most_at_once(wanted: Sequence[int], cpus: int, asked: int | None) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Need:
+class MachineNeed:
     """What a trial needs of the machine while it runs."""
 
     cpus: int
@@ -54,7 +54,7 @@ class Admission:
         self._changed = threading.Condition()
 
     @contextmanager
-    def admitted(self, need: Need) -> Iterator[tuple[int, ...]]:
+    def admitted(self, need: MachineNeed) -> Iterator[tuple[int, ...]]:
         """Reserve room for one trial, and provide the numbers of its CPUs.
 
         A trial that asks for more than there is, or whose memory nothing limits, runs alone. The kernel then decides
@@ -103,7 +103,7 @@ def cpu_list(given: tuple[int, ...], wanted: int, cpus: int) -> str | None:
 
 
 T = TypeVar("T")
-Result = TypeVar("Result")
+Other = TypeVar("Other")
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +134,7 @@ def interleaved(sides: Sequence[T], trials: int) -> Iterator[Turn[T]]:
         yield from (Turn(side, number) for side in (sides if number % 2 else reversed(sides)))
 
 
-def with_killed_warm_up(warm_up: Trial | None, trials: Sequence[Trial | Result]) -> list[Trial | Result]:
+def with_killed_warm_up(warm_up: Trial | None, trials: Sequence[Trial | Other]) -> list[Trial | Other]:
     """Return `trials`, preceded by the warm-up if a process was OOM-killed in it and in none of them.
 
     Every deployment has a first run, so a kill there is as real as any other.

@@ -144,7 +144,7 @@ _PROGRAM_HEADER = "<IIQQQQQQ"
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class ProgramStep:
     """One step of the program."""
 
     bytes: int
@@ -161,7 +161,7 @@ def architecture_of(platform: str) -> Architecture | None:
     return next((one for one in get_args(Architecture) if system == "linux" and one == name), None)
 
 
-def static_program(architecture: Architecture, steps: Sequence[Step]) -> bytes:
+def static_program(architecture: Architecture, steps: Sequence[ProgramStep]) -> bytes:
     """Return an executable that goes through `steps` and exits with 0, or with 1 if the kernel refuses memory."""
     text = _machine_code(architecture) + b"".join(map(_row, steps)) + struct.pack("<4q", *_END)
     headers = struct.calcsize(_ELF_HEADER) + 2 * struct.calcsize(_PROGRAM_HEADER)
@@ -176,7 +176,7 @@ def _machine_code(architecture: Architecture) -> bytes:
     return bytes.fromhex("".join(instructions))
 
 
-def _row(step: Step) -> bytes:
+def _row(step: ProgramStep) -> bytes:
     """Return a row of the table: bytes, and a timespec, and whether the memory is kept, 8 bytes each."""
     if step.bytes % PAGE_BYTES or step.bytes < 0 or step.wait_ms < 0:
         raise ValueError(f"{step} has no whole pages, or waits for a negative time")

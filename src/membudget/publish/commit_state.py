@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from membudget.budgets.lines import KeyLines, Names
+from membudget.budgets.lines import KeyLines, KeyNames
 from membudget.budgets.loosening import Loosening
 from membudget.budgets.manifests import ManifestRule
 from membudget.core.errors import ExitCode
@@ -20,7 +20,7 @@ from membudget.judge.manifests import ManifestJudgement
 from membudget.judge.measurement import ImageMeasurement
 from membudget.judge.metric import Row
 from membudget.judge.whole import Gap, GroupJudgement, Judgement
-from membudget.publish.pull_request import NotPosted, Place, Posted
+from membudget.publish.pull_request import LinesOfFile, NotPosted, Posted
 from membudget.report.accepting import accept_image
 from membudget.report.allowances import GAPS_NEXT_STEP, allowances, gap_finding
 from membudget.report.explanations import memory_is_in_trouble
@@ -40,7 +40,7 @@ class Annotation:
     title: str
     message: str
     """The text, on one line. It may quote strangers."""
-    place: Place | None = None
+    place: LinesOfFile | None = None
     """None if the annotation belongs to no particular line."""
 
 
@@ -79,7 +79,7 @@ def _of_image(image: ImageJudgement, result: JudgedReport, lines: KeyLines | Non
     accepting = (one.as_text() for one in found)
     message = "; ".join([f"{reasons}. Next: {step}" if step else reasons, *accepting])
     broken = next((row for row in image.all_rows if row.verdict is not None and not row.verdict.passes), None)
-    keys: tuple[Names, ...] = _keys_of_row(image.name, broken, lines) if broken is not None else ()
+    keys: tuple[KeyNames, ...] = _keys_of_row(image.name, broken, lines) if broken is not None else ()
     if image.status is Status.LEAKING:
         keys = (("images", image.name, "leak"), ("defaults", "leak"))
     return Annotation(
@@ -97,10 +97,10 @@ def _of_manifests(manifests: ManifestJudgement) -> Iterator[Annotation]:
     for finding in manifests.findings:
         if not finding.verdict.passes:
             is_file = finding.rule is not ManifestRule.NO_CONTAINER
-            place = Place(finding.place.path, finding.place.line, finding.place.line) if is_file else None
+            place = LinesOfFile(finding.place.path, finding.place.line, finding.place.line) if is_file else None
             yield Annotation(f"{finding.workload}: {LABELS[finding.rule]}", raw(finding_words(finding)), place)
     for fault in manifests.faults:
-        place = Place(fault.place.path, fault.place.line, fault.place.line)
+        place = LinesOfFile(fault.place.path, fault.place.line, fault.place.line)
         yield Annotation("manifest not read", raw(fault_words(fault)), place)
 
 
@@ -134,24 +134,24 @@ def _of_dockerfile(image: ImageMeasurement) -> Iterator[Annotation]:
     """Yield what the Dockerfile's lines added to the image, at these lines."""
     for change, finding in zip(changed_layers(image), cause_findings(image), strict=True):
         if image.dockerfile is not None and change.dockerfile_lines is not None and change.delta_bytes > 0:
-            place = Place(image.dockerfile, *change.dockerfile_lines)
+            place = LinesOfFile(image.dockerfile, *change.dockerfile_lines)
             yield Annotation(f"{image.name}: image size", finding.as_text(), place)
 
 
 def _of_code(image: ImageMeasurement, judged: ImageJudgement) -> Iterator[Annotation]:
     """Yield what the code at lines of the diff holds more than before."""
     for source, finding in grown_lines(image, judged):
-        yield Annotation(f"{image.name}: memory", finding.as_text(), Place(source.path, source.line, source.line))
+        yield Annotation(f"{image.name}: memory", finding.as_text(), LinesOfFile(source.path, source.line, source.line))
 
 
-def _place(lines: KeyLines | None, candidates: tuple[Names, ...]) -> Place | None:
+def _place(lines: KeyLines | None, candidates: tuple[KeyNames, ...]) -> LinesOfFile | None:
     line = lines.first_of(candidates) if lines is not None else None
-    return Place(lines.path, line, line) if lines is not None and line is not None else None
+    return LinesOfFile(lines.path, line, line) if lines is not None and line is not None else None
 
 
-def _keys_of_row(name: str, row: Row, lines: KeyLines | None) -> tuple[Names, ...]:
+def _keys_of_row(name: str, row: Row, lines: KeyLines | None) -> tuple[KeyNames, ...]:
     """Return where the budget of a row may be written, nearest first."""
-    image: Names = ("images", name)
+    image: KeyNames = ("images", name)
     if row.phase is not None:
         return (*image, "phases", row.phase, row.metric), (*image, "phases", row.phase), image
     own = (*image, "budgets", row.metric)
@@ -164,13 +164,13 @@ def _keys_of_row(name: str, row: Row, lines: KeyLines | None) -> tuple[Names, ..
     return own, ("defaults", *in_group), image
 
 
-def _keys_of_group(group: GroupJudgement, row: Row) -> tuple[Names, ...]:
-    table: Names = ("groups", group.name)
+def _keys_of_group(group: GroupJudgement, row: Row) -> tuple[KeyNames, ...]:
+    table: KeyNames = ("groups", group.name)
     return (*table, "total", row.metric), (*table, "total"), table
 
 
-def _keys_of_loosening(loosening: Loosening) -> tuple[Names, ...]:
-    table: Names = ("groups" if loosening.is_group else "images", loosening.subject)
+def _keys_of_loosening(loosening: Loosening) -> tuple[KeyNames, ...]:
+    table: KeyNames = ("groups" if loosening.is_group else "images", loosening.subject)
     keys = (*table, *loosening.key.split("."))
     return tuple(keys[:length] for length in range(len(keys), 1, -1))
 
@@ -186,7 +186,7 @@ class StatusMode(StrEnum):
     """A check run: the whole report, with annotations."""
 
 
-class State(StrEnum):
+class StateName(StrEnum):
     """The states of a commit that every server has."""
 
     PENDING = "pending"
@@ -199,7 +199,7 @@ class State(StrEnum):
 class CommitState:
     """The state to set on the commit."""
 
-    state: State
+    state: StateName
     title: str
     """One line. It may contain names from strangers."""
     summary: str = ""
@@ -207,19 +207,19 @@ class CommitState:
     annotations: Sequence[Annotation] = ()
 
 
-PENDING = CommitState(State.PENDING, "measuring")
-NO_VERDICT = CommitState(State.ERROR, "membudget ended without a verdict: see the job's log")
+PENDING = CommitState(StateName.PENDING, "measuring")
+NO_VERDICT = CommitState(StateName.ERROR, "membudget ended without a verdict: see the job's log")
 
 
-def state_of(code: ExitCode) -> State:
+def state_of(code: ExitCode) -> StateName:
     """Return what an exit code means for a merge. Only a pass passes."""
     match code:
         case ExitCode.WITHIN_BUDGET:
-            return State.SUCCESS
+            return StateName.SUCCESS
         case ExitCode.OVER_BUDGET:
-            return State.FAILURE
+            return StateName.FAILURE
         case _:
-            return State.ERROR
+            return StateName.ERROR
 
 
 class CommitStates(Protocol):

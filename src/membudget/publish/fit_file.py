@@ -6,7 +6,7 @@ from pathlib import Path
 from membudget.core.errors import ConfigurationError
 from membudget.core.files import write_text
 from membudget.publish.report_file import READING, parse_report
-from membudget.publish.strict_json import Reading, impossible_parts, parse_model, read_bounded, report_files
+from membudget.publish.strict_json import ReportReading, impossible_parts, parse_model, read_bounded, report_files
 from membudget.report.fit_report import FitReport
 from membudget.report.report import Report
 
@@ -80,4 +80,4 @@ def _inconsistencies(report: FitReport) -> Iterator[str]:
             yield "the outcomes of a rung do not add up"
 
 
-_READING = Reading(FitReport, _inconsistencies, _LARGEST_BYTES, "report of a fit", "fit", "fit and merge")
+_READING = ReportReading(FitReport, _inconsistencies, _LARGEST_BYTES, "report of a fit", "fit", "fit and merge")

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from typing import TextIO
 
-from membudget.core.progress import Live, Stage, Step, nothing
+from membudget.core.progress import Live, ProgressStep, Stage, nothing
 from membudget.core.untrusted_text import printable, printable_line
 from membudget.publish.progress_words import elapsed_words, left_words, stage_words, step_words
 from membudget.publish.time_left import TimeLeft
@@ -38,7 +38,7 @@ class QuietProgress:
         yield
 
     @contextmanager
-    def step(self, step: Step) -> Iterator[None]:
+    def step(self, step: ProgressStep) -> Iterator[None]:
         """Print nothing."""
         del step
         yield
@@ -74,7 +74,7 @@ class _Timing:
         if self._left is not None:
             self._left.end(image)
 
-    def begin_step(self, step: Step) -> str:
+    def begin_step(self, step: ProgressStep) -> str:
         """A step begins. Return the time left in brackets if it is known and worth telling, or nothing."""
         if self._left is None:
             return ""
@@ -82,7 +82,7 @@ class _Timing:
         left = self._left.of_all()
         return f" ({left_words(left)})" if left is not None and left >= _WORTH_TELLING_S else ""
 
-    def end_step(self, step: Step) -> None:
+    def end_step(self, step: ProgressStep) -> None:
         """A step ends."""
         if self._left is not None:
             self._left.end_step(step)
@@ -107,7 +107,7 @@ class _Lines:
             self._timing.end(name)
 
     @contextmanager
-    def step(self, step: Step) -> Iterator[None]:
+    def step(self, step: ProgressStep) -> Iterator[None]:
         """Print a line when the step begins, with the time left if it is known and worth telling."""
         with self._lock:  # the budgets file allows only plain names
             self._print_step(f"{printable(step.image)}: {step_words(step)}{self._timing.begin_step(step)}")

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from membudget.core.progress import Live, Running, Stage, Step, nothing
+from membudget.core.progress import Live, ProgressStep, Running, Stage, nothing
 from membudget.core.quantities import format_size
 from membudget.core.untrusted_text import printable
 from membudget.publish.progress_words import elapsed_words, left_words, share_words, step_words
@@ -28,7 +28,7 @@ _MOST_LINES = 12
 _STYLES = ("bold", "", "cyan", "dim")
 _NARROW_STYLES = ("bold", "", "dim")
 
-Line = tuple[str, str, str, str]
+ProgressLine = tuple[str, str, str, str]
 """The name of the image, what is being done, the memory now, and the time."""
 
 
@@ -38,7 +38,7 @@ class _Shown:
 
     began: float | None = None
     ended: float | None = None
-    step: Step | None = None
+    step: ProgressStep | None = None
 
 
 class StageLines:
@@ -78,7 +78,7 @@ class StageLines:
                     self._time_left.end(name)
 
     @contextmanager
-    def step(self, step: Step) -> Iterator[None]:
+    def step(self, step: ProgressStep) -> Iterator[None]:
         """Show a step on the line of its image. After the step it stays until the next one begins."""
         with self._lock:
             if (shown := self._images.get(step.image)) is not None:
@@ -109,7 +109,7 @@ class StageLines:
             words = share_words(self._stage, done, len(self._images))
             return f"{words}, {left_words(left)}" if left is not None else words
 
-    def lines(self, most: int) -> list[Line]:
+    def lines(self, most: int) -> list[ProgressLine]:
         """Return at most `most` lines: those of all images, or of those at work if there are too many."""
         with self._lock:
             names = list(self._images)
@@ -121,7 +121,7 @@ class StageLines:
         shown = self._images[name]
         return shown.began is not None and shown.ended is None
 
-    def _line(self, name: str, shown: _Shown) -> Line:
+    def _line(self, name: str, shown: _Shown) -> ProgressLine:
         if shown.began is None:
             return printable(name), "waiting", "", ""
         if shown.ended is not None:
@@ -166,7 +166,7 @@ class TerminalProgress:
             yield
 
     @contextmanager
-    def step(self, step: Step) -> Iterator[None]:
+    def step(self, step: ProgressStep) -> Iterator[None]:
         """Show a step on the line of its image."""
         if self._stage is None:
             yield
@@ -207,16 +207,16 @@ def _room(height: int) -> int:
     return min(_MOST_LINES, max(height, _LEAST_HEIGHT) - 2)
 
 
-def _grown(widths: Sequence[int], lines: Sequence[Line]) -> list[int]:
+def _grown(widths: Sequence[int], lines: Sequence[ProgressLine]) -> list[int]:
     """Return the widths of the columns, never less than before: lines would jump if a column shrank."""
     return [max([width, *map(cell_len, cells)]) for width, *cells in zip(widths, *lines, strict=True)]
 
 
-def _padded(line: Line, widths: Sequence[int]) -> list[str]:
+def _padded(line: ProgressLine, widths: Sequence[int]) -> list[str]:
     return [cell + " " * (width - cell_len(cell)) for cell, width in zip(line, widths, strict=True)]
 
 
-def _without_memory(line: Line) -> list[str]:
+def _without_memory(line: ProgressLine) -> list[str]:
     """Return a line for a narrow terminal."""
     name, doing, _, took = line
     return [name, doing, took]

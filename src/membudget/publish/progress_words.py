@@ -1,6 +1,6 @@
 """Progress in words: what is being done, and how much time is left."""
 
-from membudget.core.progress import Doing, Stage, Step
+from membudget.core.progress import Doing, ProgressStep, Stage
 from membudget.core.untrusted_text import printable
 
 _TITLES = {Stage.BUILDING: "Building", Stage.MEASURING: "Measuring", Stage.TRYING: "Trying"}
@@ -31,7 +31,7 @@ def share_words(stage: Stage, done: int, images: int) -> str:
     return f"{_TITLES[stage]} {done} of {images} images"
 
 
-def step_words(step: Step) -> str:
+def step_words(step: ProgressStep) -> str:
     """Return what is being done to an image: "building base", "head, trial 2 of 3"."""
     side = printable(step.side)
     match step.doing:

@@ -28,7 +28,7 @@ from membudget.publish.comment import (
     hidden_lines,
 )
 from membudget.publish.commit_state import CommitState, CommitStates, annotations, state_of
-from membudget.publish.pull_request import NotPosted, Place, Posted, PullRequest, WorkflowRun
+from membudget.publish.pull_request import LinesOfFile, NotPosted, Posted, PullRequest, WorkflowRun
 from membudget.publish.server import Capabilities
 from membudget.publish.suggestions import Suggested, SuggestionServer, keep_suggestions
 from membudget.report.formats import past_runs
@@ -115,7 +115,7 @@ class Workflow(Protocol):
     def outputs(self, values: Mapping[str, str]) -> None:
         """Set step outputs."""
 
-    def annotate(self, title: str, message: str, place: Place | None = None) -> None:
+    def annotate(self, title: str, message: str, place: LinesOfFile | None = None) -> None:
         """Add an error annotation, at lines of a file if they are known."""
 
 

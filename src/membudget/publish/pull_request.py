@@ -54,7 +54,7 @@ class NotPosted:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class LinesOfFile:
     """Lines of a file in the repository."""
 
     path: str

@@ -23,7 +23,7 @@ from membudget.measure.profiling.heap_profile import ProfiledSide
 from membudget.measure.trial import PhaseName, Trial
 from membudget.publish.json_bounds import oversized
 from membudget.publish.report_size import Sizes
-from membudget.publish.strict_json import Reading, impossible_parts, parse_model, read_bounded, report_files
+from membudget.publish.strict_json import ReportReading, impossible_parts, parse_model, read_bounded, report_files
 from membudget.report.report import LARGEST_REPORT_BYTES, Report, restated
 from membudget.report.timeline import downsample
 
@@ -232,5 +232,5 @@ def _inconsistencies(report: Report) -> Iterator[str]:
         yield "a metric is negative"
 
 
-READING = Reading(Report, _inconsistencies, LARGEST_REPORT_BYTES, "report", "check", "check and publish")
+READING = ReportReading(Report, _inconsistencies, LARGEST_REPORT_BYTES, "report", "check", "check and publish")
 """How the reports of checks are read."""

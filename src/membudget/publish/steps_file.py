@@ -6,7 +6,7 @@ from pathlib import Path
 from membudget.core.files import write_text
 from membudget.history.step_line import StepOutcome
 from membudget.publish.report_file import READING, fitting, json_text
-from membudget.publish.strict_json import Reading, parse_model, read_bounded
+from membudget.publish.strict_json import ReportReading, parse_model, read_bounded
 from membudget.report.report import LARGEST_REPORT_BYTES, Report
 from membudget.report.steps_report import MOST_STEPS, StepsReport
 
@@ -41,7 +41,7 @@ def _inconsistencies(report: StepsReport) -> Iterator[str]:
             yield from READING.inconsistencies(step.report)
 
 
-_READING = Reading(
+_READING = ReportReading(
     StepsReport,
     _inconsistencies,
     LARGEST_REPORT_BYTES,

@@ -20,7 +20,7 @@ ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True)
-class Reading(Generic[ModelT]):
+class ReportReading(Generic[ModelT]):
     """How the reports of a command are read."""
 
     model: type[ModelT]
@@ -35,7 +35,7 @@ class Reading(Generic[ModelT]):
     """What has to be done with one version of membudget: "check and publish"."""
 
 
-def read_bounded(path: Path, how: Reading[ModelT]) -> bytes:
+def read_bounded(path: Path, how: ReportReading[ModelT]) -> bytes:
     """Return the bytes of a file. No link of the working tree is followed. Raises ConfigurationError."""
     try:
         refuse_links(path)
@@ -58,7 +58,7 @@ def report_files(paths: Sequence[Path], run: str) -> list[Path]:
     return files
 
 
-def parse_model(data: bytes, where: str, how: Reading[ModelT]) -> ModelT:
+def parse_model(data: bytes, where: str, how: ReportReading[ModelT]) -> ModelT:
     """Parse a report. Raises ConfigurationError, without quoting it, if `data` is not exactly one.
 
     Text that would take more memory than any report is refused before it is parsed.
@@ -102,7 +102,7 @@ def impossible_parts(shard: Shard | None, coverage: Coverage, measured: Sequence
         yield "its shard is none"
 
 
-def _no_report(where: str, problem: str, how: Reading[ModelT]) -> ConfigurationError:
+def _no_report(where: str, problem: str, how: ReportReading[ModelT]) -> ConfigurationError:
     return ConfigurationError(
         f"is no {how.kind} of this version of membudget: {problem}",
         where=where,

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from membudget.core.progress import Doing, Step
+from membudget.core.progress import Doing, ProgressStep
 
 
 @dataclass(slots=True)
@@ -45,13 +45,13 @@ class TimeLeft:
         """An image is done."""
         self._at_work.pop(image, None)
 
-    def begin_step(self, step: Step) -> None:
+    def begin_step(self, step: ProgressStep) -> None:
         """A step begins."""
         image = self._at_work.get(step.image)
         if image is not None and step.doing is not Doing.READ:
             image.step_began, image.left = self._clock(), step.left
 
-    def end_step(self, step: Step) -> None:
+    def end_step(self, step: ProgressStep) -> None:
         """A step ends."""
         image = self._at_work.get(step.image)
         if image is not None and image.step_began is not None:

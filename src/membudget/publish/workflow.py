@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from membudget.core.untrusted_text import json_without_commands, printable
-from membudget.publish.pull_request import Place
+from membudget.publish.pull_request import LinesOfFile
 
 MOST_ANNOTATIONS = 10
 """GitHub shows ten annotations of a kind per step."""
@@ -19,7 +19,7 @@ _LONGEST_TITLE = 200
 _OUTPUT_NAME = re.compile(r"[A-Za-z_][\w.-]*", re.ASCII)
 
 
-def error_annotation(title: str, message: str, place: Place | None = None) -> str:
+def error_annotation(title: str, message: str, place: LinesOfFile | None = None) -> str:
     """Return the log line that creates an error annotation."""
     properties = [f"title={_property(printable(title, _LONGEST_TITLE))}"]
     if place is not None:
@@ -100,7 +100,7 @@ class WorkflowStep:
         if self._outputs:
             self._write("the step outputs", lambda path: write_outputs(path, values), self._outputs)
 
-    def annotate(self, title: str, message: str, place: Place | None = None) -> None:
+    def annotate(self, title: str, message: str, place: LinesOfFile | None = None) -> None:
         """Add an error annotation, at lines of a file if they are known. Stops at the most that GitHub shows."""
         self._annotations += 1
         if self._annotates and self._annotations <= MOST_ANNOTATIONS:

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 
-from membudget.budgets.editing import LineEdit, Value, Values, applied, edited, in_toml, line_edits
-from membudget.budgets.lines import Names
+from membudget.budgets.editing import LineEdit, NewValue, NewValues, applied, edited, in_toml, line_edits
+from membudget.budgets.lines import KeyNames
 from membudget.budgets.loosening import Approval
 from membudget.budgets.rules import Tolerance
 from membudget.budgets.suggested import as_written, duration_as_written, latency_as_written
@@ -65,7 +65,7 @@ def proposals(result: JudgedReport, text: str, file: str) -> tuple[Proposal, ...
     return tuple(one for one in made if one is not None)
 
 
-def _proposal(text: str, file: str, table: Names, values: Values) -> Proposal | None:
+def _proposal(text: str, file: str, table: KeyNames, values: NewValues) -> Proposal | None:
     """Return how to set values in a table. None if there are none, or if words cannot tell it exactly."""
     if not values:
         return None
@@ -224,25 +224,25 @@ def _label(looser: LooserRules, before: str) -> Parts:
     return (before, Quoted(looser.label), f"{again} from somebody with triage rights")
 
 
-def _image_values(image: ImageMeasurement, judged: ImageJudgement) -> dict[str, Value]:
+def _image_values(image: ImageMeasurement, judged: ImageJudgement) -> dict[str, NewValue]:
     """Return what to set in the image's table."""
     larger = larger_limit(image, judged.rows)
-    budgets: dict[str, Value] = {}
-    phases: dict[str, dict[str, Value]] = {}
+    budgets: dict[str, NewValue] = {}
+    phases: dict[str, dict[str, NewValue]] = {}
     for one in image_acceptances(image, judged.rows):
         table = budgets if one.phase is None else phases.setdefault(one.phase, {})
         table[one.metric.value] = _values(one)
-    values: dict[str, Value] = {"limit": as_written(larger.bytes)} if larger is not None else {}
+    values: dict[str, NewValue] = {"limit": as_written(larger.bytes)} if larger is not None else {}
     values |= {"budgets": budgets} if budgets else {}
     return values | ({"phases": phases} if phases else {})
 
 
-def _group_values(group: GroupJudgement) -> dict[str, Value]:
-    total: dict[str, Value] = {one.metric.value: _values(one) for one in group_acceptances(group.rows)}
+def _group_values(group: GroupJudgement) -> dict[str, NewValue]:
+    total: dict[str, NewValue] = {one.metric.value: _values(one) for one in group_acceptances(group.rows)}
     return {"total": total} if total else {}
 
 
-def _values(one: Acceptance) -> dict[str, Value]:
+def _values(one: Acceptance) -> dict[str, NewValue]:
     levels = (("max", one.max), ("headroom", one.headroom), ("min", one.min))
     values = {key: _value(one.metric, level) for key, level in levels if level is not None}
     if one.growth is not None:
@@ -260,7 +260,7 @@ def _needed(one: Acceptance) -> Iterator[str]:
         yield f"{key}.floor" if one.metric.definition.unit is not Unit.COUNT else key
 
 
-def _key_lines(path: Sequence[str], values: Values) -> Iterator[str]:
+def _key_lines(path: Sequence[str], values: NewValues) -> Iterator[str]:
     """Yield each value with its whole key. Growth is one value."""
     for key, value in values.items():
         keys = (*path, key)
@@ -275,14 +275,14 @@ def _change_key(metric: Metric) -> str:
     return "growth" if metric.definition.better is Better.LESS else "drop"
 
 
-def _growth(metric: Metric, growth: Tolerance) -> Value:
+def _growth(metric: Metric, growth: Tolerance) -> NewValue:
     if metric.definition.unit is Unit.COUNT:
         return growth.floor
     percent = int(growth.percent) if growth.percent == int(growth.percent) else growth.percent
     return {"percent": percent, "floor": _value(metric, growth.floor)}
 
 
-def _value(metric: Metric, value: int) -> Value:
+def _value(metric: Metric, value: int) -> NewValue:
     match metric.definition.unit:
         case Unit.BYTES:
             return as_written(value)

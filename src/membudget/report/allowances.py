@@ -7,13 +7,13 @@ from membudget.core.definition import Better
 from membudget.core.untrusted_text import Parts, Quoted
 from membudget.judge.measurement import FailureStage, ImageMeasurement
 from membudget.judge.metric import Row, Verdict
-from membudget.judge.rows import Allowed, Use
-from membudget.judge.whole import Difference, Gap, GapKind, GroupJudgement, Judgement
+from membudget.judge.rows import Allowed, ExceptionUse
+from membudget.judge.whole import Gap, GapKind, GroupJudgement, Judgement, PartDifference
 from membudget.report.findings import Finding, FindingKind
 from membudget.report.report import LooserRules
 from membudget.report.row_words import bound_in_words, row_label, row_reason, row_sentence
 
-_USES = {Use.IN_USE: "", Use.NOT_NEEDED: " (not needed now)"}
+_USES = {ExceptionUse.IN_USE: "", ExceptionUse.NOT_NEEDED: " (not needed now)"}
 _EXCEEDED = {Better.LESS: " (and is more)", Better.MORE: " (and is less)"}
 
 
@@ -93,14 +93,14 @@ def noise(judgement: Judgement) -> Iterator[Finding]:
 
 
 _DIFFERENCES = {
-    Difference.WHOLE: "it is not a shard",
-    Difference.HEAD: "it differs in its head commit",
-    Difference.BASE: "it differs in its base commit",
-    Difference.VERSION: "it differs in its version of membudget",
-    Difference.BUDGETS: "it differs in its budgets",
-    Difference.APPROVAL: "it differs in its approval of looser budgets",
-    Difference.SHARDS: "it differs in its number of shards",
-    Difference.OPTIONS: "it differs in its options",
+    PartDifference.WHOLE: "it is not a shard",
+    PartDifference.HEAD: "it differs in its head commit",
+    PartDifference.BASE: "it differs in its base commit",
+    PartDifference.VERSION: "it differs in its version of membudget",
+    PartDifference.BUDGETS: "it differs in its budgets",
+    PartDifference.APPROVAL: "it differs in its approval of looser budgets",
+    PartDifference.SHARDS: "it differs in its number of shards",
+    PartDifference.OPTIONS: "it differs in its options",
 }
 GAPS_NEXT_STEP = "run the check again, with all its parts; a missing part is never a pass"
 GAPS_TITLE = "not covered"
@@ -117,5 +117,5 @@ def gap_finding(gap: Gap, done: str = "checked") -> Finding:
         case GapKind.SHARD:
             return Finding((f"shard {gap.subject} is missing",), FindingKind.GAP)
         case GapKind.PART:
-            why = _DIFFERENCES[gap.differs_in or Difference.WHOLE]
+            why = _DIFFERENCES[gap.differs_in or PartDifference.WHOLE]
             return Finding((quoted, f" was left out: {why}"), FindingKind.GAP)

@@ -48,7 +48,7 @@ def _cells(image: FittedImage, rung: FittedRung) -> list[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
+class CurvePoint:
     """A limit that was tried, with its costs in percent of those without a limit."""
 
     limit_bytes: int
@@ -63,7 +63,7 @@ class Point:
 class Curve:
     """The limits that were tried, on one scale."""
 
-    points: tuple[Point, ...]
+    points: tuple[CurvePoint, ...]
     """From the smallest limit to the largest."""
     image: FittedImage
 
@@ -136,7 +136,7 @@ def curve(image: FittedImage) -> Curve | None:
     if free is None or not free.cpu_ms:
         return None
     points = [
-        Point(rung.limit_bytes, rung.works, _percent(rung.cpu_ms, free.cpu_ms), _percent(rung.p95_us, free.p95_us))
+        CurvePoint(rung.limit_bytes, rung.works, _percent(rung.cpu_ms, free.cpu_ms), _percent(rung.p95_us, free.p95_us))
         for rung in image.rungs
         if rung.limit_bytes is not None
     ]

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from membudget.contents.diff import Detail, LayerChange
+from membudget.contents.diff import LayerChange, LayerDetail
 from membudget.contents.file_diff import ChangeKind
 from membudget.contents.likeness import edited_words
 from membudget.core.errors import shortened
@@ -69,7 +69,7 @@ def _edit(before: str, after: str) -> Iterator[Part]:
         yield Quoted(shortened(words, _LONGEST_EDIT))
 
 
-def layer_details(change: LayerChange) -> tuple[Detail, ...]:
+def layer_details(change: LayerChange) -> tuple[LayerDetail, ...]:
     """Return the parts that explain a change, those first that changed in its direction."""
     least = _LEAST_SHARE * abs(change.delta_bytes)
     return tuple(one for one in change.details if abs(one.delta_bytes) >= least)[:_MOST_DETAILS]

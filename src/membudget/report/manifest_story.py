@@ -7,7 +7,7 @@ from membudget.judge.manifests import ManifestFinding, ManifestJudgement
 from membudget.judge.metric import Verdict
 from membudget.report.findings import Finding
 from membudget.report.manifest_words import diff_lines, fault_words, finding_words
-from membudget.report.story_parts import Item, Keep, Paste, Problem, Section
+from membudget.report.story_parts import Item, Keep, Paste, Section, StoryProblem
 from membudget.report.verdicts import verdict_mark
 
 CHANGES_TITLE = "Suggested changes to the manifests"
@@ -17,21 +17,21 @@ _STEPS = {
 }
 
 
-def manifest_problems(judgement: ManifestJudgement) -> Iterator[Problem]:
+def manifest_problems(judgement: ManifestJudgement) -> Iterator[StoryProblem]:
     """Yield the findings in manifests, failures first, and what could not be read."""
     yield from _of(judgement, Verdict.FAIL)
     if judgement.faults:
         step = "fix it, or remove it from `manifests`; a manifest that membudget cannot read is never a pass"
         items = tuple(Item(Finding(fault_words(fault))) for fault in judgement.faults)
-        yield Problem(verdict_mark(Verdict.INCONCLUSIVE, "manifests not read"), Finding.of(step), items,
+        yield StoryProblem(verdict_mark(Verdict.INCONCLUSIVE, "manifests not read"), Finding.of(step), items,
                       Verdict.INCONCLUSIVE)  # fmt: skip
     yield from _of(judgement, Verdict.WARN)
 
 
-def _of(judgement: ManifestJudgement, verdict: Verdict) -> Iterator[Problem]:
+def _of(judgement: ManifestJudgement, verdict: Verdict) -> Iterator[StoryProblem]:
     found = [one for one in judgement.findings if one.verdict is verdict]
     if found:
-        yield Problem(
+        yield StoryProblem(
             verdict_mark(verdict, "manifests"), Finding((_STEPS[verdict],)), tuple(map(_item, found)), verdict
         )
 

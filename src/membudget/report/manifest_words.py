@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from membudget.budgets.manifests import ManifestRule
 from membudget.core.quantities import format_percent, format_size_delta
 from membudget.core.untrusted_text import Part, Parts, Quoted
-from membudget.judge.manifests import Addition, Basis, ManifestFinding, ManifestJudgement, Patch, Scaling
-from membudget.manifests.deployed import Fault, Place
+from membudget.judge.manifests import Addition, Basis, CannotScaleDown, ManifestFinding, ManifestJudgement, Patch
+from membudget.manifests.deployed import ManifestFault, Place
 from membudget.report.row_words import size_or_dash
 
 _BASIS = {
@@ -60,7 +60,7 @@ def subject(finding: ManifestFinding) -> Parts:
     return (Quoted(finding.workload), *container, *image)
 
 
-def fault_words(fault: Fault) -> Parts:
+def fault_words(fault: ManifestFault) -> Parts:
     """Return what could not be read as a sentence."""
     key: Parts = (Quoted(fault.key), ": ") if fault.key else ()
     return (place_words(fault.place), ": ", *key, Quoted(fault.reason))
@@ -108,7 +108,7 @@ def _what(finding: ManifestFinding) -> Parts:  # noqa: C901, PLR0911, PLR0912 - 
             return ("none of its containers runs an image of the budgets file, so membudget checks nothing in it",)
 
 
-def _scaling(scaling: Scaling) -> str:
+def _scaling(scaling: CannotScaleDown) -> str:
     target = f"{size_or_dash(scaling.wanted_bytes)} of the target"
     if scaling.percent is not None:
         target += f" ({scaling.percent} % of the request of {size_or_dash(scaling.requested_bytes)})"
@@ -142,7 +142,7 @@ def cells(finding: ManifestFinding) -> tuple[Part, str, str, str, str]:
 def headline_words(judgement: ManifestJudgement, *, fails: bool) -> Parts:
     """Return in a few words what is wrong with the manifests. Empty if nothing is."""
     failing = [one for one in judgement.findings if not one.verdict.passes]
-    counted: Sequence[ManifestFinding | Fault] = failing if fails else judgement.findings
+    counted: Sequence[ManifestFinding | ManifestFault] = failing if fails else judgement.findings
     if fails and not failing and judgement.faults:
         return (f"{_count(len(judgement.faults), 'manifest')} could not be read",)
     if not counted:

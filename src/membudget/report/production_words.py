@@ -6,9 +6,9 @@ from membudget.core.metrics import Metric
 from membudget.core.quantities import format_percent, format_size
 from membudget.core.untrusted_text import Part, Quoted
 from membudget.judge.production import (
-    Compared,
+    CiNotMeasured,
+    ComparedUse,
     ImageFidelity,
-    NotMeasured,
     NotSeen,
     Production,
     Reach,
@@ -38,11 +38,11 @@ _NOT_SEEN = {
     NotSeen.NOT_USABLE: "Prometheus answered with values that are no sizes, such as NaN",
 }
 _NOT_MEASURED = {
-    NotMeasured.NOT_IN_REPORT: "the report has no figures of it. Run `membudget check`",
-    NotMeasured.UNCHANGED: "the report is about a commit that did not change it. Use --from-history, or run"
+    CiNotMeasured.NOT_IN_REPORT: "the report has no figures of it. Run `membudget check`",
+    CiNotMeasured.UNCHANGED: "the report is about a commit that did not change it. Use --from-history, or run"
     " `membudget check --no-cache`",
-    NotMeasured.FAILED: "its trials in CI failed, so there is nothing to compare",
-    NotMeasured.NOT_IN_HISTORY: "the history has no figures of it",
+    CiNotMeasured.FAILED: "its trials in CI failed, so there is nothing to compare",
+    CiNotMeasured.NOT_IN_HISTORY: "the history has no figures of it",
 }
 _UNITS = ((86_400, "d"), (3600, "h"), (60, "min"))
 _NOTABLE = 0.01
@@ -82,7 +82,7 @@ def meanings(found: Sequence[ImageFidelity]) -> Iterator[Finding]:
 def sentences(one: ImageFidelity) -> Iterator[Finding]:
     """Yield the answer for an image, then what it rests on."""
     seen = one.production
-    if isinstance(one.of_ci, NotMeasured):
+    if isinstance(one.of_ci, CiNotMeasured):
         yield Finding.of(f"not compared: {_NOT_MEASURED[one.of_ci]}")
     elif isinstance(seen, NotSeen):
         yield Finding.of(f"not compared: {_NOT_SEEN[seen]}")
@@ -95,7 +95,7 @@ def sentences(one: ImageFidelity) -> Iterator[Finding]:
         yield from _of_production(seen)
 
 
-def _answer(one: ImageFidelity, decisive: Compared, seen: Production) -> str:
+def _answer(one: ImageFidelity, decisive: ComparedUse, seen: Production) -> str:
     what = f"production's peak {_NAMES[decisive.metric]}"
     reaches = f"the workload reaches {_bound(decisive, seen)}{_share(decisive, 1 / one.scale)} of {what}"
     if one.scale != 1:
@@ -103,7 +103,7 @@ def _answer(one: ImageFidelity, decisive: Compared, seen: Production) -> str:
     return f"{reaches}. {_advice(decisive, seen)}"
 
 
-def _of_figures(compared: Sequence[Compared]) -> Iterator[str]:
+def _of_figures(compared: Sequence[ComparedUse]) -> Iterator[str]:
     """Yield what else to know about the figures of CI."""
     first, *others = compared
     of_ci = first.of_ci
@@ -119,13 +119,13 @@ def _of_figures(compared: Sequence[Compared]) -> Iterator[str]:
             )
 
 
-def _bound(decisive: Compared, seen: Production) -> str:
+def _bound(decisive: ComparedUse, seen: Production) -> str:
     if decisive.of_ci.is_lower_bound:
         return "" if seen.is_cut_off else "at least "
     return "at most " if seen.is_cut_off else ""
 
 
-def _advice(decisive: Compared, seen: Production) -> str:
+def _advice(decisive: ComparedUse, seen: Production) -> str:
     match decisive.reach:
         case Reach.HOLDS:
             return "CI's figure holds"
@@ -148,7 +148,7 @@ def _advice_below(scale: float | None, *, is_least: bool) -> str:
     return f"Raise its load, or set `production.scale = {scale:g}`{' or more' if is_least else ''}"
 
 
-def _share(compared: Compared, times: float = 1.0) -> str:
+def _share(compared: ComparedUse, times: float = 1.0) -> str:
     """Return a share of production's peak, and its interval if the trials differ."""
     share, low, high = (_percent(times * value) for value in (compared.percent, compared.low, compared.high))
     return share if low == high else f"{share} ({low} to {high})"

@@ -7,7 +7,7 @@ from membudget.core.quantities import format_percent, format_size
 from membudget.core.untrusted_text import Parts, Quoted
 from membudget.judge.measurement import ImageMeasurement
 from membudget.judge.metric import Verdict
-from membudget.judge.runtime_finding import Bound, RuntimeFinding
+from membudget.judge.runtime_finding import Exactness, RuntimeFinding
 from membudget.judge.runtimes import FAR_BELOW, NODE_YOUNG_MIB, REDIS_SHARE
 from membudget.measure.runtimes.runtime import Connections, Runtime, RuntimeKind
 from membudget.report.findings import Finding
@@ -22,7 +22,7 @@ from membudget.report.held_memory_words import (
     sum_of_connections,
 )
 from membudget.report.row_words import size_or_dash
-from membudget.report.story_parts import Item, Problem
+from membudget.report.story_parts import Item, StoryProblem
 from membudget.report.verdicts import verdict_mark
 
 KINDS = {
@@ -62,9 +62,9 @@ _HEAPS = {
 }
 """What a ceiling is the ceiling of. For others: all of its memory."""
 _MEASURED = {
-    Bound.EXACT: "were measured",
-    Bound.AT_LEAST: "at least were measured",
-    Bound.AT_MOST: "at most were measured",
+    Exactness.EXACT: "were measured",
+    Exactness.AT_LEAST: "at least were measured",
+    Exactness.AT_MOST: "at most were measured",
 }
 
 
@@ -212,12 +212,12 @@ def runtime_headline(findings: Sequence[RuntimeFinding]) -> Parts:
     return ("1 runtime setting does not fit" if len(findings) == 1 else f"{len(findings)} runtime settings do not fit",)
 
 
-def runtime_problems(findings: Sequence[RuntimeFinding]) -> Iterator[Problem]:
+def runtime_problems(findings: Sequence[RuntimeFinding]) -> Iterator[StoryProblem]:
     """Yield the findings as one problem that passes. Nothing if there are none."""
     if findings:
         step = "the check passes; set the suggested value, or turn the rule off in [runtime_rules]"
         mark = verdict_mark(Verdict.WARN, "runtime settings")
-        yield Problem(mark, Finding.of(step), tuple(map(_item, findings)), Verdict.WARN)
+        yield StoryProblem(mark, Finding.of(step), tuple(map(_item, findings)), Verdict.WARN)
 
 
 def _item(finding: RuntimeFinding) -> Item:

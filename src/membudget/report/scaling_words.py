@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from membudget.core.quantities import format_size
 from membudget.core.untrusted_text import Part, Parts, Quoted
-from membudget.judge.scaled import Bend, Estimate, Halt, Halted, NoSize, Place, ScaledImage
+from membudget.judge.scaled import Bend, Estimate, Halt, Halted, NoSize, ScaledImage, TrialScale
 from membudget.manifests.deployed import CpuLimit
 from membudget.report.scaling_report import ScalingReport
 
@@ -35,7 +35,7 @@ def closing_sentences(report: ScalingReport) -> Iterator[Parts]:
         yield ("Each interval holds with 95% confidence, for this workload on this kind of machine.",)
 
 
-def place_words(place: Place) -> str:
+def place_words(place: TrialScale) -> str:
     """Return a place in words: "2 CPUs and 20 connections"."""
     cpus = "1 CPU" if place.cpus == 1 else f"{place.cpus} CPUs"
     if place.connections is None:
@@ -124,7 +124,7 @@ def _falls(each: Estimate | None) -> bool:
     return each is not None and each.high_bytes < 0
 
 
-def _beyond(image: ScaledImage, place: Place) -> Iterator[str]:
+def _beyond(image: ScaledImage, place: TrialScale) -> Iterator[str]:
     most_cpus = max(point.place.cpus for point in image.points)
     most = max(point.place.connections or 0 for point in image.points)
     if place.cpus > most_cpus:

@@ -51,7 +51,7 @@ from membudget.report.runtime_words import runtime_items, runtime_problems
 from membudget.report.story_parts import (
     Block,
     Charts,
-    Compared,
+    ComparedRevisions,
     Figures,
     Item,
     Items,
@@ -59,11 +59,11 @@ from membudget.report.story_parts import (
     Legend,
     Log,
     Paste,
-    Problem,
     Remarks,
     Rows,
     Section,
     Sheet,
+    StoryProblem,
 )
 from membudget.report.table import PICTURES, RowKind, TableRow, has_pictures, table_rows
 from membudget.report.timeline import CHART_STEPS, Chart, timeline
@@ -108,7 +108,7 @@ def story(result: JudgedReport) -> tuple[Section, ...]:
         Section(Keep.DETAILS, (Items(tuple(_bytes(result.judgement, measured))),), Finding.of("Where the bytes are")),
         _figures(figures, has_legend=has_pictures(figures) and not has_pictures([*urgent, *others])),
         Section(Keep.DETAILS, (Items(tuple(map(Item, compared(result.report)))),), Finding.of("What was compared")),
-        Section(Keep.COMPARED, (Compared((compared_in_short(result.report),)),)),
+        Section(Keep.COMPARED, (ComparedRevisions((compared_in_short(result.report),)),)),
     ]
     return tuple(section for section in sections if any(block.elements for block in section.blocks))
 
@@ -143,7 +143,7 @@ def _remarks(result: JudgedReport) -> Iterator[Finding]:
         yield from (Finding((Quoted(image.name), ": ", Quoted(note))) for note in image.notes)
 
 
-def _outcomes(result: JudgedReport, measured: dict[str, ImageMeasurement]) -> Iterator[Problem]:
+def _outcomes(result: JudgedReport, measured: dict[str, ImageMeasurement]) -> Iterator[StoryProblem]:
     """Yield the problems, grouped by outcome, gravest first."""
     looser = result.report.looser
     items: dict[Status, list[Item]] = {status: [] for status in _GRAVEST_FIRST}
@@ -168,7 +168,7 @@ def _outcomes(result: JudgedReport, measured: dict[str, ImageMeasurement]) -> It
             verdicts[status] = group.verdict
             rows[status] += group.rows
     if looser.unapproved:
-        yield Problem(
+        yield StoryProblem(
             verdict_mark(Verdict.FAIL, "loosened"),
             approval_step(looser),
             (Item(loosened_finding(looser)),),
@@ -177,13 +177,13 @@ def _outcomes(result: JudgedReport, measured: dict[str, ImageMeasurement]) -> It
     if result.judgement.gaps:
         findings = tuple(Item(gap_finding(gap), reasons=(gap,)) for gap in result.judgement.gaps)
         mark = verdict_mark(Verdict.INCONCLUSIVE, GAPS_TITLE)
-        yield Problem(mark, Finding.of(GAPS_NEXT_STEP), findings, Verdict.INCONCLUSIVE)
+        yield StoryProblem(mark, Finding.of(GAPS_NEXT_STEP), findings, Verdict.INCONCLUSIVE)
     yield from manifest_problems(result.judgement.manifests)
     yield from runtime_problems(result.judgement.runtimes)
     for status, explained in items.items():
         if explained:
             step = Finding.of(next_step(status, rows[status]) or "")
-            yield Problem(status_mark(status), step, tuple(explained), verdicts[status])
+            yield StoryProblem(status_mark(status), step, tuple(explained), verdicts[status])
 
 
 _GROUP_STATUS = {

@@ -85,7 +85,7 @@ class Items:
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class StoryProblem:
     """Images with the same outcome, and the next step for all of them."""
 
     title: Mark
@@ -125,13 +125,13 @@ class Legend:
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
+class ComparedRevisions:
     """What was compared, on one line."""
 
     elements: tuple[Finding]
 
 
-Block = Rows | Figures | Sheet | Remarks | Items | Problem | Log | Paste | Charts | Legend | Compared
+Block = Rows | Figures | Sheet | Remarks | Items | StoryProblem | Log | Paste | Charts | Legend | ComparedRevisions
 
 
 @dataclass(frozen=True, slots=True)

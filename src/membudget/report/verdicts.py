@@ -11,7 +11,17 @@ from membudget.core.metrics import Metric
 from membudget.core.quantities import format_duration, format_scale, format_size, format_size_delta
 from membudget.core.untrusted_text import Parts, Quoted
 from membudget.judge.fit import FitFault, LimitTooHigh, LimitTooLow, PeakMoved
-from membudget.judge.image import BaseFailed, Failed, ImageReason, Killed, NotThere, OffItsFit, OfRow, Soaked, Status
+from membudget.judge.image import (
+    BaseFailed,
+    ImageReason,
+    Killed,
+    NotThere,
+    OffItsFit,
+    OfRow,
+    Soaked,
+    StageFailed,
+    Status,
+)
 from membudget.judge.leak import LeakVerdict, Trend
 from membudget.judge.metric import Row, Verdict
 from membudget.judge.whole import Judgement
@@ -171,7 +181,7 @@ def image_reason(reason: ImageReason) -> Parts:  # noqa: PLR0911 - one for each 
             kills = f"{format_reading(Metric.OOM_KILLS, value)} process{'es' if value.value != 1 else ''}"
             where = "in a sidecar" if in_sidecar else f"at the limit of {format_size(limit_bytes)}"
             return (f"the kernel killed {kills} {where}",)
-        case Failed(failure, status_says_it):
+        case StageFailed(failure, status_says_it):
             return (
                 (Quoted(failure.reason),)
                 if status_says_it

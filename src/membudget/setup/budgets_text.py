@@ -8,7 +8,7 @@ from membudget.budgets import value_comments
 from membudget.budgets.suggested import SMALLEST_OWN_LIMIT_BYTES, as_written, limit_for, maximum_for
 from membudget.core.quantities import MIB, format_size
 from membudget.core.untrusted_text import printable
-from membudget.setup.measured import Failed, Measured
+from membudget.setup.measured import FailedImage, Measured
 from membudget.setup.plan import ImagePlan, Setting, TomlValue, Way
 from membudget.version import VERSION
 
@@ -33,7 +33,7 @@ _LIMIT_TO_BEGIN_WITH = 256 * MIB
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ImageEntry:
     """One image of the budgets file."""
 
     name: str
@@ -47,21 +47,21 @@ class Entry:
     """The last lines of output, if it failed."""
 
 
-def measured_entry(result: Measured) -> Entry:
+def measured_entry(result: Measured) -> ImageEntry:
     """Return the entry of an image that ran."""
     plan = result.plan
     settings = (plan.build, _limit(result), *_around(result.way), *_maxima(result))
-    return Entry(plan.name, settings, result.way.workload, result.notes)
+    return ImageEntry(plan.name, settings, result.way.workload, result.notes)
 
 
-def failed_entry(result: Failed) -> Entry:
+def failed_entry(result: FailedImage) -> ImageEntry:
     """Return the entry of an image that does not build or run: what would be tried first, commented out."""
     unmeasured = unmeasured_entry(result.plan)
     workload = result.way.workload if result.way is not None else unmeasured.workload
-    return Entry(unmeasured.name, unmeasured.settings, workload, result.notes, result.reason, result.log_tail)
+    return ImageEntry(unmeasured.name, unmeasured.settings, workload, result.notes, result.reason, result.log_tail)
 
 
-def unmeasured_entry(plan: ImagePlan) -> Entry:
+def unmeasured_entry(plan: ImagePlan) -> ImageEntry:
     """Return the entry of an image that was not run."""
     way = plan.likely_way
     deployed = plan.found.limit
@@ -69,7 +69,7 @@ def unmeasured_entry(plan: ImagePlan) -> Entry:
         limit = Setting("limit", as_written(deployed.value), (value_comments.from_place(str(deployed.origin)),))
     else:
         limit = Setting("limit", as_written(_LIMIT_TO_BEGIN_WITH), (value_comments.NOT_MEASURED,))
-    return Entry(plan.name, (plan.build, limit, *_around(way)), way.workload)
+    return ImageEntry(plan.name, (plan.build, limit, *_around(way)), way.workload)
 
 
 def _around(way: Way) -> tuple[Setting, ...]:
@@ -112,12 +112,12 @@ def _maximum(metric: str, measured_bytes: int, maximum_bytes: int) -> Setting:
     return Setting(f"budgets.{metric}", {"max": as_written(maximum_bytes)}, (comment,))
 
 
-def budgets_text(entries: Sequence[Entry]) -> str:
+def budgets_text(entries: Sequence[ImageEntry]) -> str:
     """Return the budgets file. Images that do not build or run are commented out, with the reason."""
     return "\n".join([_HEAD, *("\n".join(_lines(entry)) + "\n" for entry in entries)])
 
 
-def _lines(entry: Entry) -> Iterator[str]:
+def _lines(entry: ImageEntry) -> Iterator[str]:
     if entry.failure is None:
         yield from map(_comment, entry.remarks)
         yield from _tables(entry)
@@ -129,7 +129,7 @@ def _lines(entry: Entry) -> Iterator[str]:
     yield from (f"#{line}" if line.startswith("#") else f"# {line}".rstrip() for line in _tables(entry))
 
 
-def _tables(entry: Entry) -> Iterator[str]:
+def _tables(entry: ImageEntry) -> Iterator[str]:
     yield f"[images.{entry.name}]"
     for setting in entry.settings:
         yield from _setting(setting)

@@ -9,7 +9,7 @@ from itertools import islice
 
 from membudget.manifests.yaml_text import YamlValue
 from membudget.setup import ci_values
-from membudget.setup.ci_values import Values, filled
+from membudget.setup.ci_values import CiValues, filled
 from membudget.setup.dockerfiles import is_for_development
 from membudget.setup.found import MOST_ALIASES, BuildDefinition, Origin, image_name, last_part
 from membudget.setup.repository import RepositoryFiles
@@ -67,7 +67,7 @@ class _Written:
     tags: Sequence[str]
 
 
-def _of_step(files: RepositoryFiles, path: str, step: YamlValue, values: Values) -> Iterator[BuildDefinition]:
+def _of_step(files: RepositoryFiles, path: str, step: YamlValue, values: CiValues) -> Iterator[BuildDefinition]:
     uses, run = step.get("uses"), step.get("run")
     if uses.text is not None and _ACTION.fullmatch(uses.text):
         given = {key: filled(value.text, values) for key, value in step.get("with").items() if value.text is not None}

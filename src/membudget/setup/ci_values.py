@@ -10,7 +10,7 @@ from itertools import islice, product
 
 from membudget.manifests.yaml_text import YamlValue
 
-Values = Mapping[str, str]
+CiValues = Mapping[str, str]
 """Values by the names that expressions have: `matrix.service`, `env.IMAGE`, `steps.meta`."""
 
 _EXPRESSION = re.compile(r"\$\{\{\s*([\w.-]{1,100})\s*\}\}")
@@ -26,7 +26,7 @@ _LONGEST_VALUE = 500
 """Of a matrix or a variable: a name, a path or a tag."""
 
 
-def of_job(workflow: YamlValue, job: YamlValue, repository_name: str) -> Iterator[Values]:
+def of_job(workflow: YamlValue, job: YamlValue, repository_name: str) -> Iterator[CiValues]:
     """Yield what is known in a job, for each combination of its matrix."""
     known = {
         "github.repository": f"owner/{repository_name}",
@@ -42,12 +42,12 @@ def of_job(workflow: YamlValue, job: YamlValue, repository_name: str) -> Iterato
         yield {**values, **_images(job, values)}
 
 
-def of_step(step: YamlValue, values: Values) -> Values:
+def of_step(step: YamlValue, values: CiValues) -> CiValues:
     """Return what is known in a step of a job."""
     return {**values, **_env(step.get("env"), values)} if step.get("env") else values
 
 
-def _env(variables: YamlValue, values: Values) -> dict[str, str]:
+def _env(variables: YamlValue, values: CiValues) -> dict[str, str]:
     return {
         f"env.{name}": filled(value.text[:_LONGEST_VALUE], values)[:_LONGEST_VALUE]
         for name, value in islice(variables.items(), _MOST_VARIABLES)
@@ -55,7 +55,7 @@ def _env(variables: YamlValue, values: Values) -> dict[str, str]:
     }
 
 
-def _images(job: YamlValue, values: Values) -> dict[str, str]:
+def _images(job: YamlValue, values: CiValues) -> dict[str, str]:
     """Return the images of each step with docker/metadata-action, a line each."""
     found = {}
     for step in islice(job.get("steps").entries(), _MOST_STEPS):
@@ -66,7 +66,7 @@ def _images(job: YamlValue, values: Values) -> dict[str, str]:
     return found
 
 
-def filled(text: str, values: Values) -> str:
+def filled(text: str, values: CiValues) -> str:
     """Return a text with known values in it. Both are cut first: together they may become a gigabyte."""
     text = _OF_STEP.sub(
         lambda found: values.get(f"steps.{found[1]}", found[0])[:_LONGEST_VALUE], text[:_LONGEST_SCRIPT]
@@ -75,7 +75,7 @@ def filled(text: str, values: Values) -> str:
     return text[:_LONGEST_SCRIPT]
 
 
-def assigned(script: str, values: Values) -> Values:
+def assigned(script: str, values: CiValues) -> CiValues:
     """Return what is known in a script: variables of the job, and those that a line of the script sets to a text."""
     known = dict(values)
     for line in script[:_LONGEST_SCRIPT].splitlines():
@@ -85,12 +85,12 @@ def assigned(script: str, values: Values) -> Values:
     return known
 
 
-def in_shell(text: str, values: Values) -> str:
+def in_shell(text: str, values: CiValues) -> str:
     """Return a word of a script with known variables in it. Others stay."""
     return _VARIABLE.sub(lambda found: values.get(f"env.{found[1] or found[2]}", found[0]), text[:_LONGEST_VALUE])
 
 
-def _combinations(job: YamlValue) -> list[Values]:
+def _combinations(job: YamlValue) -> list[CiValues]:
     """Return the values of the job's matrix, combination by combination. Without a matrix, one without values."""
     matrix = job.get("strategy", "matrix")
     lists = {
@@ -99,10 +99,10 @@ def _combinations(job: YamlValue) -> list[Values]:
         if name not in ("include", "exclude") and value.is_list
     }
     combinations = islice(product(*lists.values()), _MOST_COMBINATIONS)
-    found: list[Values] = [
+    found: list[CiValues] = [
         {key: value for one in combination for key, value in one.items()} for combination in combinations
     ]
-    included: list[Values] = [
+    included: list[CiValues] = [
         _flat("matrix", entry) for entry in islice(matrix.get("include").entries(), _MOST_COMBINATIONS)
     ]
     return [*found, *included] if lists else included or found

@@ -14,7 +14,16 @@ from membudget.manifests.quantities import InvalidQuantity, compose_bytes
 from membudget.manifests.yaml_text import YamlValue
 from membudget.setup.compose_inputs import ComposeInputs, Surroundings
 from membudget.setup.dockerfiles import asked_by, expanded, is_for_development, ports_in_command
-from membudget.setup.found import BuildDefinition, ComposeService, Deployed, Fact, Origin, Probe, image_name, last_part
+from membudget.setup.found import (
+    BuildDefinition,
+    ComposeService,
+    Deployed,
+    Fact,
+    HealthProbe,
+    Origin,
+    image_name,
+    last_part,
+)
 from membudget.setup.manifests import is_possible
 from membudget.setup.repository import RepositoryFiles
 
@@ -146,10 +155,10 @@ def _ports(path: str, service: YamlValue) -> Iterator[Fact[int]]:
         yield Fact(port, Origin(path, command.line))
 
 
-def _probe(path: str, service: YamlValue) -> Iterator[Fact[Probe]]:
+def _probe(path: str, service: YamlValue) -> Iterator[Fact[HealthProbe]]:
     check = service.get("healthcheck")
     test = check.get("test")
     words = test.texts()
     if not words or words[:1] == ["NONE"] or check.get("disable").text == "true":
         return
-    yield Fact(asked_by(" ".join(words).replace("$$", "$"), {}) or Probe(), Origin(path, test.line))
+    yield Fact(asked_by(" ".join(words).replace("$$", "$"), {}) or HealthProbe(), Origin(path, test.line))

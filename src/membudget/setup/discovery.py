@@ -15,7 +15,7 @@ from membudget.setup.found import (
     Deployed,
     Fact,
     FoundImage,
-    Probe,
+    HealthProbe,
     Skipped,
     image_name,
     unused_name,
@@ -193,7 +193,7 @@ def _first_unknown(places: Sequence[Deployed]) -> Fact[tuple[str, ...]] | None:
     return next(found, None)
 
 
-def _telling(probe: Fact[Probe]) -> int:
+def _telling(probe: Fact[HealthProbe]) -> int:
     """Rank probes: a path tells more than a HEALTHCHECK, and that more than a port."""
     if probe.value.path is not None:
         return 0

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 
-from membudget.contents.dockerfile import Dockerfile, Instruction, Stage, parse_dockerfile
-from membudget.setup.found import BuildDefinition, Fact, Origin, Probe, image_name
+from membudget.contents.dockerfile import BuildStage, Dockerfile, Instruction, parse_dockerfile
+from membudget.setup.found import BuildDefinition, Fact, HealthProbe, Origin, image_name
 from membudget.setup.repository import RepositoryFiles
 
 _NAME = re.compile(
@@ -50,7 +50,7 @@ class DockerfileFacts:
     """What a Dockerfile says about the image of one stage."""
 
     ports: tuple[Fact[int], ...] = ()
-    probe: Fact[Probe] | None = None
+    probe: Fact[HealthProbe] | None = None
 
 
 def names_of(files: RepositoryFiles) -> list[str]:
@@ -124,7 +124,7 @@ def _context(files: RepositoryFiles, path: str, dockerfile: Dockerfile) -> str:
         folder = posixpath.dirname(folder) or "."
 
 
-def _copied(stage: Stage) -> Iterator[str]:
+def _copied(stage: BuildStage) -> Iterator[str]:
     """Yield the paths that a stage copies from its context. Paths with variables are left out."""
     for instruction in stage.instructions:
         if instruction.keyword not in ("COPY", "ADD") or instruction.flag("from") is not None:
@@ -165,7 +165,7 @@ def facts_of(
     known: dict[str, str] = {}
     ports: dict[int, Fact[int]] = {}
     commands: dict[str, Fact[str]] = {}
-    probe: Fact[Probe] | None = None
+    probe: Fact[HealthProbe] | None = None
     for stage in dockerfile.stage_chain(target):
         for instruction in stage.instructions:
             origin = Origin(path, instruction.lines[0])
@@ -230,11 +230,11 @@ def expanded(text: str, known: Mapping[str, str]) -> str:
     return _VARIABLE.sub(lambda found: known.get(found[1] or found[2], found[3] or ""), text[:_LONGEST_WORDS])
 
 
-def _health(instruction: Instruction, known: Mapping[str, str], origin: Origin) -> Fact[Probe]:
-    return Fact(asked_by(instruction.arguments, known) or Probe(), origin)
+def _health(instruction: Instruction, known: Mapping[str, str], origin: Origin) -> Fact[HealthProbe]:
+    return Fact(asked_by(instruction.arguments, known) or HealthProbe(), origin)
 
 
-def asked_by(command: str, known: Mapping[str, str]) -> Probe | None:
+def asked_by(command: str, known: Mapping[str, str]) -> HealthProbe | None:
     """Return which address of the container itself a command asks: of `curl -f http://localhost:8080/health`, that.
 
     None if it asks none that is known.
@@ -245,4 +245,4 @@ def asked_by(command: str, known: Mapping[str, str]) -> Probe | None:
     port = expanded(matched[1] or "80", known)
     if not (port.isascii() and port.isdecimal() and len(port) <= 5) or not 1 <= int(port) <= 65535:
         return None
-    return Probe(expanded(matched[2] or "/", known), int(port))
+    return HealthProbe(expanded(matched[2] or "/", known), int(port))

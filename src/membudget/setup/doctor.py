@@ -11,7 +11,7 @@ from membudget.core.errors import DoctorCheck, ExitCode, MembudgetError
 from membudget.core.untrusted_text import Part, Parts, Quoted
 
 
-class State(StrEnum):
+class CheckState(StrEnum):
     """The result of a check."""
 
     OK = "ok"
@@ -23,7 +23,7 @@ class State(StrEnum):
     """There is nothing to look at, or it cannot be seen."""
 
 
-class Known(StrEnum):
+class KnownTruth(StrEnum):
     """What the self-test knows beforehand."""
 
     HELD = "held"
@@ -35,7 +35,7 @@ class Known(StrEnum):
 class Figure:
     """Something known, and what was measured of it: bytes, or a number of OOM kills."""
 
-    what: Known
+    what: KnownTruth
     known: int
     measured: int | None
     """None if there is no figure."""
@@ -44,11 +44,11 @@ class Figure:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class CheckFinding:
     """What one check found."""
 
     check: DoctorCheck
-    state: State
+    state: CheckState
     seen: Parts
     """What was seen, or why nothing was."""
     fix: Parts = ()
@@ -67,37 +67,37 @@ class CannotLook(Exception):
         self.blocked_by = blocked_by
 
 
-Look = Callable[[], Finding]
+CheckLook = Callable[[], CheckFinding]
 """Makes one check. May raise anything."""
 
 
-def ok(check: DoctorCheck, *seen: Part) -> Finding:
+def ok(check: DoctorCheck, *seen: Part) -> CheckFinding:
     """Return the finding that all is well."""
-    return Finding(check, State.OK, seen)
+    return CheckFinding(check, CheckState.OK, seen)
 
 
-def warning(check: DoctorCheck, *seen: Part, fix: Part | Parts = ()) -> Finding:
+def warning(check: DoctorCheck, *seen: Part, fix: Part | Parts = ()) -> CheckFinding:
     """Return the finding that something could be better."""
-    return Finding(check, State.WARNING, seen, fix if isinstance(fix, tuple) else (fix,))
+    return CheckFinding(check, CheckState.WARNING, seen, fix if isinstance(fix, tuple) else (fix,))
 
 
-def failed(check: DoctorCheck, *seen: Part, fix: Part | Parts = ()) -> Finding:
+def failed(check: DoctorCheck, *seen: Part, fix: Part | Parts = ()) -> CheckFinding:
     """Return the finding that something does not work."""
-    return Finding(check, State.FAILED, seen, fix if isinstance(fix, tuple) else (fix,))
+    return CheckFinding(check, CheckState.FAILED, seen, fix if isinstance(fix, tuple) else (fix,))
 
 
-def refused(check: DoctorCheck, error: MembudgetError, state: State = State.FAILED) -> Finding:
+def refused(check: DoctorCheck, error: MembudgetError, state: CheckState = CheckState.FAILED) -> CheckFinding:
     """Return the finding that an error explains. Its texts may quote an engine, git or a file."""
     place = f"{error.where}: " if error.where else ""
-    return Finding(check, state, (Quoted(f"{place}{error.what}"),), (Quoted(error.fix),) if error.fix else ())
+    return CheckFinding(check, state, (Quoted(f"{place}{error.what}"),), (Quoted(error.fix),) if error.fix else ())
 
 
-def examined(check: DoctorCheck, look: Look) -> Finding:
+def examined(check: DoctorCheck, look: CheckLook) -> CheckFinding:
     """Make a check. Never raises, except for signals."""
     try:
         return look()
     except CannotLook as nothing:
-        return Finding(check, State.SKIPPED, nothing.reason, blocked_by=nothing.blocked_by)
+        return CheckFinding(check, CheckState.SKIPPED, nothing.reason, blocked_by=nothing.blocked_by)
     except MembudgetError as error:
         return refused(check, error)
     except OSError as error:
@@ -108,11 +108,11 @@ def examined(check: DoctorCheck, look: Look) -> Finding:
         return failed(check, "the check itself broke: ", what, fix="this is a bug in membudget: please report it")
 
 
-def is_healthy(findings: Iterable[Finding]) -> bool:
+def is_healthy(findings: Iterable[CheckFinding]) -> bool:
     """Return whether no check failed, and none could not be made because another one would fail."""
-    return not any(finding.state is State.FAILED or finding.blocked_by is not None for finding in findings)
+    return not any(finding.state is CheckState.FAILED or finding.blocked_by is not None for finding in findings)
 
 
-def exit_code(findings: Iterable[Finding]) -> ExitCode:
+def exit_code(findings: Iterable[CheckFinding]) -> ExitCode:
     """Return 0 if all is well, otherwise 3."""
     return ExitCode.WITHIN_BUDGET if is_healthy(findings) else ExitCode.UNMEASURED

@@ -11,7 +11,7 @@ from membudget.core.quantities import GIB, MIB, format_duration, format_size
 from membudget.core.untrusted_text import Quoted
 from membudget.engine.child_environment import client_mask
 from membudget.engine.connection import SLOW_MS, EngineInfo
-from membudget.setup.doctor import CannotLook, Finding, State, failed, ok, refused, warning
+from membudget.setup.doctor import CannotLook, CheckFinding, CheckState, failed, ok, refused, warning
 
 EngineFound = EngineInfo | EnvironmentFault
 """The engine's properties, or why it cannot be used."""
@@ -27,7 +27,7 @@ def usable(found: EngineFound) -> EngineInfo:
     return found
 
 
-def engine_finding(found: EngineFound, address: str, answer_ms: float) -> Finding:
+def engine_finding(found: EngineFound, address: str, answer_ms: float) -> CheckFinding:
     """Say which engine answers, and how fast. An engine that cannot limit memory answers all the same."""
     check = DoctorCheck.ENGINE
     if isinstance(found, EnvironmentFault):
@@ -44,7 +44,7 @@ def engine_finding(found: EngineFound, address: str, answer_ms: float) -> Findin
     return warning(check, *seen, ": that is slow", fix=fix)
 
 
-def buildx_finding(said: str, found: EngineFound) -> Finding:
+def buildx_finding(said: str, found: EngineFound) -> CheckFinding:
     """Say which buildx builds the images. `said` is the output of `docker buildx version`."""
     check = DoctorCheck.BUILDX
     if isinstance(found, EngineInfo) and found.kind == "podman":
@@ -53,7 +53,7 @@ def buildx_finding(said: str, found: EngineFound) -> Finding:
     return ok(check, *_version(said))
 
 
-def compose_finding(said: str | EnvironmentFault, found: EngineFound, *, is_needed: bool) -> Finding:
+def compose_finding(said: str | EnvironmentFault, found: EngineFound, *, is_needed: bool) -> CheckFinding:
     """Say which compose runs services beside images. It matters only to images with `compose`."""
     check = DoctorCheck.COMPOSE
     if isinstance(found, EngineInfo) and found.kind == "podman":
@@ -61,7 +61,7 @@ def compose_finding(said: str | EnvironmentFault, found: EngineFound, *, is_need
         fix = "check images with `compose` on a Docker engine"
         return failed(check, what, fix=fix) if is_needed else warning(check, what, fix=fix)
     if isinstance(said, EnvironmentFault):
-        return refused(check, said, State.FAILED if is_needed else State.WARNING)
+        return refused(check, said, CheckState.FAILED if is_needed else CheckState.WARNING)
     return ok(check, *_version(said))
 
 
@@ -74,7 +74,7 @@ _SKEW_S = 30
 """Clocks that are kept in step differ by less. Virtual machines fall behind when a laptop sleeps."""
 
 
-def clock_finding(skew_s: float | None) -> Finding:
+def clock_finding(skew_s: float | None) -> CheckFinding:
     """Say how far the engine's clock is ahead of this process's, in seconds. None if the engine does not tell."""
     check = DoctorCheck.CLOCK
     if skew_s is None:
@@ -88,7 +88,7 @@ def clock_finding(skew_s: float | None) -> Finding:
     return warning(check, apart, fix=fix)
 
 
-class Purpose(Enum):
+class SpacePurpose(Enum):
     """What a place is for, with the space that is little for it, and too little, in bytes."""
 
     ENGINE = ("the engine", 2 * GIB, 256 * MIB)
@@ -106,7 +106,7 @@ class Purpose(Enum):
 class Space:
     """The space that is left at a place."""
 
-    purpose: Purpose
+    purpose: SpacePurpose
     folder: str | None
     free_bytes: int | None
     """None if it cannot be seen."""
@@ -116,7 +116,7 @@ class Space:
         return self.free_bytes is not None and self.free_bytes < than_bytes
 
 
-def disk_finding(spaces: tuple[Space, ...]) -> Finding:
+def disk_finding(spaces: tuple[Space, ...]) -> CheckFinding:
     """Say how much space is left where the engine and temporary files lie."""
     check = DoctorCheck.DISK
     seen: list[str | Quoted] = []

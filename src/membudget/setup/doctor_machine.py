@@ -15,7 +15,7 @@ from membudget.engine.helper import find_helper_image
 from membudget.engine.vantage import vantage_on
 from membudget.measure.certificate import require_swap_limit
 from membudget.measure.probe.client import MachineState
-from membudget.setup.doctor import CannotLook, Finding, ok, refused, warning
+from membudget.setup.doctor import CannotLook, CheckFinding, ok, refused, warning
 from membudget.setup.doctor_engine import EngineFound, usable
 
 _MARKS_SINCE = (5, 19)
@@ -23,7 +23,7 @@ _MARKS_SINCE = (5, 19)
 _KERNEL = re.compile(r"(\d+)\.(\d+)", re.ASCII)
 
 
-def cgroups_finding(found: EngineFound) -> Finding:
+def cgroups_finding(found: EngineFound) -> CheckFinding:
     """Say which cgroups the engine has. Each trial gets one of its own."""
     check = DoctorCheck.CGROUPS
     if isinstance(found, EnvironmentFault) and found.check is check:
@@ -45,7 +45,7 @@ class LargestLimit:
     limit_bytes: int
 
 
-def memory_finding(found: EngineFound, machine: MachineState, largest: LargestLimit | None) -> Finding:
+def memory_finding(found: EngineFound, machine: MachineState, largest: LargestLimit | None) -> CheckFinding:
     """Say how much memory there is, and whether containers can be limited to a part of it."""
     check = DoctorCheck.MEMORY
     if isinstance(found, EnvironmentFault) and found.check is check:
@@ -60,7 +60,7 @@ def memory_finding(found: EngineFound, machine: MachineState, largest: LargestLi
     return warning(check, seen, *asked, fix=fix)
 
 
-def swap_finding(info: EngineInfo, machine: MachineState) -> Finding:
+def swap_finding(info: EngineInfo, machine: MachineState) -> CheckFinding:
     """Say whether a container that reaches its limit could swap instead."""
     check = DoctorCheck.SWAP
     has = f", the machine has {format_size(machine.swap_bytes)}" if machine.swap_bytes else ", the machine has none"
@@ -75,7 +75,7 @@ def swap_finding(info: EngineInfo, machine: MachineState) -> Finding:
     return ok(check, "the engine cannot limit swap, and the machine has none")
 
 
-def pressure_finding(info: EngineInfo, machine: MachineState) -> Finding:
+def pressure_finding(info: EngineInfo, machine: MachineState) -> CheckFinding:
     """Say whether the kernel tells how long a container waited for memory (pressure stall information)."""
     check = DoctorCheck.PRESSURE
     if info.cgroup_version == 1:
@@ -96,7 +96,7 @@ _LONGEST = 200
 _SHORT_ID = len("sha256:") + 12
 
 
-def helper_image_finding(found: str | EnvironmentFault, *, is_needed: bool) -> Finding:
+def helper_image_finding(found: str | EnvironmentFault, *, is_needed: bool) -> CheckFinding:
     """Say whether the engine has an image of membudget. `found` is its ID, or why there is none."""
     check = DoctorCheck.HELPER_IMAGE
     if isinstance(found, EnvironmentFault):
@@ -107,7 +107,7 @@ def helper_image_finding(found: str | EnvironmentFault, *, is_needed: bool) -> F
     return ok(check, "the engine has membudget's image ", Quoted(found[:_SHORT_ID]), use)
 
 
-def look_for_helper_image(engine: Engine, version: str, asked: str | None) -> Finding:
+def look_for_helper_image(engine: Engine, version: str, asked: str | None) -> CheckFinding:
     """Look for the image that helper containers are made of."""
     try:
         is_needed = not vantage_on(engine).acts_alone
@@ -119,7 +119,7 @@ def look_for_helper_image(engine: Engine, version: str, asked: str | None) -> Fi
         return helper_image_finding(fault, is_needed=is_needed)
 
 
-def no_probe(error: MembudgetError) -> Finding:
+def no_probe(error: MembudgetError) -> CheckFinding:
     """Say why nothing can be measured from the chosen place."""
     found = refused(DoctorCheck.PROBE, error)
     if found.fix:
@@ -142,7 +142,7 @@ class ProbeFound:
     """What was said while the place was chosen."""
 
 
-def probe_finding(found: ProbeFound, info: EngineInfo) -> Finding:
+def probe_finding(found: ProbeFound, info: EngineInfo) -> CheckFinding:
     """Say where figures come from, and how often they are read."""
     check = DoctorCheck.PROBE
     if found.sees_cgroups:

@@ -6,31 +6,31 @@ from typing import TYPE_CHECKING
 from membudget.core.closed_model import ClosedModel
 from membudget.core.errors import DoctorCheck
 from membudget.core.untrusted_text import Parts, in_plain_text, printable, raw
-from membudget.setup.doctor import Finding, Known, State, is_healthy
+from membudget.setup.doctor import CheckFinding, CheckState, KnownTruth, is_healthy
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-SIGNS = {State.OK: "✓", State.WARNING: "!", State.FAILED: "✗", State.SKIPPED: "-"}
-_STYLES = {State.OK: "green", State.WARNING: "yellow", State.FAILED: "red", State.SKIPPED: "dim"}
+SIGNS = {CheckState.OK: "✓", CheckState.WARNING: "!", CheckState.FAILED: "✗", CheckState.SKIPPED: "-"}
+_STYLES = {CheckState.OK: "green", CheckState.WARNING: "yellow", CheckState.FAILED: "red", CheckState.SKIPPED: "dim"}
 _NAME_WIDTH = max(len(check) for check in DoctorCheck)
-_STATE_WIDTH = max(len(state) for state in State)
+_STATE_WIDTH = max(len(state) for state in CheckState)
 
 
-def line(finding: Finding) -> str:
+def line(finding: CheckFinding) -> str:
     """Return one line for a check, whatever its length."""
     fix = f" (fix: {_text(finding.fix)})" if finding.fix else ""
     head = f"{SIGNS[finding.state]} {finding.check:<{_NAME_WIDTH}}  {finding.state:<{_STATE_WIDTH}}"
     return f"{head}  {_text(finding.seen)}{fix}"
 
 
-def renderable(finding: Finding) -> "RenderableType":
+def renderable(finding: CheckFinding) -> "RenderableType":
     """Return the same for a terminal: in colour, and wrapped beside the check's name."""
     from rich.table import Table  # JSON needs no rich
     from rich.text import Text
 
     style = _STYLES[finding.state]
-    said = Text(_text(finding.seen), style="dim" if finding.state is State.SKIPPED else "")
+    said = Text(_text(finding.seen), style="dim" if finding.state is CheckState.SKIPPED else "")
     if finding.fix:
         said.append(f"\nfix: {_text(finding.fix)}", style="bold")
     table = Table.grid(padding=(0, 2, 0, 0))
@@ -43,16 +43,16 @@ def renderable(finding: Finding) -> "RenderableType":
     return table
 
 
-def summary(findings: Sequence[Finding], version: str) -> str:
+def summary(findings: Sequence[CheckFinding], version: str) -> str:
     """Return the last line: which membudget this is, and how many checks had which result."""
-    counts = {state: sum(finding.state is state for finding in findings) for state in State}
+    counts = {state: sum(finding.state is state for finding in findings) for state in CheckState}
     blocked = sum(finding.blocked_by is not None for finding in findings)
     parts = (
-        (counts[State.FAILED], "check failed", "checks failed"),
-        (counts[State.WARNING], "warning", "warnings"),
-        (counts[State.OK], "ok", "ok"),
+        (counts[CheckState.FAILED], "check failed", "checks failed"),
+        (counts[CheckState.WARNING], "warning", "warnings"),
+        (counts[CheckState.OK], "ok", "ok"),
         (blocked, "blocked by a failure", "blocked by a failure"),
-        (counts[State.SKIPPED] - blocked, "skipped", "skipped"),
+        (counts[CheckState.SKIPPED] - blocked, "skipped", "skipped"),
     )
     told = [f"{count} {one if count == 1 else several}" for count, one, several in parts if count]
     return f"membudget {version}: {', '.join(told)}"
@@ -65,7 +65,7 @@ def _text(parts: Parts) -> str:
 class FigureModel(ClosedModel):
     """Something known, and what was measured of it."""
 
-    what: Known
+    what: KnownTruth
     known: int
     """Bytes, or a number of OOM kills."""
     measured: int | None
@@ -76,7 +76,7 @@ class CheckModel(ClosedModel):
     """What one check found."""
 
     check: DoctorCheck
-    state: State
+    state: CheckState
     seen: str
     fix: str | None
     figures: tuple[FigureModel, ...]
@@ -94,7 +94,7 @@ class DoctorModel(ClosedModel):
 _LONGEST = 2000
 
 
-def document(findings: Sequence[Finding], version: str) -> str:
+def document(findings: Sequence[CheckFinding], version: str) -> str:
     """Return the findings as JSON."""
     checks = tuple(
         CheckModel(

@@ -13,7 +13,7 @@ from membudget.publish.pull_request import ServerFault
 from membudget.publish.server import Access, Server
 from membudget.report.notes import uncommitted
 from membudget.setup import workflow_rules as rules
-from membudget.setup.doctor import CannotLook, Finding, State, failed, ok, refused, warning
+from membudget.setup.doctor import CannotLook, CheckFinding, CheckState, failed, ok, refused, warning
 from membudget.setup.workflow_files import Workflows
 from membudget.setup.workflow_rules import Complaint
 
@@ -36,7 +36,7 @@ class RepositorySeen:
     """How many tracked files differ from HEAD."""
 
 
-def git_finding(seen: RepositorySeen) -> Finding:
+def git_finding(seen: RepositorySeen) -> CheckFinding:
     """Say which repository is checked."""
     check = DoctorCheck.GIT
     place = ("git ", Quoted(seen.version), ", repository ", Quoted(seen.top))
@@ -49,7 +49,7 @@ def git_finding(seen: RepositorySeen) -> Finding:
     return warning(check, *head, f"; {uncommitted(seen.uncommitted)}, which check does not build", fix=fix)
 
 
-def look_at_git(repository: GitRepository) -> Finding:
+def look_at_git(repository: GitRepository) -> CheckFinding:
     """Look at the repository."""
     head = repository.commit("HEAD")
     changed = len(repository.uncommitted()) if head is not None else 0
@@ -67,7 +67,7 @@ class BaseSeen:
     """Why it is not certain that this is the right base."""
 
 
-def base_finding(seen: BaseSeen) -> Finding:
+def base_finding(seen: BaseSeen) -> CheckFinding:
     """Say which commit HEAD is compared with."""
     check = DoctorCheck.BASE
     clone = ", in a shallow clone" if seen.is_shallow else ""
@@ -84,7 +84,7 @@ def base_finding(seen: BaseSeen) -> Finding:
             return warning(check, *found, "; ", Quoted(seen.doubt), fix="give actions/checkout `fetch-depth: 0`")
 
 
-def look_for_base(repository: GitRepository, request: BaseRequest) -> Finding:
+def look_for_base(repository: GitRepository, request: BaseRequest) -> CheckFinding:
     """Look for the commit that `check` would compare HEAD with."""
     head = _head(repository)
     try:
@@ -95,7 +95,7 @@ def look_for_base(repository: GitRepository, request: BaseRequest) -> Finding:
     return base_finding(BaseSeen(base, repository.is_shallow(), doubt))
 
 
-def submodules_finding(missing: tuple[str, ...], count: int) -> Finding:
+def submodules_finding(missing: tuple[str, ...], count: int) -> CheckFinding:
     """Say which submodules the clone lacks, of `count`. Their folders are empty in what is built."""
     check = DoctorCheck.SUBMODULES
     if count == 0:
@@ -106,7 +106,7 @@ def submodules_finding(missing: tuple[str, ...], count: int) -> Finding:
     return warning(check, f"the clone lacks {len(missing)} of {count}: ", *_named(missing), fix=fix)
 
 
-def look_at_submodules(repository: GitRepository) -> Finding:
+def look_at_submodules(repository: GitRepository) -> CheckFinding:
     """Look for the submodules of HEAD."""
     listed = repository.submodules(_head(repository))
     missing = []
@@ -129,7 +129,7 @@ class LfsSeen:
     """Whether git has the filter."""
 
 
-def lfs_finding(seen: LfsSeen) -> Finding:
+def lfs_finding(seen: LfsSeen) -> CheckFinding:
     """Say whether files of Git LFS come with their content."""
     check = DoctorCheck.LFS
     if not seen.attributes:
@@ -144,7 +144,7 @@ def lfs_finding(seen: LfsSeen) -> Finding:
     return failed(check, *by, f", and {lacks}: images would be built from pointer files", fix=fix)
 
 
-def look_for_lfs(repository: GitRepository) -> Finding:
+def look_for_lfs(repository: GitRepository) -> CheckFinding:
     """Look for patterns that HEAD hands to Git LFS, and for the program."""
     head = _head(repository)
     files = [path for path in repository.paths(head) if path.rpartition("/")[2] == ".gitattributes"]
@@ -174,20 +174,22 @@ def _named(paths: tuple[str, ...], most: int = _MOST_NAMED) -> Parts:
     return (*parts, f" and {more} more") if more > 0 else parts
 
 
-def workflows_finding(workflows: Workflows) -> Finding:
+def workflows_finding(workflows: Workflows) -> CheckFinding:
     """Say which workflow files use membudget."""
     check = DoctorCheck.WORKFLOWS
     files = _named(tuple(file.path for file in workflows.files), _MOST_WORKFLOWS)
     if workflows.unreadable:
         broken = workflows.unreadable[0]
         what = (Quoted(f"{broken.path}:{broken.line}"), " cannot be read: ", Quoted(broken.reason))
-        return Finding(check, State.FAILED, (*files, *(("; ",) if files else ()), *what), ("correct the file",))
+        return CheckFinding(
+            check, CheckState.FAILED, (*files, *(("; ",) if files else ()), *what), ("correct the file",)
+        )
     if not workflows.files:
         return warning(check, "no workflow uses membudget", fix="membudget init writes one")
     return ok(check, *files)
 
 
-def triggers_finding(workflows: Workflows) -> Finding:
+def triggers_finding(workflows: Workflows) -> CheckFinding:
     """Say whether the workflows start when they have to."""
     return _judged(DoctorCheck.TRIGGERS, workflows, rules.triggers, "they start on ", *_triggers_of(workflows))
 
@@ -198,17 +200,17 @@ def _triggers_of(workflows: Workflows) -> Parts:
     return _named(tuple(names), _MOST_WORKFLOWS)
 
 
-def fetch_depth_finding(workflows: Workflows) -> Finding:
+def fetch_depth_finding(workflows: Workflows) -> CheckFinding:
     """Say whether the checkouts bring the commit to compare with."""
     return _judged(DoctorCheck.FETCH_DEPTH, workflows, rules.fetch_depth, "every checkout brings the base")
 
 
-def permissions_finding(workflows: Workflows) -> Finding:
+def permissions_finding(workflows: Workflows) -> CheckFinding:
     """Say whether jobs have the rights that they need, and no more than these."""
     return _judged(DoctorCheck.PERMISSIONS, workflows, rules.permissions, "every job has the rights that it needs")
 
 
-def pins_finding(workflows: Workflows, version: str) -> Finding:
+def pins_finding(workflows: Workflows, version: str) -> CheckFinding:
     """Say which versions the workflows name, and whether somebody could change what these are."""
     pinned = {use.version_comment or "a commit" for file in workflows.files for use in file.uses if use.is_pinned}
     named = shortened(", ".join(sorted(pinned)), _LONGEST_LIST)
@@ -222,7 +224,7 @@ def pins_finding(workflows: Workflows, version: str) -> Finding:
     return _judged(DoctorCheck.PINS, workflows, rules.pins, *seen)
 
 
-def forks_finding(workflows: Workflows) -> Finding:
+def forks_finding(workflows: Workflows) -> CheckFinding:
     """Say whether pull requests from forks get a comment, which takes two workflows that fit each other."""
     seen = "what one workflow measures, another one posts"
     if not rules.has_reporter(workflows):
@@ -235,11 +237,11 @@ def _judged(
     workflows: Workflows,
     rule: Callable[[Workflows], list[Complaint]],
     *otherwise: Part,
-) -> Finding:
+) -> CheckFinding:
     """Return the finding of a rule that each use of membudget is held against."""
     if not workflows.files:
         raise CannotLook("no workflow uses membudget")
-    found = sorted(dict.fromkeys(rule(workflows)), key=lambda one: one.state is not State.FAILED)
+    found = sorted(dict.fromkeys(rule(workflows)), key=lambda one: one.state is not CheckState.FAILED)
     if not found:
         return ok(check, *otherwise)
     seen: Parts = ()
@@ -247,13 +249,13 @@ def _judged(
         seen += (*(("; ",) if seen else ()), Quoted(f"{one.path}:{one.line}"), " ", *one.what)
     more = len(found) - _MOST_NAMED
     seen += (f"; and {more} more",) if more > 0 else ()
-    return Finding(check, found[0].state, seen, (Quoted(found[0].fix),))
+    return CheckFinding(check, found[0].state, seen, (Quoted(found[0].fix),))
 
 
 _WRITES = "; whether it may write cannot be seen without writing: the job's `permissions` decide"
 
 
-def token_finding(server_name: str, access: Access | ServerFault | None) -> Finding:
+def token_finding(server_name: str, access: Access | ServerFault | None) -> CheckFinding:
     """Say what the server says of the token. The token itself is never shown."""
     check = DoctorCheck.TOKEN
     match access:
@@ -277,7 +279,7 @@ def token_finding(server_name: str, access: Access | ServerFault | None) -> Find
     return ok(check, *seen, *reads, _WRITES)
 
 
-def look_at_token(server: Server) -> Finding:
+def look_at_token(server: Server) -> CheckFinding:
     """Ask the server about the token. Nothing is written."""
     if not server.has_token:
         raise CannotLook("there is no token in the environment")

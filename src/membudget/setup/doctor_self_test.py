@@ -14,9 +14,9 @@ from membudget.core.untrusted_text import Parts, Quoted
 from membudget.engine.connection import Engine
 from membudget.engine.own_image import image_of
 from membudget.engine.run_id import RunId
-from membudget.measure.static_program import Architecture, Step, architecture_of, static_program
+from membudget.measure.static_program import Architecture, ProgramStep, architecture_of, static_program
 from membudget.measure.trial import Trial, TrialSpec
-from membudget.setup.doctor import CannotLook, Figure, Finding, Known, State
+from membudget.setup.doctor import CannotLook, CheckFinding, CheckState, Figure, KnownTruth
 
 HELD_BYTES = 64 * MIB
 SPIKE_BYTES = 96 * MIB
@@ -47,22 +47,22 @@ def programs(architecture: Architecture, *, sees_cgroups: bool) -> dict[str, byt
     """Return the self-test's programs, by file name."""
     held_ms = _HELD_MS if sees_cgroups else _STATISTICS_MS
     steps = {
-        Known.HELD: [Step(HELD_BYTES, held_ms, keeps=True)],
-        Known.SPIKE: [Step(0, held_ms), Step(SPIKE_BYTES, SPIKE_MS), Step(0, _CALM_MS)],
-        Known.KILLS: [Step(0, _CALM_MS), Step(2 * LIMIT_BYTES, held_ms)],
+        KnownTruth.HELD: [ProgramStep(HELD_BYTES, held_ms, keeps=True)],
+        KnownTruth.SPIKE: [ProgramStep(0, held_ms), ProgramStep(SPIKE_BYTES, SPIKE_MS), ProgramStep(0, _CALM_MS)],
+        KnownTruth.KILLS: [ProgramStep(0, _CALM_MS), ProgramStep(2 * LIMIT_BYTES, held_ms)],
     }
     return {what.value: static_program(architecture, given) for what, given in steps.items()}
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class SelfTestRun:
     """A trial of the self-test, or why there was none."""
 
-    what: Known
+    what: KnownTruth
     trial: Trial | EnvironmentFault
 
 
-def self_test(engine: Engine, run: RunId, pool: Pool) -> Finding:
+def self_test(engine: Engine, run: RunId, pool: Pool) -> CheckFinding:
     """Measure what is known. Raises EnvironmentFault, and CannotLook on machines without a program."""
     architecture = architecture_of(engine.info.platform)
     if architecture is None:
@@ -70,12 +70,12 @@ def self_test(engine: Engine, run: RunId, pool: Pool) -> Finding:
         raise CannotLook(there_is, Quoted(engine.info.platform))
     sees_cgroups = pool.sees_cgroups
     with image_of(engine, run, "self-test", programs(architecture, sees_cgroups=sees_cgroups)) as image_id:
-        runs = [Run(what, _trial(pool, image_id, what)) for what in Known]
+        runs = [SelfTestRun(what, _trial(pool, image_id, what)) for what in KnownTruth]
     return judged(tuple(runs), sees_cgroups=sees_cgroups)
 
 
-def _trial(pool: Pool, image_id: str, what: Known) -> Trial | EnvironmentFault:
-    limit = LIMIT_BYTES if what is Known.KILLS else None
+def _trial(pool: Pool, image_id: str, what: KnownTruth) -> Trial | EnvironmentFault:
+    limit = LIMIT_BYTES if what is KnownTruth.KILLS else None
     workload = CommandWorkload(command=(f"/{what.value}",))
     try:
         return pool.run(TrialSpec(f"self-test/{what.value}", image_id, limit, _TIMEOUT_MS, workload))
@@ -85,7 +85,7 @@ def _trial(pool: Pool, image_id: str, what: Known) -> Trial | EnvironmentFault:
         return fault  # without limits on swap, memory can be measured and not limited
 
 
-def judged(runs: tuple[Run, ...], *, sees_cgroups: bool) -> Finding:
+def judged(runs: tuple[SelfTestRun, ...], *, sees_cgroups: bool) -> CheckFinding:
     """Compare what was measured with what is known."""
     seen: Parts = ()
     figures: tuple[Figure, ...] = ()
@@ -95,35 +95,35 @@ def judged(runs: tuple[Run, ...], *, sees_cgroups: bool) -> Finding:
         states.add(state)
         figures += (figure,) if figure is not None else ()
         seen += (*(("; ",) if seen else ()), *said)
-    worst = next((state for state in (State.FAILED, State.WARNING) if state in states), State.OK)
+    worst = next((state for state in (CheckState.FAILED, CheckState.WARNING) if state in states), CheckState.OK)
     fault = next((run.trial for run in runs if isinstance(run.trial, EnvironmentFault)), None)
     fix = _fix(worst, fault, sees_cgroups=sees_cgroups)
-    return Finding(DoctorCheck.SELF_TEST, worst, seen, fix, figures)
+    return CheckFinding(DoctorCheck.SELF_TEST, worst, seen, fix, figures)
 
 
-def _fix(state: State, fault: EnvironmentFault | None, *, sees_cgroups: bool) -> Parts:
-    if state is State.OK:
+def _fix(state: CheckState, fault: EnvironmentFault | None, *, sees_cgroups: bool) -> Parts:
+    if state is CheckState.OK:
         return ()
     if fault is not None and fault.fix is not None:
         return (Quoted(fault.fix),)
     if not sees_cgroups:
         return ("measure from the kernel's own files: see the check probe",)
-    if state is State.WARNING:
+    if state is CheckState.WARNING:
         return ("run again when the machine is less busy; --rate sets how often membudget looks",)
     return ("do not trust this engine's figures: please report it, with the output of membudget doctor --json",)
 
 
-def _compared(run: Run, *, sees_cgroups: bool) -> tuple[State, Figure | None, Parts]:
+def _compared(run: SelfTestRun, *, sees_cgroups: bool) -> tuple[CheckState, Figure | None, Parts]:
     trial = run.trial
     if isinstance(trial, EnvironmentFault):
-        return State.FAILED, None, ("no limit was tried: ", Quoted(trial.what))
-    if run.what is Known.KILLS:
+        return CheckState.FAILED, None, ("no limit was tried: ", Quoted(trial.what))
+    if run.what is KnownTruth.KILLS:
         return _kills(trial, sees_cgroups=sees_cgroups)
-    known = HELD_BYTES if run.what is Known.HELD else SPIKE_BYTES
-    words = "held" if run.what is Known.HELD else "a spike of"
-    duration = "" if run.what is Known.HELD else f" for {SPIKE_MS} ms"
+    known = HELD_BYTES if run.what is KnownTruth.HELD else SPIKE_BYTES
+    words = "held" if run.what is KnownTruth.HELD else "a spike of"
+    duration = "" if run.what is KnownTruth.HELD else f" for {SPIKE_MS} ms"
     if not trial.judgeable:
-        return State.FAILED, None, (f"{words} {format_size(known)}: ", Quoted(trial.reason or trial.outcome))
+        return CheckState.FAILED, None, (f"{words} {format_size(known)}: ", Quoted(trial.reason or trial.outcome))
     rss, mark = trial.metrics[Metric.PEAK_RSS], trial.metrics[Metric.PEAK_MEMORY]
     figure = Figure(run.what, known, rss.value, mark.value)
     measured = f"measured {format_size(rss.value)}" if rss.value is not None else "not seen"
@@ -131,25 +131,25 @@ def _compared(run: Run, *, sees_cgroups: bool) -> tuple[State, Figure | None, Pa
     return _state_of(figure, sees_cgroups=sees_cgroups), figure, said
 
 
-def _state_of(figure: Figure, *, sees_cgroups: bool) -> State:
+def _state_of(figure: Figure, *, sees_cgroups: bool) -> CheckState:
     if figure.measured is not None and abs(figure.measured - figure.known) <= _EXACT_BYTES:
-        return State.OK
+        return CheckState.OK
     measured = figure.measured or 0
-    is_spike = figure.what is Known.SPIKE
+    is_spike = figure.what is KnownTruth.SPIKE
     if is_spike and _MOST_OF_SPIKE * figure.known <= measured <= figure.known + _EXACT_BYTES:
-        return State.OK
+        return CheckState.OK
     is_lower_bound = measured <= figure.known
-    return State.WARNING if is_lower_bound and (is_spike or not sees_cgroups) else State.FAILED
+    return CheckState.WARNING if is_lower_bound and (is_spike or not sees_cgroups) else CheckState.FAILED
 
 
-def _kills(trial: Trial, *, sees_cgroups: bool) -> tuple[State, Figure, Parts]:
+def _kills(trial: Trial, *, sees_cgroups: bool) -> tuple[CheckState, Figure, Parts]:
     kills = trial.metrics[Metric.OOM_KILLS].value
-    figure = Figure(Known.KILLS, 1, kills, trial.metrics[Metric.PEAK_MEMORY].value)
+    figure = Figure(KnownTruth.KILLS, 1, kills, trial.metrics[Metric.PEAK_MEMORY].value)
     took = f"{format_size(2 * LIMIT_BYTES)} under a limit of {format_size(LIMIT_BYTES)}: "
     if trial.workload_passed:
-        return State.FAILED, figure, (f"{took}the limit was not enforced",)
+        return CheckState.FAILED, figure, (f"{took}the limit was not enforced",)
     if kills is None:
-        return State.WARNING, figure, (f"{took}killed, but OOM kills cannot be counted",)
+        return CheckState.WARNING, figure, (f"{took}killed, but OOM kills cannot be counted",)
     counted = f"{kills} OOM kill{'' if kills == 1 else 's'} counted"
-    state = State.OK if kills == 1 else State.FAILED
-    return state if sees_cgroups or state is State.OK else State.WARNING, figure, (f"{took}{counted}",)
+    state = CheckState.OK if kills == 1 else CheckState.FAILED
+    return state if sees_cgroups or state is CheckState.OK else CheckState.WARNING, figure, (f"{took}{counted}",)

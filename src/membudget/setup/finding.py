@@ -11,7 +11,7 @@ _LONGEST_LINE = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class SetupFinding:
     """A problem, and how grave it is."""
 
     problem: Problem
@@ -26,7 +26,7 @@ class Validation:
 
     files: tuple[str, ...]
     """The files that were looked at."""
-    findings: tuple[Finding, ...]
+    findings: tuple[SetupFinding, ...]
 
     @property
     def errors(self) -> int:

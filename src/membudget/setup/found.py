@@ -44,7 +44,7 @@ class Skipped:
 
 
 @dataclass(frozen=True, slots=True)
-class Probe:
+class HealthProbe:
     """How somebody asks a container whether it is ready.
 
     Without a path, the port is asked whether it accepts connections. Without a port as well, the image's own
@@ -102,7 +102,7 @@ class Deployed:
     limit: Fact[int] | None = None
     """The memory limit, in bytes."""
     ports: tuple[Fact[int], ...] = ()
-    probes: tuple[Fact[Probe], ...] = ()
+    probes: tuple[Fact[HealthProbe], ...] = ()
     runs_to_end: bool = False
     """Whether it is a job and no service."""
     has_own_command: bool = False
@@ -138,7 +138,7 @@ class FoundImage:
     build: BuildDefinition
     limit: Fact[int] | None = None
     ports: tuple[Fact[int], ...] = ()
-    probes: tuple[Fact[Probe], ...] = ()
+    probes: tuple[Fact[HealthProbe], ...] = ()
     """Ways to ask whether it is ready, the best first."""
     compose: ComposeService | None = None
     """The compose service to measure it as. None if it can run alone."""

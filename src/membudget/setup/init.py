@@ -13,12 +13,12 @@ from membudget.budgets import file as budgets_file
 from membudget.core.errors import ConfigurationError
 from membudget.core.files import NewFile, left_by_killed_runs, write_all
 from membudget.core.untrusted_text import printable
-from membudget.setup.budgets_text import Entry, budgets_text
-from membudget.setup.workflow_text import WorkflowFile, workflow_files
+from membudget.setup.budgets_text import ImageEntry, budgets_text
+from membudget.setup.workflow_text import WorkflowText, workflow_files
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class InitWanted:
     """What the user asked for."""
 
     budgets: Path
@@ -42,10 +42,10 @@ class PlannedFile:
     """Whether a file is there, which is not overwritten."""
 
 
-class Destination:
+class InitDestination:
     """Where the files go. It is looked at before anything is measured, so that nothing is measured in vain."""
 
-    def __init__(self, top: Path, wanted: Wanted) -> None:
+    def __init__(self, top: Path, wanted: InitWanted) -> None:
         """Raises ConfigurationError if the budgets file is there already, or a file would end up elsewhere."""
         self._top = top.resolve()
         self._wanted = wanted
@@ -68,7 +68,7 @@ class Destination:
                 "the folder of the workflows leads out of the repository", where=workflow.path, fix="pass --no-workflow"
             )
 
-    def _workflows(self) -> tuple[WorkflowFile, ...]:
+    def _workflows(self) -> tuple[WorkflowText, ...]:
         if not self._wanted.has_workflow:
             return ()
         budgets = self._wanted.budgets.absolute()
@@ -84,7 +84,7 @@ class Destination:
         found = (left for path in (self._wanted.budgets, *workflows) for left in left_by_killed_runs(path))
         return [printable(str(path)) for path in found]
 
-    def files(self, entries: Sequence[Entry]) -> list[PlannedFile]:
+    def files(self, entries: Sequence[ImageEntry]) -> list[PlannedFile]:
         """Return the files to write. Raises ConfigurationError if the budgets file would not be valid."""
         text = budgets_text(entries)
         if any(entry.failure is None for entry in entries):

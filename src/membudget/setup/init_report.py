@@ -14,12 +14,12 @@ from membudget.core.untrusted_text import printable
 from membudget.report.formats.tables import TerminalTable
 from membudget.setup.found import Skipped
 from membudget.setup.init import PlannedFile
-from membudget.setup.measured import Failed, Measured
+from membudget.setup.measured import FailedImage, Measured
 from membudget.setup.plan import ImagePlan, unknown_variables
 
 _FIGURES = frozenset({"peak", "max", "limit", "image size"})
 _MOST_SKIPPED = 10
-Result = Measured | Failed | ImagePlan
+InitResult = Measured | FailedImage | ImagePlan
 """What became of an image. The plan alone if it was not run."""
 
 
@@ -79,7 +79,7 @@ class InitReport(ClosedModel):
 
 
 def init_report(
-    results: Sequence[Result], files: Sequence[PlannedFile], skipped: Sequence[Skipped], *, wrote: bool
+    results: Sequence[InitResult], files: Sequence[PlannedFile], skipped: Sequence[Skipped], *, wrote: bool
 ) -> InitReport:
     """Return the report of what was found, measured and written."""
     return InitReport(
@@ -90,7 +90,7 @@ def init_report(
     )
 
 
-def _image(result: Result) -> InitImage:
+def _image(result: InitResult) -> InitImage:
     plan = result if isinstance(result, ImagePlan) else result.plan
     build, way = plan.found.build, result.way if isinstance(result, Measured) else plan.likely_way
     has_compose = way.around is not None and way.around.key == "compose"
@@ -103,7 +103,7 @@ def _image(result: Result) -> InitImage:
         limit_bytes=plan.found.limit.value if plan.found.limit is not None else None,
         remarks=_lines(_remarks(plan, has_compose=has_compose)),
     )
-    if isinstance(result, Failed):
+    if isinstance(result, FailedImage):
         said = {"last_output": printable(result.log_tail[-1]) if result.log_tail else None}
         return image.model_copy(update={"failure": printable(result.reason), "tried": _lines(result.notes), **said})
     if isinstance(result, ImagePlan):

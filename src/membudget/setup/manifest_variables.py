@@ -19,7 +19,7 @@ class ConfigMap:
 
 
 @dataclass(frozen=True, slots=True)
-class Variables:
+class ContainerVariables:
     """The variables of one container."""
 
     values: Mapping[str, str]
@@ -44,7 +44,7 @@ def config_maps(documents: Iterable[tuple[str, YamlValue]]) -> ConfigMaps:
     return found
 
 
-def variables_of(container: YamlValue, maps: ConfigMaps) -> Variables:
+def variables_of(container: YamlValue, maps: ConfigMaps) -> ContainerVariables:
     """Return the variables of a container. Those that name other variables have no value that is known."""
     values: dict[str, str] = {}
     unknown: list[str] = []
@@ -64,7 +64,7 @@ def variables_of(container: YamlValue, maps: ConfigMaps) -> Variables:
             values.pop(name, None)
             unknown.append(name)
         used += [path] if path is not None else []
-    return Variables(values, tuple(dict.fromkeys(unknown)), tuple(dict.fromkeys(used)))
+    return ContainerVariables(values, tuple(dict.fromkeys(unknown)), tuple(dict.fromkeys(used)))
 
 
 def _named(container: YamlValue, maps: ConfigMaps) -> Iterator[tuple[str, str | None, str | None]]:

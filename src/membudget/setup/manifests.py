@@ -13,7 +13,7 @@ from membudget.manifests.kubernetes import PODS, RUN_TO_END, names_a_workload, p
 from membudget.manifests.quantities import InvalidQuantity, kubernetes_bytes
 from membudget.manifests.yaml_text import YamlValue
 from membudget.setup.dockerfiles import asked_by, ports_in_command
-from membudget.setup.found import Deployed, Fact, Origin, Probe, image_name, last_part
+from membudget.setup.found import Deployed, Fact, HealthProbe, Origin, image_name, last_part
 from membudget.setup.manifest_variables import ConfigMaps, config_maps, variables_of
 from membudget.setup.repository import RepositoryFiles
 
@@ -105,7 +105,7 @@ def _ports(path: str, container: YamlValue) -> Iterator[tuple[str, Fact[int]]]:
             yield entry.get("name").text or str(number), Fact(number, Origin(path, port.line))
 
 
-def probes_of(path: str, container: YamlValue, ports: Mapping[str, Fact[int]]) -> Iterator[Fact[Probe]]:
+def probes_of(path: str, container: YamlValue, ports: Mapping[str, Fact[int]]) -> Iterator[Fact[HealthProbe]]:
     """Yield the probes of a container that membudget can repeat, the one for readiness first."""
     for key in _PROBES:
         probe = container.get(key)
@@ -116,7 +116,7 @@ def probes_of(path: str, container: YamlValue, ports: Mapping[str, Fact[int]]) -
             target = asked.get("path").text or "/"
             is_plain = asked.get("scheme").text in (None, "HTTP")
             if asked and port is not None and is_plain:
-                yield Fact(Probe(target if kind == "httpGet" else None, port), Origin(path, asked.line))
+                yield Fact(HealthProbe(target if kind == "httpGet" else None, port), Origin(path, asked.line))
         command = asked_by(" ".join(probe.get("exec", "command").texts()), {})
         if command is not None:
             yield Fact(command, origin)

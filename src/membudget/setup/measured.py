@@ -10,12 +10,12 @@ from pathlib import Path
 
 from membudget.budgets.suggested import limit_for
 from membudget.build.revision import BuiltImage, Commit, Side
-from membudget.check.building import Built, Order, Pair, Subject, build_all
-from membudget.check.check import Tools
+from membudget.check.building import Built, BuiltPair, Pair, PairOrder, build_all
+from membudget.check.check import ToolsToCheck
 from membudget.contents.summary import image_metrics
 from membudget.core.errors import ConfigurationError, EngineLost, EnvironmentFault, shortened, what_and_fix
 from membudget.core.metrics import Metric
-from membudget.core.progress import Doing, Progress, Stage, Step
+from membudget.core.progress import Doing, Progress, ProgressStep, Stage
 from membudget.core.quantities import format_size
 from membudget.core.work import side_by_side
 from membudget.judge.measurement import Failure, FailureStage, Presence
@@ -28,7 +28,7 @@ _GUESS_MS = 20_000
 
 
 @dataclass(frozen=True, slots=True)
-class Used:
+class UnlimitedUse:
     """What a container used without a limit: the larger of peak RSS and peak working set."""
 
     metric: Metric
@@ -49,12 +49,12 @@ class Measured:
     """Whether the limit is the deployed one."""
     notes: tuple[str, ...] = ()
     """What did not work before."""
-    used: Used | None = None
+    used: UnlimitedUse | None = None
     """What the limit follows from. None if it is the deployed one, or if a run was too short to be sampled."""
 
 
 @dataclass(frozen=True, slots=True)
-class Failed:
+class FailedImage:
     """An image that does not build, or does not run."""
 
     plan: ImagePlan
@@ -66,19 +66,19 @@ class Failed:
     """What to write down instead of the plan's likely way."""
 
 
-Result = Measured | Failed
+MeasuringResult = Measured | FailedImage
 
 
-def measure(plans: Sequence[ImagePlan], head: Commit, tools: Tools, progress: Progress) -> list[Result]:
+def measure(plans: Sequence[ImagePlan], head: Commit, tools: ToolsToCheck, progress: Progress) -> list[MeasuringResult]:
     """Build and run every image. A failure of one image does not affect the others. Raises EngineLost."""
     with tools.checkout(head) as checkout:
-        orders = [Order(_pair(plan, plan.ways[0])) for plan in plans]
+        orders = [PairOrder(_pair(plan, plan.ways[0])) for plan in plans]
         names = [plan.name for plan in plans]
         with progress.stage(Stage.BUILDING, names):
             built = build_all(orders, {Side.HEAD: checkout}, tools, progress)
         with progress.stage(Stage.TRYING, names, tools.live):
 
-            def run(plan: ImagePlan) -> Result:
+            def run(plan: ImagePlan) -> MeasuringResult:
                 return _measure_one(plan, built[plan.name][Side.HEAD], checkout, tools, progress)
 
             return side_by_side(run, plans, tools.jobs, tools.cancel)
@@ -88,10 +88,12 @@ def _pair(plan: ImagePlan, way: Way) -> Pair:
     return Pair(plan.name, Presence.HEAD_ONLY, plan.spec(way), None)
 
 
-def _measure_one(plan: ImagePlan, built: Built, checkout: Path, tools: Tools, progress: Progress) -> Result:
+def _measure_one(
+    plan: ImagePlan, built: Built, checkout: Path, tools: ToolsToCheck, progress: Progress
+) -> MeasuringResult:
     with progress.image(plan.name):
         if isinstance(built, Failure):
-            return Failed(plan, f"it does not build: {built.reason}", built.log_tail)
+            return FailedImage(plan, f"it does not build: {built.reason}", built.log_tail)
         return _Attempts(plan, built, checkout, tools, progress).run()
 
 
@@ -111,7 +113,7 @@ class _Attempts:
     plan: ImagePlan
     image: BuiltImage
     checkout: Path
-    tools: Tools
+    tools: ToolsToCheck
     progress: Progress
     notes: list[_Note] = field(default_factory=list)
     """What did not work, but for guesses."""
@@ -124,14 +126,14 @@ class _Attempts:
     """The exit code of the last container, if it ended by itself."""
     runs: int = 0
 
-    def run(self) -> Result:
+    def run(self) -> MeasuringResult:
         """Return the result of the first way that works, or why none does."""
         waiting = list(self.plan.ways)
         while waiting:
             way = waiting.pop(0)
             try:
                 subject = self._subject(way)
-                tried = self._try(way, subject) if isinstance(subject, Subject) else subject
+                tried = self._try(way, subject) if isinstance(subject, BuiltPair) else subject
             except EngineLost:
                 raise
             except (ConfigurationError, EnvironmentFault) as error:
@@ -142,7 +144,7 @@ class _Attempts:
             self._note(way, tried, is_hopeless=all(other.around != way.around for other in following))
             waiting = following
         notes = tuple(note.text for note in self.notes if note.cause != self.cause)
-        return Failed(self.plan, f"it does not run: {self.last}", self.log_tail, notes, self._own_end())
+        return FailedImage(self.plan, f"it does not run: {self.last}", self.log_tail, notes, self._own_end())
 
     def _own_end(self) -> Way | None:
         """Return what to write down for a container that ended by itself. None if it is a service."""
@@ -172,18 +174,18 @@ class _Attempts:
         if note not in self.notes:
             self.notes.append(note)
 
-    def _subject(self, way: Way) -> Subject | Failure:
+    def _subject(self, way: Way) -> BuiltPair | Failure:
         """Return the image with its inputs, and with the services that a compose file puts around it."""
         pair = _pair(self.plan, way)
         assert pair.head is not None  # noqa: S101 - as made above
         inputs = self.tools.inputs(self.plan.name, pair.head, self.checkout)
         image: Built = self.image
         if inputs.pod is not None and inputs.pod.builds:
-            built = build_all([Order(pair, inputs.pod)], {Side.HEAD: self.checkout}, self.tools, self.progress)
+            built = build_all([PairOrder(pair, inputs.pod)], {Side.HEAD: self.checkout}, self.tools, self.progress)
             image = built[self.plan.name][Side.HEAD]
-        return image if isinstance(image, Failure) else Subject(pair, {Side.HEAD: image}, inputs)
+        return image if isinstance(image, Failure) else BuiltPair(pair, {Side.HEAD: image}, inputs)
 
-    def _try(self, way: Way, subject: Subject) -> Measured | Trial:
+    def _try(self, way: Way, subject: BuiltPair) -> Measured | Trial:
         """Return the figures of one way, or the trial that failed. Raises EnvironmentFault."""
         deployed = self.plan.found.limit
         if deployed is not None:
@@ -206,7 +208,7 @@ class _Attempts:
             limit *= 2
         return bounded
 
-    def _trial(self, way: Way, subject: Subject, limit_bytes: int | None) -> Trial:
+    def _trial(self, way: Way, subject: BuiltPair, limit_bytes: int | None) -> Trial:
         spec = subject.pair.head
         assert spec is not None  # noqa: S101 - as made by _subject
         trial_spec = subject.trial_spec(subject.images[Side.HEAD], spec)
@@ -214,7 +216,7 @@ class _Attempts:
         is_alone = trial_spec.inputs.pod is None
         timeout_ms = _GUESS_MS if way.is_guess and is_alone else trial_spec.timeout_ms
         self.runs += 1
-        with self.progress.step(Step(self.plan.name, Doing.TRY, number=self.runs)):
+        with self.progress.step(ProgressStep(self.plan.name, Doing.TRY, number=self.runs)):
             return self.tools.run_trial(replace(trial_spec, limit_bytes=limit_bytes, timeout_ms=timeout_ms))
 
     def _measured(self, way: Way, trials: Sequence[Trial], limit_bytes: int, *, is_deployed: bool) -> Measured:
@@ -245,9 +247,9 @@ def _found_port(trial: Trial) -> int | None:
     return trial.assumed.port if trial.assumed is not None else None
 
 
-def _used(trial: Trial) -> Used | None:
+def _used(trial: Trial) -> UnlimitedUse | None:
     sampled = (Metric.PEAK_RSS, Metric.PEAK_WORKING_SET)
-    known = [Used(metric, value) for metric in sampled if (value := _value(trial, metric)) is not None]
+    known = [UnlimitedUse(metric, value) for metric in sampled if (value := _value(trial, metric)) is not None]
     return max(known, key=lambda used: used.value_bytes, default=None)
 
 

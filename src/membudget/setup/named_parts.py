@@ -18,7 +18,7 @@ from membudget.core.errors import Problem, shortened
 from membudget.core.files import read_plain
 from membudget.core.quantities import format_size
 from membudget.manifests.yaml_text import MOST_ENTRIES, InvalidYaml, documents, entries, get
-from membudget.setup.finding import Finding
+from membudget.setup.finding import SetupFinding
 
 _LONGEST_LIST = 200
 
@@ -82,7 +82,7 @@ LARGEST_COMPOSE_BYTES = 256 * 1024
 """Larger files are left to the check, because reading them takes seconds."""
 
 
-def unknown_services(budgets: Budgets, top: Path, guesses: Guesses) -> tuple[list[Fault], list[Finding]]:
+def unknown_services(budgets: Budgets, top: Path, guesses: Guesses) -> tuple[list[Fault], list[SetupFinding]]:
     """Return services that compose files do not have, and compose files that cannot be read.
 
     `top` is the top of the repository.
@@ -99,7 +99,7 @@ def unknown_services(budgets: Budgets, top: Path, guesses: Guesses) -> tuple[lis
         if isinstance(services, list):
             faults += _unknown(settings, image, services, guesses)
     broken = [
-        Finding(Problem(file, "", f"cannot be read as YAML: {error.reason}", line=error.line, column=error.column))
+        SetupFinding(Problem(file, "", f"cannot be read as YAML: {error.reason}", line=error.line, column=error.column))
         for file, error in files.items()
         if isinstance(error, InvalidYaml)
     ]

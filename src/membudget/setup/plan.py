@@ -13,7 +13,7 @@ from typing import TypeAlias
 from pydantic import ValidationError
 
 from membudget.budgets.entries import ImageSpec
-from membudget.setup.found import BakeTarget, BuildDefinition, Fact, FoundImage, Probe, Skipped
+from membudget.setup.found import BakeTarget, BuildDefinition, Fact, FoundImage, HealthProbe, Skipped
 from membudget.setup.made_up import local_values, without_secrets
 
 TomlValue: TypeAlias = "str | int | bool | Sequence[TomlValue] | Mapping[str, TomlValue]"
@@ -260,7 +260,7 @@ def _front_page(port: Fact[int]) -> Way:
     return Way(f"{_REQUESTS} requests for /", settings, is_guess=True)
 
 
-def _asked(found: FoundImage, probe: Fact[Probe]) -> Way | None:
+def _asked(found: FoundImage, probe: Fact[HealthProbe]) -> Way | None:
     port = probe.value.port or next((port.value for port in found.ports), None)
     origin = f"from {probe.origin}"
     if probe.value.path is not None:

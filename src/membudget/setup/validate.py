@@ -15,7 +15,7 @@ from membudget.check.pods import faults_of_plain_files
 from membudget.core.errors import BudgetsFileError, ConfigurationError, Problem
 from membudget.core.files import repository_top
 from membudget.setup import workflow_inputs
-from membudget.setup.finding import Finding, Validation
+from membudget.setup.finding import SetupFinding, Validation
 from membudget.setup.named_parts import unknown_services, unknown_targets
 from membudget.setup.workflow_files import (
     UnreadableWorkflow,
@@ -48,25 +48,25 @@ def validate(files: Sequence[str], folder: Path) -> Validation:
             run.workflow(name)
         else:
             what = "is neither a budgets file (.toml) nor a workflow (.yml, .yaml)"
-            run.findings[name] = [Finding(Problem(name, "", what))]
+            run.findings[name] = [SetupFinding(Problem(name, "", what))]
     of_files = (_first(found, name, MOST_FINDINGS) for name, found in run.findings.items())
     findings = [finding for found in of_files for finding in found]
     return Validation(tuple(run.findings), tuple(_first(findings, ".", MOST_IN_ALL)))
 
 
-def _first(findings: Sequence[Finding], name: str, most: int) -> Sequence[Finding]:
+def _first(findings: Sequence[SetupFinding], name: str, most: int) -> Sequence[SetupFinding]:
     """Return the findings, or the first of very many with a last one that says so."""
     if len(findings) <= most:
         return findings
     what = f"more than {most:,} problems: the others are not listed"
-    return [*findings[:most], Finding(Problem(name, "", what), fix="correct these first")]
+    return [*findings[:most], SetupFinding(Problem(name, "", what), fix="correct these first")]
 
 
 @dataclass(slots=True)
 class _Run:
     folder: Path
     top: Path
-    findings: dict[str, list[Finding]] = field(default_factory=dict)
+    findings: dict[str, list[SetupFinding]] = field(default_factory=dict)
     """The findings by the name of the file. Files without findings are in it, too."""
     names: dict[Path, tuple[str, ...] | None] = field(default_factory=dict)
     """The names of the images, by budgets file. None for a file that is no TOML."""
@@ -85,15 +85,15 @@ class _Run:
             text = budgets_file.read(path)
             budgets = budgets_file.parse_budgets(text, name, self.top)
         except BudgetsFileError as error:
-            findings += [Finding(problem) for problem in error.problems]
+            findings += [SetupFinding(problem) for problem in error.problems]
         except ConfigurationError as error:
-            findings.append(Finding(Problem(name, "", error.what), fix=error.fix))
+            findings.append(SetupFinding(Problem(name, "", error.what), fix=error.fix))
         else:
             guesses = Guesses()
             faults, broken = unknown_services(budgets, self.top, guesses)
             faults += unknown_targets(budgets, self.top, guesses)
             faults += faults_of_plain_files(budgets, self.top)
-            findings += [Finding(problem) for problem in (placed(faults, text, name) if faults else ())] + broken
+            findings += [SetupFinding(problem) for problem in (placed(faults, text, name) if faults else ())] + broken
 
     def repository(self) -> None:
         """Validate the workflows of the repository that use membudget, and the budgets files that these name."""
@@ -106,7 +106,7 @@ class _Run:
         """Validate one workflow."""
         path = Path(os.path.relpath(os.path.normpath((self.folder / name).absolute()), self.top)).as_posix()
         if not is_workflow(path) and (self.folder / name).exists():
-            self.findings[name] = [Finding(Problem(name, "", "is no workflow: it is not in .github/workflows"))]
+            self.findings[name] = [SetupFinding(Problem(name, "", "is no workflow: it is not in .github/workflows"))]
             return
         found = read_workflow(self.top, path)
         if found is None:

@@ -37,7 +37,7 @@ _COMMAND = re.compile(
 )
 
 
-class Kind(StrEnum):
+class UseKind(StrEnum):
     """How a workflow uses membudget."""
 
     ACTION = "action"
@@ -60,7 +60,7 @@ class Input:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class UsesStep:
     """A step with `uses`."""
 
     uses: Text
@@ -112,15 +112,15 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class Use:
+class WorkflowUse:
     """A step or job that uses membudget."""
 
-    kind: Kind
+    kind: UseKind
     what: Text
     """The text of `uses`, or the command line."""
     job: Job
     inputs: Mapping[str, Input] = field(default_factory=dict)
-    checkouts: tuple[Step, ...] = ()
+    checkouts: tuple[UsesStep, ...] = ()
     """The steps before it, in the same job, that use `checkout`."""
     ref: str | None = None
     """The revision behind the @. None for a command."""
@@ -149,7 +149,7 @@ class WorkflowFile:
     name: Text | None
     triggers: Mapping[str, Trigger]
     permissions: Permissions | None
-    uses: tuple[Use, ...]
+    uses: tuple[WorkflowUse, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,7 +253,7 @@ def _workflow_paths(top: Path, folder: str) -> list[Path]:
         return []
 
 
-def _uses(root: Node | None, of_workflow: Permissions | None, lines: list[str]) -> Iterator[Use]:
+def _uses(root: Node | None, of_workflow: Permissions | None, lines: list[str]) -> Iterator[WorkflowUse]:
     seen = 0
     for name, node in entries(get(root, "jobs")):
         seen += 1
@@ -262,7 +262,7 @@ def _uses(root: Node | None, of_workflow: Permissions | None, lines: list[str]) 
         called = _use(node, job, (), lines)
         if called is not None:
             yield called
-        checkouts: tuple[Step, ...] = ()
+        checkouts: tuple[UsesStep, ...] = ()
         for step in items(get(node, "steps")):
             run = scalar(get(step, "run"))
             seen += 1 + (len(run.text) // 1000 if run is not None else 0)
@@ -276,19 +276,19 @@ def _uses(root: Node | None, of_workflow: Permissions | None, lines: list[str]) 
             checkouts += tuple(_checkout(step))
 
 
-def _use(node: Node, job: Job, checkouts: tuple[Step, ...], lines: list[str]) -> Use | None:
+def _use(node: Node, job: Job, checkouts: tuple[UsesStep, ...], lines: list[str]) -> WorkflowUse | None:
     uses = scalar(get(node, "uses"))
     matched = _USES.fullmatch(uses.text.strip()) if uses is not None else None
     if uses is None or matched is None or matched["repository"].lower() != "membudget":
         return None
-    kind = Kind.ACTION
+    kind = UseKind.ACTION
     if (path := matched["path"]) is not None and path.startswith(".github/workflows/"):
         called = path.rpartition("/")[2]
-        if called not in (Kind.CHECK, Kind.REPORT):
+        if called not in (UseKind.CHECK, UseKind.REPORT):
             return None
-        kind = Kind(called)
+        kind = UseKind(called)
     comment = re.search(r"\s#\s*(\S+)", lines[uses.line - 1][uses.column - 1 :]) if uses.line <= len(lines) else None
-    return Use(
+    return WorkflowUse(
         kind,
         uses,
         job,
@@ -299,14 +299,14 @@ def _use(node: Node, job: Job, checkouts: tuple[Step, ...], lines: list[str]) ->
     )
 
 
-def _checkout(step: Node) -> Iterator[Step]:
+def _checkout(step: Node) -> Iterator[UsesStep]:
     uses = scalar(get(step, "uses"))
     matched = _USES.fullmatch(uses.text.strip()) if uses is not None else None
     if uses is not None and matched is not None and matched["repository"] == "checkout":
-        yield Step(uses, _inputs(get(step, "with")))
+        yield UsesStep(uses, _inputs(get(step, "with")))
 
 
-def _commands(run: Text, job: Job, checkouts: tuple[Step, ...]) -> Iterator[Use]:
+def _commands(run: Text, job: Job, checkouts: tuple[UsesStep, ...]) -> Iterator[WorkflowUse]:
     """Yield each call of the command line in a script."""
     script = run.text.replace("\\\n", "  ")  # as long as before, so that lines can be counted
     for matched in _COMMAND.finditer(script):
@@ -314,7 +314,7 @@ def _commands(run: Text, job: Job, checkouts: tuple[Step, ...]) -> Iterator[Use]
         line = run.line + before.count("\n") + (1 if run.is_block else 0)
         words = f"membudget {matched['command']}{matched['arguments']}"
         what = Text(" ".join(words.split()), line, run.column if line == run.line else 1)
-        yield Use(Kind.COMMAND, what, job, checkouts=checkouts, command=matched["command"])
+        yield WorkflowUse(UseKind.COMMAND, what, job, checkouts=checkouts, command=matched["command"])
 
 
 def _inputs(node: Node | None) -> dict[str, Input]:

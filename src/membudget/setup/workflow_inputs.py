@@ -20,14 +20,14 @@ from membudget.judge.whole import FailOn
 from membudget.manifests.yaml_text import Text
 from membudget.publish.comment import KEY_HINT, CommentMode, CommentSettings
 from membudget.publish.commit_state import StatusMode
-from membudget.setup.doctor import State
-from membudget.setup.finding import Finding
-from membudget.setup.workflow_files import Input, Kind, UnreadableWorkflow, Use, WorkflowFile
+from membudget.setup.doctor import CheckState
+from membudget.setup.finding import SetupFinding
+from membudget.setup.workflow_files import Input, UnreadableWorkflow, UseKind, WorkflowFile, WorkflowUse
 from membudget.setup.workflow_rules import Complaint
 
 
 @dataclass(frozen=True, slots=True)
-class Values:
+class InputValues:
     """The values that an input takes. By default any text."""
 
     choices: tuple[str, ...] = ()
@@ -72,29 +72,29 @@ def _place_fault(value: str) -> tuple[str, str | None] | None:
     return None
 
 
-_ANY = Values()
-_TRUTH = Values(("true", "false"))
-_COMMENT = Values(tuple(CommentMode))
-_STATUS = Values(tuple(StatusMode))
-_FAIL_ON = Values(tuple(FailOn))
+_ANY = InputValues()
+_TRUTH = InputValues(("true", "false"))
+_COMMENT = InputValues(tuple(CommentMode))
+_STATUS = InputValues(tuple(StatusMode))
+_FAIL_ON = InputValues(tuple(FailOn))
 
-INPUTS: Mapping[Kind, Mapping[str, Values]] = {
-    Kind.ACTION: {
+INPUTS: Mapping[UseKind, Mapping[str, InputValues]] = {
+    UseKind.ACTION: {
         "budgets": _ANY,
         "base": _ANY,
         "report": _ANY,
-        "key": Values(is_key=True),
+        "key": InputValues(is_key=True),
         "github-token": _ANY,
         "comment": _COMMENT,
         "status": _STATUS,
-        "jobs": Values(is_jobs=True),
+        "jobs": InputValues(is_jobs=True),
         "approval-label": _ANY,
         "fail-on": _FAIL_ON,
         "allow-inconclusive": _TRUTH,
         "cache": _TRUTH,
-        "command": Values(("check", "plan", "merge", "report", "fit", "plan-fit", "backfill")),
-        "shards": Values(most=MOST_SHARDS),
-        "shard": Values(is_shard=True),
+        "command": InputValues(("check", "plan", "merge", "report", "fit", "plan-fit", "backfill")),
+        "shards": InputValues(most=MOST_SHARDS),
+        "shard": InputValues(is_shard=True),
         "images": _ANY,
         "reports": _ANY,
         "base-variants": _TRUTH,
@@ -103,37 +103,37 @@ INPUTS: Mapping[Kind, Mapping[str, Values]] = {
         "sarif": _ANY,
         "artifact": _ANY,
         "secrets": _ANY,
-        "confirm": Values(most=MOST_CONFIRMATIONS),
+        "confirm": InputValues(most=MOST_CONFIRMATIONS),
         "write": _TRUTH,
         "record-history": _TRUTH,
-        "history": Values(is_place=True),
+        "history": InputValues(is_place=True),
         "stale": _ANY,
         "time-budget": _ANY,
     },
-    Kind.CHECK: {
+    UseKind.CHECK: {
         "budgets": _ANY,
         "runs-on": _ANY,
-        "timeout-minutes": Values(most=10_000),
-        "jobs": Values(is_jobs=True),
+        "timeout-minutes": InputValues(most=10_000),
+        "jobs": InputValues(is_jobs=True),
         "fail-on": _FAIL_ON,
         "allow-inconclusive": _TRUTH,
         "approval-label": _ANY,
-        "history": Values(is_place=True),
+        "history": InputValues(is_place=True),
         "creep": _TRUTH,
         "artifact": _ANY,
     },
-    Kind.REPORT: {
-        "key": Values(is_key=True),
+    UseKind.REPORT: {
+        "key": InputValues(is_key=True),
         "comment": _COMMENT,
         "status": _STATUS,
         "fail-on": _FAIL_ON,
         "allow-inconclusive": _TRUTH,
         "artifact": _ANY,
         "record-history": _TRUTH,
-        "history": Values(is_place=True),
+        "history": InputValues(is_place=True),
         "runs-on": _ANY,
     },
-    Kind.COMMAND: {},
+    UseKind.COMMAND: {},
 }
 """The inputs by what is used."""
 
@@ -155,12 +155,12 @@ _USUAL_BUDGETS = "budgets.toml"
 _LONGEST_LIST, _MOST_LISTED = 200, 100
 
 
-def of_unreadable(file: UnreadableWorkflow, name: str) -> Finding:
+def of_unreadable(file: UnreadableWorkflow, name: str) -> SetupFinding:
     """Return the finding of a workflow that cannot be read."""
-    return Finding(Problem(name, "", f"cannot be read: {file.reason}", line=file.line, column=file.column))
+    return SetupFinding(Problem(name, "", f"cannot be read: {file.reason}", line=file.line, column=file.column))
 
 
-def of_workflow(file: WorkflowFile, name: str, images_of: ImagesOf, guesses: Guesses) -> Iterator[Finding]:
+def of_workflow(file: WorkflowFile, name: str, images_of: ImagesOf, guesses: Guesses) -> Iterator[SetupFinding]:
     """Yield what is wrong with a workflow's inputs. `name` is the file's name in messages."""
     for use in file.uses:
         for given in use.inputs.values():
@@ -169,13 +169,13 @@ def of_workflow(file: WorkflowFile, name: str, images_of: ImagesOf, guesses: Gue
         yield from _of_images(use, name, images_of, guesses)
 
 
-def of_complaint(complaint: Complaint, name: str) -> Finding:
+def of_complaint(complaint: Complaint, name: str) -> SetupFinding:
     """Return what `doctor` says of a workflow, too."""
     problem = Problem(name, "", raw(complaint.what), line=complaint.line, column=complaint.column)
-    return Finding(problem, is_warning=complaint.state is not State.FAILED, fix=complaint.fix)
+    return SetupFinding(problem, is_warning=complaint.state is not CheckState.FAILED, fix=complaint.fix)
 
 
-def _of_input(given: Input, use: Use, name: str, guesses: Guesses) -> Iterator[Finding]:
+def _of_input(given: Input, use: WorkflowUse, name: str, guesses: Guesses) -> Iterator[SetupFinding]:
     known = INPUTS[use.kind]
     values = known.get(given.name.text)
     if values is None:
@@ -188,14 +188,14 @@ def _of_input(given: Input, use: Use, name: str, guesses: Guesses) -> Iterator[F
             yield _finding(use, name, given.value, Fault((given.name.text,), "invalid value", value, *fault))
 
 
-def _of_command(use: Use, name: str) -> Iterator[Finding]:
-    if use.kind is Kind.ACTION and use.value("command") == "merge" and not use.value("reports"):
+def _of_command(use: WorkflowUse, name: str) -> Iterator[SetupFinding]:
+    if use.kind is UseKind.ACTION and use.value("command") == "merge" and not use.value("reports"):
         allowed = "the folder that holds the reports of the shards"
         fault = Fault(("reports",), "is missing: merge needs it", None, allowed)
         yield _finding(use, name, use.inputs["command"].name, fault)
 
 
-def _of_images(use: Use, name: str, images_of: ImagesOf, guesses: Guesses) -> Iterator[Finding]:
+def _of_images(use: WorkflowUse, name: str, images_of: ImagesOf, guesses: Guesses) -> Iterator[SetupFinding]:
     """Yield budgets files that are not there, and images that their budgets file does not define."""
     budgets, wanted = _named(use)
     if budgets is None:
@@ -216,11 +216,11 @@ def _of_images(use: Use, name: str, images_of: ImagesOf, guesses: Guesses) -> It
             yield _finding(use, name, image, Fault(("images",), what, image.text, listed, guess))
 
 
-def _named(use: Use) -> tuple[Text | None, list[Text]]:
+def _named(use: WorkflowUse) -> tuple[Text | None, list[Text]]:
     """Return the budgets file that is used, and the images that are named. Without a file if only the runner knows."""
-    if use.kind is Kind.COMMAND:
+    if use.kind is UseKind.COMMAND:
         return _named_in_command(use)
-    if use.kind is Kind.REPORT or use.value("command") in ("merge", "report") or use.value("reports"):
+    if use.kind is UseKind.REPORT or use.value("command") in ("merge", "report") or use.value("reports"):
         return None, []
     given = use.inputs.get("budgets")
     budgets = Text(_USUAL_BUDGETS, use.what.line, use.what.column)
@@ -236,7 +236,7 @@ def _named(use: Use) -> tuple[Text | None, list[Text]]:
     return budgets, [Text(image, place.line, place.column) for image in images.replace(",", " ").split()]
 
 
-def _named_in_command(use: Use) -> tuple[Text | None, list[Text]]:
+def _named_in_command(use: WorkflowUse) -> tuple[Text | None, list[Text]]:
     if use.command not in ("check", "plan"):
         return None, []
     try:
@@ -255,11 +255,11 @@ def _named_in_command(use: Use) -> tuple[Text | None, list[Text]]:
     return Text(budgets, *place), [Text(image, *place) for image in options["--image"]]
 
 
-def _finding(use: Use, file: str, place: Text, fault: Fault, fix: str | None = None) -> Finding:
+def _finding(use: WorkflowUse, file: str, place: Text, fault: Fault, fix: str | None = None) -> SetupFinding:
     key = f"jobs.{use.job.name.text}: {dotted(fault.keys)}"
     at = place.line, place.column
-    return Finding(Problem(file, key, fault.what, fault.found, fault.allowed, fault.guess, *at), fix=fix)
+    return SetupFinding(Problem(file, key, fault.what, fault.found, fault.allowed, fault.guess, *at), fix=fix)
 
 
-def _called(use: Use) -> str:
-    return "the action" if use.kind is Kind.ACTION else str(use.kind)
+def _called(use: WorkflowUse) -> str:
+    return "the action" if use.kind is UseKind.ACTION else str(use.kind)

@@ -69,7 +69,7 @@ jobs:
 
 
 @dataclass(frozen=True, slots=True)
-class WorkflowFile:
+class WorkflowText:
     """A workflow to write."""
 
     path: str
@@ -77,17 +77,17 @@ class WorkflowFile:
     text: str
 
 
-def workflow_files(budgets: str, *, fork_safe: bool) -> tuple[WorkflowFile, ...]:
+def workflow_files(budgets: str, *, fork_safe: bool) -> tuple[WorkflowText, ...]:
     """Return the workflow, or the pair that also comments on pull requests from forks.
 
     `budgets` is the path of the budgets file, from the top of the repository.
     """
     given = f"with:\n  budgets: {json.dumps(budgets)}\n" if budgets != _USUAL_BUDGETS else ""
     if not fork_safe:
-        return (WorkflowFile(f"{FOLDER}/membudget.yml", _ONE.replace("@TAG", _TAG) + _indented(given, 8)),)
+        return (WorkflowText(f"{FOLDER}/membudget.yml", _ONE.replace("@TAG", _TAG) + _indented(given, 8)),)
     return (
-        WorkflowFile(f"{FOLDER}/membudget.yml", _MEASURING.replace("@TAG", _TAG) + _indented(given, 4)),
-        WorkflowFile(f"{FOLDER}/membudget-report.yml", _REPORTING.replace("@TAG", _TAG)),
+        WorkflowText(f"{FOLDER}/membudget.yml", _MEASURING.replace("@TAG", _TAG) + _indented(given, 4)),
+        WorkflowText(f"{FOLDER}/membudget-report.yml", _REPORTING.replace("@TAG", _TAG)),
     )
 
 

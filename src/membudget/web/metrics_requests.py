@@ -13,7 +13,7 @@ from membudget.core.errors import ConfigurationError, EnvironmentFault
 from membudget.core.untrusted_text import printable
 from membudget.web.bounded_http import LimitExceeded, Limits, ask, body, bounded_session
 from membudget.web.metrics_login import MetricsAddress
-from membudget.web.retries import Answer
+from membudget.web.retries import FailedAnswer
 
 _LONGEST_WORDS = 300
 
@@ -31,7 +31,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Got:
+class MetricsAnswer:
     """An answer, whatever its status."""
 
     status: int
@@ -40,9 +40,9 @@ class Got:
     content: bytes
 
     @property
-    def answer(self) -> Answer:
+    def answer(self) -> FailedAnswer:
         """The answer, for the decision whether to try again."""
-        return Answer(self.status, self.headers)
+        return FailedAnswer(self.status, self.headers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class NotGot:
 
 
 @dataclass(frozen=True, slots=True)
-class Purpose:
+class ServerPurpose:
     """What a server is for, in the words of messages."""
 
     missing: str
@@ -63,7 +63,7 @@ class Purpose:
     """Which address to name instead."""
 
 
-def send(address: MetricsAddress, request: Request, limits: Limits, most_bytes: int) -> Got | NotGot:
+def send(address: MetricsAddress, request: Request, limits: Limits, most_bytes: int) -> MetricsAnswer | NotGot:
     """Send a request once, and return the answer with at most `most_bytes`, without the frames that hold the token."""
     try:
         with (
@@ -81,7 +81,7 @@ def send(address: MetricsAddress, request: Request, limits: Limits, most_bytes: 
             ) as answer,
         ):
             headers = {name.lower(): value for name, value in answer.headers.items()}
-            return Got(answer.status_code, headers, body(answer, most_bytes))
+            return MetricsAnswer(answer.status_code, headers, body(answer, most_bytes))
     except LimitExceeded as error:
         return NotGot(EnvironmentFault(f"the server {error}", where=address.url), is_final=True)
     except (requests.RequestException, HTTPError) as error:
@@ -90,7 +90,7 @@ def send(address: MetricsAddress, request: Request, limits: Limits, most_bytes: 
         return NotGot(EnvironmentFault(what, where=address.url, fix=fix), is_final=False)
 
 
-def refusal(address: MetricsAddress, got: Got, purpose: Purpose) -> ConfigurationError | None:
+def refusal(address: MetricsAddress, got: MetricsAnswer, purpose: ServerPurpose) -> ConfigurationError | None:
     """Return the fault of an answer that other arguments would mend, and trying again would not. None for others."""
     status, told = got.status, words(address, got)
     if status in (401, 403):
@@ -105,7 +105,7 @@ def refusal(address: MetricsAddress, got: Got, purpose: Purpose) -> Configuratio
     return None
 
 
-def words(address: MetricsAddress, got: Got) -> str:
+def words(address: MetricsAddress, got: MetricsAnswer) -> str:
     """Return what the server said, after a colon, shortened and without the secret. Empty if it said nothing."""
     text = got.content[: 4 * _LONGEST_WORDS].decode(errors="replace")
     said = printable(address.hide(text).strip(), _LONGEST_WORDS)

@@ -14,9 +14,9 @@ from membudget.core.errors import EnvironmentFault, shortened
 from membudget.core.untrusted_text import printable_line
 from membudget.web.bounded_http import Allowance, Deadline, Limits
 from membudget.web.metrics_login import MetricsAddress
-from membudget.web.metrics_requests import Got, NotGot, Purpose, Request, refusal, send
-from membudget.web.prometheus_answer import Answered, NotPrometheusError, Refused, read_answer
-from membudget.web.retries import Policy, Retries, Tried, repeated
+from membudget.web.metrics_requests import MetricsAnswer, NotGot, Request, ServerPurpose, refusal, send
+from membudget.web.prometheus_answer import Answered, NotPrometheusError, QueryRefused, read_answer
+from membudget.web.retries import Policy, Retries, TriedRequest, repeated
 
 MOST_ANSWER_BYTES = 4 << 20
 """Each query aggregates: its answer has some kilobytes."""
@@ -29,7 +29,7 @@ _LONGEST_WORDS = 300
 _NO_POST = 405
 _FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 _FIX = "name the address to which /api/v1/query can be added, such as https://prometheus.example.com"
-_PURPOSE = Purpose(missing="nothing answers queries", fix=_FIX)
+_PURPOSE = ServerPurpose(missing="nothing answers queries", fix=_FIX)
 
 
 class Prometheus:
@@ -76,19 +76,19 @@ class Prometheus:
             raise outcome.fault
         return self._read(outcome)
 
-    def _tried(self, path: str, form: Mapping[str, str], deadline: Deadline) -> Tried[Got | NotGot]:
+    def _tried(self, path: str, form: Mapping[str, str], deadline: Deadline) -> TriedRequest[MetricsAnswer | NotGot]:
         limits = Limits(deadline, 2 * MOST_ANSWER_BYTES, _IDLE_S)
         post = Request("POST", path, urlencode(form).encode(), _FORM)
         outcome = send(self._address, post, limits, MOST_ANSWER_BYTES)
-        if isinstance(outcome, Got) and outcome.status == _NO_POST:
+        if isinstance(outcome, MetricsAnswer) and outcome.status == _NO_POST:
             outcome = send(self._address, Request("GET", path, query=form), limits, MOST_ANSWER_BYTES)
         if isinstance(outcome, NotGot):
-            return Tried(outcome, outcome.is_final)
+            return TriedRequest(outcome, outcome.is_final)
         # An answer of the API itself is final: a query that is too large stays too large.
         is_final = outcome.status < 500 or outcome.content.startswith(b"{")
-        return Tried(outcome, is_final and outcome.status != 429, outcome.answer)
+        return TriedRequest(outcome, is_final and outcome.status != 429, outcome.answer)
 
-    def _read(self, got: Got) -> Answered:
+    def _read(self, got: MetricsAnswer) -> Answered:
         if (refused := refusal(self._address, got, _PURPOSE)) is not None:
             raise refused
         try:
@@ -96,7 +96,7 @@ class Prometheus:
         except NotPrometheusError:
             what = f"the answer ({got.status}) does not come from Prometheus's API, or has too many series"
             raise EnvironmentFault(what, where=self._url, fix=_FIX) from None
-        if isinstance(found, Refused):
+        if isinstance(found, QueryRefused):
             said = shortened(printable_line(self._address.hide(found.said), 10 * _LONGEST_WORDS), _LONGEST_WORDS)
             fewer = "ask for fewer --days, or select fewer containers" if got.status in (422, 503) else None
             raise EnvironmentFault(f"Prometheus does not answer the query: {said}", where=self._url, fix=fewer)

@@ -20,7 +20,7 @@ MOST_SERIES = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class PrometheusSample:
     """A value at a time, of a series with these labels."""
 
     labels: Mapping[str, str]
@@ -41,13 +41,13 @@ class Sample:
 class Answered:
     """The samples of an answer."""
 
-    samples: tuple[Sample, ...]
+    samples: tuple[PrometheusSample, ...]
     is_partial: bool = False
     """Whether the server warns that something may be missing."""
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class QueryRefused:
     """A query that the server did not answer, with its own words."""
 
     kind: str
@@ -82,20 +82,20 @@ class _Document(BaseModel):
     warnings: tuple[str, ...] | None = None
 
 
-def read_answer(content: bytes) -> Answered | Refused:
+def read_answer(content: bytes) -> Answered | QueryRefused:
     """Return what an answer says. Unknown keys are ignored: each server adds its own. Raises NotPrometheusError."""
     try:
         document = _Document.model_validate_json(content)
     except ValidationError:
         raise NotPrometheusError from None
     if document.status == "error":
-        return Refused(document.errorType, document.error)
+        return QueryRefused(document.errorType, document.error)
     if document.data is None:
         raise NotPrometheusError
     return Answered(tuple(_samples(document.data)), is_partial=bool(document.warnings))
 
 
-def _samples(data: _Data) -> Iterator[Sample]:
+def _samples(data: _Data) -> Iterator[PrometheusSample]:
     for series in data.result:
         values = series.values if series.value is None else (series.value,)
-        yield from (Sample(series.metric, time_s, text) for time_s, text in values)
+        yield from (PrometheusSample(series.metric, time_s, text) for time_s, text in values)

@@ -11,15 +11,15 @@ from functools import partial
 from membudget.core.errors import EnvironmentFault, MembudgetError
 from membudget.web.bounded_http import Deadline, Limits
 from membudget.web.metrics_login import MetricsAddress
-from membudget.web.metrics_requests import NotGot, Purpose, Request, refusal, send, words
-from membudget.web.retries import Policy, Retries, Tried, repeated
+from membudget.web.metrics_requests import NotGot, Request, ServerPurpose, refusal, send, words
+from membudget.web.retries import Policy, Retries, TriedRequest, repeated
 
 _ALLOWED_S = 60.0
 """For one request, with the waits between its tries."""
 _IDLE_S = 20.0
 _RETRIES = Policy(tries=4, backoff_s=0.5, longest_wait_s=30, default_limit_wait_s=5)
 _MOST_ANSWER_BYTES = 1 << 20
-_PURPOSE = Purpose(
+_PURPOSE = ServerPurpose(
     missing="nothing takes metrics",
     fix="a Pushgateway is named by its address alone; remote write has a path, such as /api/v1/write, and Prometheus"
     " takes it with --web.enable-remote-write-receiver",
@@ -41,14 +41,14 @@ class MetricsServer:
         if fault is not None:
             raise fault
 
-    def _tried(self, request: Request, deadline: Deadline) -> Tried[MembudgetError | None]:
+    def _tried(self, request: Request, deadline: Deadline) -> TriedRequest[MembudgetError | None]:
         limits = Limits(deadline, _MOST_ANSWER_BYTES, _IDLE_S)
         got = send(self._address, request, limits, _MOST_ANSWER_BYTES)
         if isinstance(got, NotGot):
-            return Tried(got.fault, got.is_final)
+            return TriedRequest(got.fault, got.is_final)
         if 200 <= got.status < 300:
-            return Tried(None, is_final=True)
+            return TriedRequest(None, is_final=True)
         if (refused := refusal(self._address, got, _PURPOSE)) is not None:
-            return Tried(refused, is_final=True)
+            return TriedRequest(refused, is_final=True)
         what = f"the server answered {got.status}{words(self._address, got)}"
-        return Tried(EnvironmentFault(what, where=self._address.url), is_final=False, answer=got.answer)
+        return TriedRequest(EnvironmentFault(what, where=self._address.url), is_final=False, answer=got.answer)

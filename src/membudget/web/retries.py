@@ -12,7 +12,7 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Generic, TypeVar
 
-Outcome = TypeVar("Outcome")
+Success = TypeVar("Success")
 
 _LONGEST_NUMBER = 12
 _LONGEST_DATE = 64
@@ -33,7 +33,7 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class FailedAnswer:
     """An answer that is no success."""
 
     status: int
@@ -62,7 +62,7 @@ class Retries:
         self._asked_s = 0.0
         """The waits that the server asked for."""
 
-    def wait(self, answer: Answer | None, *, repeatable: bool = True) -> float | None:
+    def wait(self, answer: FailedAnswer | None, *, repeatable: bool = True) -> float | None:
         """Return the seconds to wait before the next try. None if the outcome of this try is final.
 
         `answer` is None if there was none. A request that is not `repeatable` is only tried again if the server did
@@ -77,7 +77,7 @@ class Retries:
             self._asked_s += wait
         return wait if self._asked_s <= self._policy.longest_wait_s else None
 
-    def _wanted(self, answer: Answer | None, backoff: float, *, repeatable: bool) -> float | None:
+    def _wanted(self, answer: FailedAnswer | None, backoff: float, *, repeatable: bool) -> float | None:
         if answer is not None and answer.is_rate_limit:
             return max(self._until_reset(answer.headers), backoff)
         if not repeatable or (answer is not None and answer.status < 500):
@@ -97,24 +97,24 @@ class Retries:
 
 
 @dataclass(frozen=True, slots=True)
-class Tried(Generic[Outcome]):
+class TriedRequest(Generic[Success]):
     """The outcome of one try."""
 
-    outcome: Outcome
+    outcome: Success
     is_final: bool
     """Whether the try succeeded, or another one would end in the same way."""
-    answer: Answer | None = None
+    answer: FailedAnswer | None = None
     """The server's answer. None if there was none, or if it does not matter because the try is final."""
 
 
 def repeated(
-    attempt: Callable[[], Tried[Outcome]],
+    attempt: Callable[[], TriedRequest[Success]],
     retries: Retries,
     sleep: Callable[[float], None],
     *,
     repeatable: bool = True,
-    drop: Callable[[Outcome], object] = lambda _: None,
-) -> Outcome:
+    drop: Callable[[Success], object] = lambda _: None,
+) -> Success:
     """Return the outcome of the first try that is final, or of the last one that `retries` allows.
 
     `drop` is called with each outcome after which another try follows.

@@ -4,8 +4,8 @@ import random
 
 import pytest
 
-from membudget.advise.answer import Answer, Comfortable, Purpose
-from membudget.advise.comfort import Comparison, Pace, compared
+from membudget.advise.answer import Comfortable, Purpose, SmallestLimit
+from membudget.advise.comfort import RungComparison, RungPace, compared
 from membudget.advise.rung import Ended, Rung, Tried, step_bytes
 from membudget.budgets.fit import FitSettings
 from membudget.core.quantities import MIB
@@ -24,7 +24,7 @@ def pressed(refaulted: int | None, stalled_ms: int | None) -> Rung:
     return Rung(1, (Tried(1, Ended.PASSED, None, 1000, refaulted_bytes=refaulted, stalled_ms=stalled_ms),) * TRIALS)
 
 
-def costly(found: Comparison) -> list[Discomfort]:
+def costly(found: RungComparison) -> list[Discomfort]:
     return [cost.what for cost in found.costs]
 
 
@@ -36,12 +36,12 @@ def latencies(*p95_us: int, limit: int | None = 1) -> Rung:
 def test_more_than_five_percent_of_cpu_time_is_not_comfortable(cpu_ms: int, is_costly: bool) -> None:
     found = compared(at_limit(cpu_ms=cpu_ms, p95_us=20_000), FREE, FitSettings())
     assert costly(found) == ([Discomfort.CPU] if is_costly else [])
-    assert found.pace is (Pace.SLOWER if is_costly else Pace.AS_FAST)
+    assert found.pace is (RungPace.SLOWER if is_costly else RungPace.AS_FAST)
 
 
 def test_a_few_milliseconds_of_cpu_time_are_noise() -> None:
     free = Rung(None, (tried(None, cpu_ms=40),) * TRIALS)
-    assert compared(at_limit(cpu_ms=80), free, FitSettings()).pace is Pace.AS_FAST
+    assert compared(at_limit(cpu_ms=80), free, FitSettings()).pace is RungPace.AS_FAST
 
 
 @pytest.mark.parametrize(("p95_us", "is_costly"), [(22_000, False), (22_001, True)])
@@ -68,7 +68,7 @@ def test_reclaim_and_stalls_are_not_comfortable(
 def test_reclaim_in_one_trial_of_many_is_chance() -> None:
     calm = Tried(1, Ended.PASSED, None, 1000)
     one = Rung(1, (*[calm] * 4, *pressed(64 * MIB, 900).trials[:1]))
-    assert compared(one, FREE, FitSettings()).pace is Pace.AS_FAST
+    assert compared(one, FREE, FitSettings()).pace is RungPace.AS_FAST
 
 
 def test_thresholds_are_keys() -> None:
@@ -79,13 +79,13 @@ def test_thresholds_are_keys() -> None:
 
 def test_the_median_of_the_trials_counts() -> None:
     trials = tuple(tried(1, cpu_ms=cpu_ms) for cpu_ms in (1000, 1010, 5000))
-    assert compared(Rung(1, trials), FREE, FitSettings()).pace is Pace.AS_FAST
+    assert compared(Rung(1, trials), FREE, FitSettings()).pace is RungPace.AS_FAST
 
 
 def test_a_median_that_chance_explains_is_unclear() -> None:
     free = latencies(20_000, 21_000, 24_000, limit=None)
     found = compared(latencies(23_500, 24_500, 21_500), free, FitSettings())
-    assert found.pace is Pace.UNCLEAR
+    assert found.pace is RungPace.UNCLEAR
     (cost,) = found.costs
     assert cost.growth is not None
     assert cost.growth[0] < 10 < cost.growth[1]
@@ -94,19 +94,19 @@ def test_a_median_that_chance_explains_is_unclear() -> None:
 def test_noise_that_may_hide_a_slowdown_is_told() -> None:
     free = latencies(20_000, 21_000, 24_000, limit=None)
     found = compared(latencies(20_500, 21_500, 26_000), free, FitSettings())
-    assert found.pace is Pace.AS_FAST
+    assert found.pace is RungPace.AS_FAST
     assert [cost.what for cost in found.hidden] == [Discomfort.LATENCY]
 
 
 def test_every_trial_far_above_every_other_is_slower_at_the_first_look() -> None:
     free = latencies(*[20_000] * 3, limit=None)
-    assert compared(latencies(*[25_000] * 11), free, FitSettings()).pace is Pace.SLOWER
-    assert compared(latencies(*[23_000] * 11), free, FitSettings()).pace is Pace.UNCLEAR
+    assert compared(latencies(*[25_000] * 11), free, FitSettings()).pace is RungPace.SLOWER
+    assert compared(latencies(*[23_000] * 11), free, FitSettings()).pace is RungPace.UNCLEAR
 
 
-def answer_of(fit: Fit) -> tuple[Answer, Comfortable]:
+def answer_of(fit: Fit) -> tuple[SmallestLimit, Comfortable]:
     answer = fit.run()
-    assert isinstance(answer, Answer)
+    assert isinstance(answer, SmallestLimit)
     assert answer.comfortable is not None
     return answer, answer.comfortable
 
@@ -128,7 +128,7 @@ def test_a_heap_that_collects_more_often_is_comfortable_at_a_larger_limit() -> N
     assert comfortable.trials >= 3
     free = Rung(None, (service(None),) * TRIALS)
     at = [Rung(limit, (service(limit),) * TRIALS) for limit in (comfortable.limit_bytes, answer.survives_bytes)]
-    assert [compared(rung, free, FitSettings()).pace for rung in at] == [Pace.AS_FAST, Pace.SLOWER]
+    assert [compared(rung, free, FitSettings()).pace for rung in at] == [RungPace.AS_FAST, RungPace.SLOWER]
     assert [cost.what for cost in comfortable.costs_below] == [Discomfort.CPU]
 
 

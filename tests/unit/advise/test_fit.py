@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from membudget.advise.answer import Answer
-from membudget.advise.fit import Fits, ImageFit, Subject, replayed
+from membudget.advise.answer import SmallestLimit
+from membudget.advise.fit import Fits, FitSubject, ImageFit, replayed
 from membudget.advise.kept import FitFolder, KeptTrials
 from membudget.budgets.workload import CommandWorkload
 from membudget.core.errors import EngineLost, EnvironmentFault, Interrupted
@@ -57,10 +57,10 @@ def tools(tmp_path: Path) -> Tools:
 def fits(*names: str, confirmations: int = 3) -> Fits:
     """The fits of images by name."""
     specs = [TrialSpec(name, name, None, 1000, CommandWorkload()) for name in names]
-    return Fits([Subject(spec) for spec in specs], confirmations, GIB, seeks_comfort=False)
+    return Fits([FitSubject(spec) for spec in specs], confirmations, GIB, seeks_comfort=False)
 
 
-def answer_of(found: ImageFit) -> Answer:
+def answer_of(found: ImageFit) -> SmallestLimit:
     assert found.answer is not None
     return found.answer
 

@@ -9,7 +9,7 @@ from membudget.core.errors import ConfigurationError, ExitCode
 from membudget.core.quantities import MIB
 from membudget.core.sharding import Shard
 from membudget.judge.fitted import Stop
-from membudget.judge.whole import Coverage, Difference, GapKind, LeftOut
+from membudget.judge.whole import Coverage, GapKind, LeftOut, PartDifference
 from membudget.report.fit_report import FitReport
 from membudget.report.formats.fit_report import render_markdown
 from tests.fakes.fitted import answering, fitted, part, report, stopped
@@ -61,18 +61,18 @@ def test_of_two_fits_of_an_image_the_one_that_promises_less_counts(is_first: boo
 @pytest.mark.parametrize(
     ("changes", "difference"),
     [
-        ({"commit": "e" * 40}, Difference.HEAD),
-        ({"membudget_version": "9"}, Difference.VERSION),
-        ({"budgets_digest": "e" * 64}, Difference.BUDGETS),
-        ({"coverage": Coverage(("web",), ("web",))}, Difference.BUDGETS),
-        ({"confirmations": 59}, Difference.OPTIONS),
-        ({"at_most_bytes": 64 * MIB}, Difference.OPTIONS),
-        ({"seeks_comfort": False}, Difference.OPTIONS),
-        ({"shard": Shard(3, 4)}, Difference.SHARDS),
-        ({"shard": None}, Difference.WHOLE),
+        ({"commit": "e" * 40}, PartDifference.HEAD),
+        ({"membudget_version": "9"}, PartDifference.VERSION),
+        ({"budgets_digest": "e" * 64}, PartDifference.BUDGETS),
+        ({"coverage": Coverage(("web",), ("web",))}, PartDifference.BUDGETS),
+        ({"confirmations": 59}, PartDifference.OPTIONS),
+        ({"at_most_bytes": 64 * MIB}, PartDifference.OPTIONS),
+        ({"seeks_comfort": False}, PartDifference.OPTIONS),
+        ({"shard": Shard(3, 4)}, PartDifference.SHARDS),
+        ({"shard": None}, PartDifference.WHOLE),
     ],
 )
-def test_a_part_of_another_fit_is_left_out_and_named(changes: dict[str, Any], difference: Difference) -> None:
+def test_a_part_of_another_fit_is_left_out_and_named(changes: dict[str, Any], difference: PartDifference) -> None:
     odd = part(3, WEB, of=3).model_copy(update=changes)
     merged = merge({"one": part(1, API, of=3), "two": part(2, DB, of=3), "odd": odd})
     assert merged.coverage.left_out == (LeftOut("odd", difference),)

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from membudget.advise.production import figures_query, scrapes_query, seen_in
 from membudget.budgets.selector import Matcher, Selector, of_containers, parse_selector
 from membudget.core.metrics import Metric
-from membudget.judge.production import NotSeen, Production, Scrapes, Used
-from membudget.web.prometheus_answer import Answered, Sample
+from membudget.judge.production import NotSeen, Production, ProductionUse, Scrapes
+from membudget.web.prometheus_answer import Answered, PrometheusSample
 
 NOW_S = 1_700_000_000.0
 API = of_containers(["api"])
@@ -41,13 +41,15 @@ class Fake:
 
     def instant(self, query: str, time_s: float) -> Answered:
         self.queries.append(query)
-        samples = (Sample({"membudget": name}, time_s, text) for name, text in self.figures.items())
+        samples = (PrometheusSample({"membudget": name}, time_s, text) for name, text in self.figures.items())
         return Answered(tuple(samples), self.is_partial)
 
     def over_time(self, query: str, begin_s: float, end_s: float, step_s: int) -> Answered:
         assert (end_s - begin_s) / step_s == 14 * 24 - 1
         self.queries.append(query)
-        return Answered(tuple(Sample({}, begin_s + step_s * hour, self.counts.get(hour, "120")) for hour in self.hours))
+        return Answered(
+            tuple(PrometheusSample({}, begin_s + step_s * hour, self.counts.get(hour, "120")) for hour in self.hours)
+        )
 
 
 def seen(fake: Fake, selector: Selector = API) -> Production:
@@ -58,7 +60,7 @@ def seen(fake: Fake, selector: Selector = API) -> Production:
 
 def test_figures_are_told_by_their_names() -> None:
     found = seen(Fake())
-    assert found.used == {Metric.PEAK_RSS: Used(1000, 900, 950)}
+    assert found.used == {Metric.PEAK_RSS: ProductionUse(1000, 900, 950)}
     assert (found.pods, found.containers, found.samples, found.restarts) == (2, 3, 80640, 1)
     assert (found.oom_kills, found.oom_killed, found.limit_bytes) == (0, None, 2000)
     assert found.scrapes == Scrapes(30, 14 * 86_400, 0)

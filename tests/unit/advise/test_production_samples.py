@@ -13,7 +13,7 @@ from membudget.advise.production_samples import read_samples, seen_in_samples
 from membudget.budgets.selector import of_containers, parse_selector
 from membudget.core.errors import ConfigurationError
 from membudget.core.metrics import Metric
-from membudget.judge.production import NotSeen, Production, Scrapes, Used
+from membudget.judge.production import NotSeen, Production, ProductionUse, Scrapes
 
 CSV = """\
 time,container,pod,working_set_bytes,rss_bytes,oom_kills
@@ -36,8 +36,8 @@ def seen(content: str, selector: str = '{container="api"}') -> Production:
 def test_a_csv_file_is_read() -> None:
     found = seen(CSV)
     assert found.used == {
-        Metric.PEAK_WORKING_SET: Used(130, 130, 130),
-        Metric.PEAK_RSS: Used(120, 120, 120),
+        Metric.PEAK_WORKING_SET: ProductionUse(130, 130, 130),
+        Metric.PEAK_RSS: ProductionUse(120, 120, 120),
     }
     assert (found.pods, found.containers, found.samples, found.days) == (2, 2, 5, None)
     assert (found.oom_kills, found.is_cut_off) == (1, True)
@@ -50,7 +50,7 @@ def test_a_json_file_says_the_same() -> None:
         for number, size in enumerate((100, 120, 105))
     ]
     found = seen(json.dumps(rows))
-    assert found.used == {Metric.PEAK_RSS: Used(120, 120, 120)}
+    assert found.used == {Metric.PEAK_RSS: ProductionUse(120, 120, 120)}
     assert (found.oom_kills, found.scrapes) == (None, Scrapes(30, 60, 0))
 
 
@@ -66,7 +66,7 @@ def test_the_documented_files_are_read(content: str) -> None:
 
 def test_a_percentile_lies_between_two_samples_as_in_prometheus() -> None:
     rows = [{"time": number, "container": "api", "rss_bytes": 100 * number} for number in range(11)]
-    assert seen(json.dumps(rows)).used[Metric.PEAK_RSS] == Used(1000, 990, 1000)
+    assert seen(json.dumps(rows)).used[Metric.PEAK_RSS] == ProductionUse(1000, 990, 1000)
 
 
 @pytest.mark.parametrize(

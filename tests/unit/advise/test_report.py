@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from membudget.advise.fit import Subject
+from membudget.advise.fit import FitSubject
 from membudget.advise.report import kept_report
 from membudget.budgets.budget_tables import SizeBudget
 from membudget.budgets.fit import FitSettings
@@ -97,7 +97,7 @@ def test_the_json_has_every_rung() -> None:
 def kept(service: Service) -> FittedImage | None:
     found = fitted("api", service)
     spec = TrialSpec("api", "api", None, 1000, CommandWorkload())
-    return kept_report(Subject(spec, today_bytes=found.today_bytes), found.trials)
+    return kept_report(FitSubject(spec, today_bytes=found.today_bytes), found.trials)
 
 
 def test_kept_trials_say_what_the_fit_said() -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from membudget.advise.answer import Answer, Purpose, Stopped
+from membudget.advise.answer import Purpose, SmallestLimit, Stopped
 from membudget.advise.rung import Ended, Tried, step_bytes
 from membudget.advise.search import MOST_SEARCH_TRIALS
 from membudget.budgets.possible import SMALLEST_LIMIT_BYTES
@@ -18,9 +18,9 @@ from tests.fakes.limited_services import Fit, monotone, noisy, self_sizing, trie
 NEEDS = st.integers(9 * MIB, 4 * GIB)
 
 
-def answered(fit: Fit) -> Answer:
+def answered(fit: Fit) -> SmallestLimit:
     result = fit.run()
-    assert isinstance(result, Answer), result
+    assert isinstance(result, SmallestLimit), result
     return result
 
 
@@ -162,7 +162,7 @@ def test_a_lower_limit_that_fails_leaves_the_raised_one_as_the_answer() -> None:
 def test_answers_are_near_what_nearly_all_trials_need() -> None:
     """It needs 100 to 140 MiB. With nothing but raises, five of 100 answers are 159 MiB and more."""
     answers = [Fit(noisy(100 * MIB, 40 * MIB, seed), 30).run() for seed in range(100)]
-    limits = sorted(answer.survives_bytes for answer in answers if isinstance(answer, Answer))
+    limits = sorted(answer.survives_bytes for answer in answers if isinstance(answer, SmallestLimit))
     assert len(limits) == 100
     assert limits[95] <= 152 * MIB
 
@@ -199,7 +199,7 @@ def test_a_limit_that_fails_above_one_that_works_is_not_monotone_and_raises_the_
 def test_chance_makes_no_limits_not_monotone() -> None:
     """More memory never hurts this service: it needs another amount in each trial."""
     results = [Fit(noisy(100 * MIB, 20 * MIB, seed)).run() for seed in range(200)]
-    answers = [result for result in results if isinstance(result, Answer)]
+    answers = [result for result in results if isinstance(result, SmallestLimit)]
     assert len(answers) > 150
     assert sum(not answer.is_monotone for answer in answers) <= 2
 
@@ -283,7 +283,7 @@ def test_a_workload_that_fails_at_half_of_the_limits_for_another_reason_has_no_a
 
     fit = Fit(service, confirmations=2)  # type: ignore[arg-type]
     result = fit.run()
-    if isinstance(result, Answer):  # chance: none of the limits above it was a broken one
+    if isinstance(result, SmallestLimit):  # chance: none of the limits above it was a broken one
         at = {trial.limit_bytes: trial.ended for trial in fit.trials}
         broken = [limit for limit, ended in at.items() if ended is Ended.FAILED]
         assert all(limit is not None and limit < result.survives_bytes for limit in broken)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from membudget.advise.subjects import Chosen, built_subjects, chosen
+from membudget.advise.subjects import ChosenImages, built_subjects, chosen
 from membudget.budgets.entries import Budgets
 from membudget.budgets.file import parse_budgets
 from membudget.core.errors import ConfigurationError
@@ -19,7 +19,7 @@ BUDGETS = parse_budgets(
 )
 
 
-def of(*names: str, budgets: Budgets | None = BUDGETS, engine: tuple[str, ...] = ()) -> Chosen:
+def of(*names: str, budgets: Budgets | None = BUDGETS, engine: tuple[str, ...] = ()) -> ChosenImages:
     return chosen(names, budgets, lambda name: name in engine, "budgets.toml")
 
 

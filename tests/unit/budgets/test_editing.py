@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from membudget.budgets.editing import LineEdit, NotEditableError, Values, applied, edited, in_toml, line_edits
+from membudget.budgets.editing import LineEdit, NewValues, NotEditableError, applied, edited, in_toml, line_edits
 
 LINES = st.lists(st.sampled_from(["", "a = 1", "[b]", "c = 2 # why", "# end"]), max_size=12)
 
@@ -23,7 +23,7 @@ def test_a_replaced_line_has_its_number_and_an_added_one_that_of_the_line_before
 
 
 def test_values_of_every_kind_are_set() -> None:
-    values: Values = {"max": "1MiB", "warn": 3, "drop": {"percent": 2.5, "floor": 530}}
+    values: NewValues = {"max": "1MiB", "warn": 3, "drop": {"percent": 2.5, "floor": 530}}
     after = edited("[images.api] # one\n", {("images", "api"): values})
     assert tomllib.loads(after) == {"images": {"api": values}}
     assert "# one" in after

@@ -2,9 +2,9 @@
 
 import pytest
 
-from membudget.budgets.loosening import Approval, Change, LabelState, approval_of, digest_of
+from membudget.budgets.loosening import Approval, LabelState, TableChange, approval_of, digest_of
 
-ONE, OTHER = Change("api", "a", "b"), Change("worker", None, "c", ("smoke.sh: 1",))
+ONE, OTHER = TableChange("api", "a", "b"), TableChange("worker", None, "c", ("smoke.sh: 1",))
 DIGEST = digest_of([ONE])
 
 
@@ -39,12 +39,12 @@ def test_the_digest_names_the_changes_whatever_their_order() -> None:
 @pytest.mark.parametrize(
     "changed",
     [
-        Change("worker", "a", "b"),
-        Change("api", "x", "b"),
-        Change("api", "a", "x"),
-        Change("api", None, "b"),
-        Change("api", "a", "b", ("smoke.sh: 2",)),
+        TableChange("worker", "a", "b"),
+        TableChange("api", "x", "b"),
+        TableChange("api", "a", "x"),
+        TableChange("api", None, "b"),
+        TableChange("api", "a", "b", ("smoke.sh: 2",)),
     ],
 )
-def test_another_change_has_another_digest(changed: Change) -> None:
+def test_another_change_has_another_digest(changed: TableChange) -> None:
     assert digest_of([changed]) != DIGEST

@@ -18,7 +18,7 @@ from membudget.build.history_place import DEFAULT_PLACE, HistoryPlace, file_name
 from membudget.core.errors import EnvironmentFault
 from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB
-from membudget.history.creep import Main, Place, look_up
+from membudget.history.creep import Main, SincePlace, look_up
 from membudget.history.line import LARGEST_NOTE_BYTES, SkippedLines
 from membudget.history.series import points_of
 from membudget.judge.then import ThenState
@@ -196,6 +196,6 @@ def test_half_a_gigabyte_of_garbage_is_named_and_skipped_in_little_memory(reposi
     assert "Traceback" not in done.stderr
 
     creep = {KEY: Creep("v1", Tolerance(10, 2 * MIB))}
-    main = Main(commits, {"v1": Place(60)})
+    main = Main(commits, {"v1": SincePlace(60)})
     found = look_up(creep, main, MACHINE, lambda asked: store.notes(asked, LARGEST_NOTE_BYTES), datetime.now(UTC))
     assert found.then[KEY].state is ThenState.UNKNOWN, "a check does not pass by it"

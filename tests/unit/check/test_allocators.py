@@ -7,7 +7,7 @@ import pytest
 from membudget.budgets.workload import CommandWorkload
 from membudget.check.allocators import with_returned
 from membudget.core.errors import EnvironmentFault
-from membudget.core.progress import Doing, Step
+from membudget.core.progress import Doing, ProgressStep
 from membudget.core.quantities import MIB
 from membudget.measure.runtimes.runtime import Malloc, Returned, Runtime
 from membudget.measure.trial import Outcome, Trial, TrialInputs, TrialSpec
@@ -103,5 +103,5 @@ def test_each_trial_is_a_step() -> None:
     steps = Steps()
     with_returned(JEMALLOC, builders.side(settled(100)), spec, lambda _: settled(20), steps)
     assert steps.steps == [
-        Step("api", Doing.ALLOCATOR, "head", 1, 2, left=1), Step("api", Doing.ALLOCATOR, "head", 2, 2),
+        ProgressStep("api", Doing.ALLOCATOR, "head", 1, 2, left=1), ProgressStep("api", Doing.ALLOCATOR, "head", 2, 2),
     ]  # fmt: skip

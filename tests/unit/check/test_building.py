@@ -9,7 +9,7 @@ import pytest
 
 from membudget.budgets.entries import Build, ImageSpec
 from membudget.build.revision import BuiltImage, Side
-from membudget.check.building import Order, Pair, Subject, build_all
+from membudget.check.building import BuiltPair, Pair, PairOrder, build_all
 from membudget.judge.measurement import Failure, Presence
 from tests.fakes.measuring_tools import FakeTools
 from tests.support.silence import Silence
@@ -17,9 +17,9 @@ from tests.support.silence import Silence
 CHECKOUTS = {Side.BASE: Path("base"), Side.HEAD: Path("head")}
 
 
-def orders(*names: str) -> list[Order]:
+def orders(*names: str) -> list[PairOrder]:
     spec = ImageSpec(limit="64MiB")
-    return [Order(Pair(name, Presence.BOTH, spec, spec)) for name in names]
+    return [PairOrder(Pair(name, Presence.BOTH, spec, spec)) for name in names]
 
 
 class Together(FakeTools):
@@ -85,7 +85,7 @@ def test_the_time_of_a_side_is_the_slower_build_and_its_share_of_the_trials() ->
         Side.BASE: BuiltImage("base", "tag", "base", build_ms=4_000, beside={"db": beside}),
         Side.HEAD: BuiltImage("head", "tag", "head", build_ms=100),
     }
-    subject = Subject(Pair("api", Presence.BOTH, None, None), built)
+    subject = BuiltPair(Pair("api", Presence.BOTH, None, None), built)
     assert subject.took_ms((), trials_s=20) == 4_500 + 10_000
     assert subject.took_ms({Side.BASE}, trials_s=20) == 4_500 + 20_000, "base was measured before"
     assert subject.took_ms({Side.BASE, Side.HEAD}, trials_s=0) is None

@@ -9,7 +9,7 @@ import pytest
 from membudget.budgets import file as budgets_file
 from membudget.budgets.workload import HttpWorkload
 from membudget.build.revision import BuiltImage, Side
-from membudget.check.building import OwnRun, Pair, Subject
+from membudget.check.building import BuiltPair, OwnRun, Pair
 from membudget.check.larger_bodies import with_larger_trials
 from membudget.core.errors import EngineLost, EnvironmentFault
 from membudget.core.metrics import Metric, MetricValue
@@ -51,10 +51,10 @@ class Trials:
         return result
 
 
-def subject(text: str = FILE) -> Subject:
+def subject(text: str = FILE) -> BuiltPair:
     spec = budgets_file.parse(text, "t")["api"]
     built = {Side.BASE: BuiltImage("base", "tag", "base"), Side.HEAD: BuiltImage("head", "tag", "head")}
-    return Subject(Pair("api", Presence.BOTH, spec, spec), built, TrialInputs())
+    return BuiltPair(Pair("api", Presence.BOTH, spec, spec), built, TrialInputs())
 
 
 def measured(*trials: Trial) -> ImageMeasurement:
@@ -62,7 +62,7 @@ def measured(*trials: Trial) -> ImageMeasurement:
     return builders.image("api", base=side, head=side, limit=256)
 
 
-def asked(tools: Trials, found: ImageMeasurement | None = None, of: Subject | None = None) -> ImageMeasurement:
+def asked(tools: Trials, found: ImageMeasurement | None = None, of: BuiltPair | None = None) -> ImageMeasurement:
     return with_larger_trials(of or subject(), found or measured(), tools, QuietProgress(io.StringIO()), asks=True)  # type: ignore[arg-type]
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from membudget.budgets.file import parse_budgets
 from membudget.budgets.manifests import ManifestEntry, ManifestRules
-from membudget.check.manifest_files import Refused
+from membudget.check.manifest_files import ManifestRefused
 from membudget.check.manifest_texts import CommitManifests, ManifestTexts, why_unreadable
 from membudget.check.manifests import checked_manifests
 from membudget.check.pods import with_pods
@@ -101,7 +101,7 @@ def test_other_values_are_another_rendering(tmp_path: Path) -> None:
     [
         ("kind: Pod\na: [", InvalidYaml, "it is not valid YAML: "),
         (f"kind: Pod\n# {'x' * MOST_TEXT}", TooMuchYaml, "more YAML about workloads than the 512 KiB that are read"),
-        (None, Refused, "api.yaml"),
+        (None, ManifestRefused, "api.yaml"),
     ],
 )
 def test_why_a_manifest_cannot_be_read(text: str | None, kind: type[Exception], reason: str, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from membudget.core.sharding import Shard
 from membudget.judge.image import judge_image
 from membudget.judge.measurement import ImageMeasurement, Presence
 from membudget.judge.metric import Inconclusive, Verdict
-from membudget.judge.whole import Coverage, Difference, ExitPolicy, Gap, GapKind, GroupMeasurement, LeftOut, judge
+from membudget.judge.whole import Coverage, ExitPolicy, Gap, GapKind, GroupMeasurement, LeftOut, PartDifference, judge
 from membudget.publish.report_file import read_report, read_reports, write_report
 from membudget.report.allowances import GAPS_NEXT_STEP, gap_finding
 from membudget.report.formats import terminal
@@ -158,20 +158,20 @@ HEAD = part(1).comparison.head.model_copy(update={"sha": "c" * 40})
 @pytest.mark.parametrize(
     ("odd", "difference"),
     [
-        (part(3, "c", of=3, membudget_version="9"), Difference.VERSION),
-        (part(3, "c", of=3, budgets_digest="1" * 64), Difference.BUDGETS),
-        (part(3, "c", of=3, known=("c",)), Difference.BUDGETS),
-        (part(3, "c", of=3, groups=SUMS), Difference.BUDGETS),
-        (part(3, "c", of=3, base_problem="it is no TOML"), Difference.BUDGETS),
-        (part(3, "c", of=4), Difference.SHARDS),
-        (part(3, "c", of=3, approval=Approval.GIVEN), Difference.APPROVAL),
-        (part(3, "c", of=3, shard=None), Difference.WHOLE),
-        (other_commit(part(3, "c", of=3), head=HEAD), Difference.HEAD),
-        (other_commit(part(3, "c", of=3), base=None, no_base_reason="none"), Difference.BASE),
+        (part(3, "c", of=3, membudget_version="9"), PartDifference.VERSION),
+        (part(3, "c", of=3, budgets_digest="1" * 64), PartDifference.BUDGETS),
+        (part(3, "c", of=3, known=("c",)), PartDifference.BUDGETS),
+        (part(3, "c", of=3, groups=SUMS), PartDifference.BUDGETS),
+        (part(3, "c", of=3, base_problem="it is no TOML"), PartDifference.BUDGETS),
+        (part(3, "c", of=4), PartDifference.SHARDS),
+        (part(3, "c", of=3, approval=Approval.GIVEN), PartDifference.APPROVAL),
+        (part(3, "c", of=3, shard=None), PartDifference.WHOLE),
+        (other_commit(part(3, "c", of=3), head=HEAD), PartDifference.HEAD),
+        (other_commit(part(3, "c", of=3), base=None, no_base_reason="none"), PartDifference.BASE),
     ],
-    ids=lambda value: value.name if isinstance(value, Difference) else "",
+    ids=lambda value: value.name if isinstance(value, PartDifference) else "",
 )
-def test_a_part_of_another_check_is_left_out_and_named(odd: Report, difference: Difference) -> None:
+def test_a_part_of_another_check_is_left_out_and_named(odd: Report, difference: PartDifference) -> None:
     merged = merge({"zebra": part(1, "a", of=3), "two": part(2, "b", of=3), "an-odd-one": odd})
     assert [one.name for one in merged.images] == ["a", "b"]
     assert merged.coverage.left_out == (LeftOut("an-odd-one", difference),)
@@ -331,8 +331,11 @@ def test_reports_are_found_below_folders_and_gaps_survive_the_file(tmp_path: Pat
         ({"coverage": Coverage(("a",), ("a",), tuple(range(1, 258)))}, "coverage.missing_shards: too_long"),
         ({"coverage": Coverage(("a",), ("a", "b"), (), ("b",))}, "images were checked twice that it was not to check"),
         ({"coverage": Coverage(("a",), ("a", "no such name"))}, "coverage.known.1: not_allowed"),
-        ({"coverage": Coverage(("a",), ("a",), left_out=(LeftOut("f" * 1001, Difference.HEAD),))}, "string_too_long"),
-        ({"coverage": Coverage(("a",), ("a",), left_out=(LeftOut("f", Difference.HEAD),) * 1001)}, "too_long"),
+        (
+            {"coverage": Coverage(("a",), ("a",), left_out=(LeftOut("f" * 1001, PartDifference.HEAD),))},
+            "string_too_long",
+        ),
+        ({"coverage": Coverage(("a",), ("a",), left_out=(LeftOut("f", PartDifference.HEAD),) * 1001)}, "too_long"),
         ({"shard": Shard(3, 2)}, "its shard is none"),
         ({"shard": Shard(1, 10_000_000)}, "its shard is none"),
     ],

@@ -14,7 +14,7 @@ from membudget.cli.request import Wanted, check_request
 from membudget.core.sharding import Shard
 from membudget.judge.measurement import Presence
 from membudget.judge.metric import Inconclusive, Verdict
-from membudget.judge.whole import Difference, LeftOut
+from membudget.judge.whole import LeftOut, PartDifference
 from membudget.report.report import Report
 from membudget.report.table import table_rows
 from tests.fakes.measuring_tools import FakeTools
@@ -124,5 +124,5 @@ def test_a_removed_image_is_judged_once_however_many_shards(
 def test_a_part_whose_base_cannot_be_read_is_none_of_a_check_whose_base_can(repository: Repository) -> None:
     fine, odd = part(repository, Shard(1, 2)), part(repository, Shard(2, 2))
     merged = merge({"one": fine, "two": odd.model_copy(update={"base_problem": "it is no TOML"})})
-    assert merged.coverage.left_out == (LeftOut("two", Difference.BUDGETS),)
+    assert merged.coverage.left_out == (LeftOut("two", PartDifference.BUDGETS),)
     assert merged.judged().judgement.inconclusive is Inconclusive.NOT_MEASURED

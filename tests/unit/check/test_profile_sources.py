@@ -18,7 +18,7 @@ from membudget.judge.growth import growth_of
 from membudget.judge.measurement import ImageMeasurement
 from membudget.measure.profiling.heap_profile import Frame, PairProfile, SourceLine
 from membudget.publish.commit_state import annotations
-from membudget.publish.pull_request import Place
+from membudget.publish.pull_request import LinesOfFile
 from tests.support.builders import budgets, image, report, side, trial
 from tests.support.profiles import INDEX, JSON, heap, profiled, shop
 
@@ -205,7 +205,7 @@ def test_a_line_that_grew_in_a_function_of_both_sides_is_shown_and_annotated() -
     pair = PairProfile(profiled(heap([((INDEX,), 60)])), profiled(heap([((moved,), 60), ((more,), 40)])))
     images = with_sources([measured(pair)], SPECS, (BASE, HEAD), Tree(GREW))
     (found,) = (one for one in annotations(report(*images).judged()) if one.title == "api: memory")
-    assert found.place == Place("services/api/catalog/search.py", 51, 51)
+    assert found.place == LinesOfFile("services/api/catalog/search.py", 51, 51)
 
 
 def test_a_service_that_is_installed_as_a_package_is_own_code() -> None:
@@ -270,7 +270,7 @@ def test_lines_of_the_diff_are_annotated_if_the_image_does_not_pass() -> None:
     assert [(one.message, one.place) for one in found] == [
         (
             f"{INDEX.name} holds 39.3 MiB, +38.2 MiB since the base, by tracemalloc",
-            Place("services/api/catalog/search.py", 41, 41),
+            LinesOfFile("services/api/catalog/search.py", 41, 41),
         )
     ]
     passing = [replace(one, budgets=budgets()) for one in images]

@@ -9,7 +9,7 @@ import pytest
 from membudget.budgets import file as budgets_file
 from membudget.budgets.rules import EffectiveBudget
 from membudget.build.revision import BuiltImage, Side
-from membudget.check.building import OwnRun, Pair, Subject
+from membudget.check.building import BuiltPair, OwnRun, Pair
 from membudget.check.profiles import profiled_at, with_profile
 from membudget.core.errors import EngineLost, EnvironmentFault
 from membudget.core.metrics import Metric
@@ -58,10 +58,10 @@ def trial(rss: float, program: str = "/usr/bin/python3.11", *libraries: str) -> 
     return replace(builders.trial(rss), snapshot=builders.snapshot(process(clues(program, *libraries)), rss=rss))
 
 
-def subject(extra: str = "", inputs: TrialInputs | None = None) -> Subject:
+def subject(extra: str = "", inputs: TrialInputs | None = None) -> BuiltPair:
     spec = budgets_file.parse(f'version = 1\n[images.api]\nlimit = "256MiB"\n{extra}', "t")["api"]
     built = {Side.BASE: BuiltImage("base", "tag", "base"), Side.HEAD: BuiltImage("head", "tag", "head")}
-    return Subject(Pair("api", Presence.BOTH, spec, spec), built, inputs or TrialInputs())
+    return BuiltPair(Pair("api", Presence.BOTH, spec, spec), built, inputs or TrialInputs())
 
 
 def measured(base: float = 40, head: float = 90) -> ImageMeasurement:
@@ -72,7 +72,7 @@ def measured(base: float = 40, head: float = 90) -> ImageMeasurement:
 
 
 def profiled(
-    found: ImageMeasurement, profiles: Profiles, of: Subject | None = None, *, is_asked: bool = False
+    found: ImageMeasurement, profiles: Profiles, of: BuiltPair | None = None, *, is_asked: bool = False
 ) -> ImageMeasurement:
     return with_profile(of or subject(), found, profiles, Steps(), is_asked=is_asked)
 
@@ -179,7 +179,7 @@ def test_the_broken_budget_says_when_the_profile_is_taken(metric: Metric, value:
     assert profiled_at(image, judge_image(image), is_own=False) is at
 
 
-def own_settings(head: float, *, counts: bool = True, pod: PodPlan | None = None) -> tuple[Subject, ImageMeasurement]:
+def own_settings(head: float, *, counts: bool = True, pod: PodPlan | None = None) -> tuple[BuiltPair, ImageMeasurement]:
     """A head that keeps its budgets with the base's settings, and has other settings of its own."""
     spec = budgets_file.parse('version = 1\n[images.api]\nlimit = "512MiB"', "t")["api"]
     of = subject()

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from membudget.budgets import file as budgets_file
 from membudget.build.revision import BuiltImage, Recipe, Side
-from membudget.check.building import OwnRun, Pair, Subject
+from membudget.check.building import BuiltPair, OwnRun, Pair
 from membudget.check.runtimes import MOST_ASKED, with_runtimes
 from membudget.core.errors import EngineLost
 from membudget.core.quantities import MIB
@@ -55,12 +55,12 @@ def trial(*names: str) -> Trial:
     return replace(builders.trial(90), snapshot=builders.snapshot(*java, rss=90))
 
 
-def subject(inputs: TrialInputs | None = None) -> Subject:
+def subject(inputs: TrialInputs | None = None) -> BuiltPair:
     spec = budgets_file.parse('version = 1\n[images.api]\nlimit = "256MiB"', "t")["api"]
     recipe = Recipe("services/api/Dockerfile", DOCKERFILE)
     head = replace(BuiltImage("head", "tag", "head"), recipe=recipe)
     pair = Pair("api", Presence.BOTH, spec, spec)
-    return Subject(pair, {Side.BASE: BuiltImage("base", "tag", "base"), Side.HEAD: head}, inputs or TrialInputs())
+    return BuiltPair(pair, {Side.BASE: BuiltImage("base", "tag", "base"), Side.HEAD: head}, inputs or TrialInputs())
 
 
 def measured(*trials: Trial) -> ImageMeasurement:

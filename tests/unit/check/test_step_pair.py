@@ -11,7 +11,7 @@ from membudget.budgets.loosening import Approval
 from membudget.budgets.rules import EffectiveBudget, Tolerance
 from membudget.build.revision import Commit, MainCommit, NoBase
 from membudget.check.check import CheckRequest
-from membudget.check.step_pair import Answer, compared, of_commits, of_image
+from membudget.check.step_pair import MetricGrowth, compared, of_commits, of_image
 from membudget.core.errors import EngineLost, EnvironmentFault
 from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB
@@ -87,7 +87,7 @@ def measured(before: list[float], after: list[float], **more: object) -> ImageMe
     return replace(image(**sides, allowed=allowed), **more)  # type: ignore[arg-type]
 
 
-def answer(one: ImageMeasurement) -> Answer:
+def answer(one: ImageMeasurement) -> MetricGrowth:
     return compared(report(one).judged(), Metric.PEAK_RSS, TOLERATED).answer
 
 
@@ -95,22 +95,22 @@ FIVE = [40.0, 40.1, 40.2, 40.3, 40.4]
 
 
 def test_growth_that_is_certain_is_growth() -> None:
-    assert answer(measured(FIVE, [value + 8 for value in FIVE])) is Answer.GREW
+    assert answer(measured(FIVE, [value + 8 for value in FIVE])) is MetricGrowth.GREW
 
 
 def test_less_than_was_tolerated_is_steady() -> None:
-    assert answer(measured(FIVE, [value + 2 for value in FIVE])) is Answer.STEADY
-    assert answer(measured(FIVE, [value - 8 for value in FIVE])) is Answer.STEADY
+    assert answer(measured(FIVE, [value + 2 for value in FIVE])) is MetricGrowth.STEADY
+    assert answer(measured(FIVE, [value - 8 for value in FIVE])) is MetricGrowth.STEADY
 
 
 def test_noise_leaves_the_answer_open_and_the_median_tells_where_it_tends() -> None:
     found = compared(report(measured([40, 41, 42, 60, 61], [43, 62, 63, 64, 65])).judged(), Metric.PEAK_RSS, TOLERATED)
-    assert found.answer is not Answer.GREW
+    assert found.answer is not MetricGrowth.GREW
     assert found.seems_grown
 
 
 def test_the_same_image_is_steady() -> None:
-    assert answer(measured([], [], is_unchanged=True)) is Answer.STEADY
+    assert answer(measured([], [], is_unchanged=True)) is MetricGrowth.STEADY
 
 
 def failed(stage: FailureStage, *, of: str) -> ImageMeasurement:
@@ -123,7 +123,7 @@ def failed(stage: FailureStage, *, of: str) -> ImageMeasurement:
 @pytest.mark.parametrize("stage", [FailureStage.BUILD, FailureStage.WORKLOAD])
 def test_a_commit_that_does_not_build_or_run_is_not_measured(stage: FailureStage, of: str) -> None:
     found = compared(report(failed(stage, of=of)).judged(), Metric.PEAK_RSS, TOLERATED)
-    assert found.answer is Answer.NOT_MEASURED
+    assert found.answer is MetricGrowth.NOT_MEASURED
     assert found.reason == f"{stage} failed: no such file"
 
 
@@ -139,5 +139,5 @@ def test_a_failure_of_the_engine_says_nothing_about_commits(of: str) -> None:
 
 def test_a_metric_without_a_value_is_not_measured() -> None:
     found = compared(report(measured(FIVE, FIVE)).judged(), Metric.LIVE_HEAP, TOLERATED)
-    assert found.answer is Answer.NOT_MEASURED
+    assert found.answer is MetricGrowth.NOT_MEASURED
     assert found.reason

@@ -11,15 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from membudget.build.revision import MainCommit
-from membudget.check.step_pair import Answer, Compared
+from membudget.check.step_pair import ComparedCommits, MetricGrowth
 from membudget.check.step_search import Searched, proven_by, search
-from membudget.check.step_suspect import Begun, Suspect, suspect_of
+from membudget.check.step_suspect import SearchBegun, Suspect, suspect_of
 from membudget.cli.history_steps import step_report
 from membudget.cli.history_tell import step_line
 from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB
 from membudget.history.step_line import MOST_SKIPPED, StepLine, StepOutcome, earlier_search, places_of
-from membudget.history.steps import Step
+from membudget.history.steps import SuspectedStep
 from tests.support.builders import report
 from tests.support.history import MACHINE
 from tests.support.proven_steps import comparison
@@ -32,7 +32,7 @@ class History:
     """A branch whose commits hold so much memory. None: it does not build."""
 
     values: Sequence[int | None]
-    noise: Mapping[tuple[int, int], Answer] = field(default_factory=dict)
+    noise: Mapping[tuple[int, int], MetricGrowth] = field(default_factory=dict)
     """Answers of comparisons that noise decides."""
     compared: list[tuple[int, int, bool]] = field(default_factory=list)
 
@@ -40,20 +40,24 @@ class History:
     def commits(self) -> list[MainCommit]:
         return [MainCommit(f"{number:040x}", number, f"commit {number}") for number in range(len(self.values))]
 
-    def compare(self, base: MainCommit, head: MainCommit, tolerated: int, *, is_told: bool) -> Compared:
+    def compare(self, base: MainCommit, head: MainCommit, tolerated: int, *, is_told: bool) -> ComparedCommits:
         """As a check would, without noise."""
         pair = base.time_s, head.time_s
         self.compared.append((*pair, is_told))
         before, after = (self.values[place] for place in pair)
         if before is None or after is None:
-            return Compared(Answer.NOT_MEASURED, reason="build failed: no such file")
+            return ComparedCommits(MetricGrowth.NOT_MEASURED, reason="build failed: no such file")
         made = report().judged()
         if pair in self.noise:
-            return Compared(self.noise[pair], made, seems_grown=after - before > tolerated)
-        return Compared(Answer.GREW if after - before > tolerated else Answer.STEADY, made)
+            return ComparedCommits(self.noise[pair], made, seems_grown=after - before > tolerated)
+        return ComparedCommits(MetricGrowth.GREW if after - before > tolerated else MetricGrowth.STEADY, made)
 
     def search(
-        self, *, has_time: Callable[[], bool] = lambda: True, likely: tuple[int, ...] = (), begun: Begun | None = None
+        self,
+        *,
+        has_time: Callable[[], bool] = lambda: True,
+        likely: tuple[int, ...] = (),
+        begun: SearchBegun | None = None,
     ) -> Searched | None:
         commits = self.commits
         shas = tuple(commits[place].sha for place in likely)
@@ -126,11 +130,11 @@ def test_a_step_that_is_not_there_is_not_confirmed(growth: int) -> None:
 
 
 def test_a_step_that_stays_unclear_is_not_confirmed() -> None:
-    assert History([0, 0, GROWTH], {(0, 2): Answer.UNCLEAR}).found() == (StepOutcome.NOT_CONFIRMED, 0, 2)
+    assert History([0, 0, GROWTH], {(0, 2): MetricGrowth.UNCLEAR}).found() == (StepOutcome.NOT_CONFIRMED, 0, 2)
 
 
 def test_an_unclear_commit_is_placed_by_its_median() -> None:
-    noise = dict.fromkeys([(0, 1), (0, 2), (0, 3), (0, 4)], Answer.UNCLEAR)
+    noise = dict.fromkeys([(0, 1), (0, 2), (0, 3), (0, 4)], MetricGrowth.UNCLEAR)
     assert History([0, 0, 0, GROWTH, GROWTH, GROWTH], noise).found() == (StepOutcome.CONFIRMED, 2, 3)
 
 
@@ -154,7 +158,7 @@ def test_of_two_commits_that_share_a_step_one_is_told() -> None:
 
 
 def test_noise_at_the_end_of_a_search_accuses_no_commit() -> None:
-    noise = {(2, 3): Answer.STEADY}
+    noise = {(2, 3): MetricGrowth.STEADY}
     assert History([0, 0, 0, GROWTH, GROWTH, GROWTH], noise).found() == (StepOutcome.CONFIRMED, 0, 5)
 
 
@@ -164,8 +168,8 @@ def test_without_time_nothing_begins() -> None:
 
 def test_a_pair_that_is_not_certain_is_not_compared_again() -> None:
     """More growth than a tenth of the step is not certain if a tenth is not."""
-    history = History([0, 0, GROWTH], {(0, 2): Answer.STEADY})
-    assert history.found(begun=Begun(0, 2, (1,))) == (StepOutcome.NOT_CONFIRMED, 0, 2)
+    history = History([0, 0, GROWTH], {(0, 2): MetricGrowth.STEADY})
+    assert history.found(begun=SearchBegun(0, 2, (1,))) == (StepOutcome.NOT_CONFIRMED, 0, 2)
     assert [pair for *pair, _ in history.compared] == [[0, 2]]
 
 
@@ -177,7 +181,7 @@ def test_a_search_ends_if_more_commits_fail_than_can_be_remembered() -> None:
 
 
 def test_commits_that_cannot_be_built_any_more_do_not_refute_a_step() -> None:
-    found = History([None, 0, GROWTH, GROWTH]).search(begun=Begun(0, 3))
+    found = History([None, 0, GROWTH, GROWTH]).search(begun=SearchBegun(0, 3))
     assert found is not None
     assert (found.outcome, found.reason) == (StepOutcome.NOT_MEASURED, "build failed: no such file")
 
@@ -186,7 +190,7 @@ def nights(history: History, a_night: int) -> list[tuple[StepOutcome, int, int]]
     """What each night finds that has time for so many comparisons, until one ends the search."""
     commits = history.commits
     middle, places = len(commits) // 2, places_of([commit.sha for commit in commits])
-    step = Step("api", Metric.PEAK_RSS, MACHINE, commits[middle - 1], commits[middle], 1, 1 + GROWTH, 0.001,
+    step = SuspectedStep("api", Metric.PEAK_RSS, MACHINE, commits[middle - 1], commits[middle], 1, 1 + GROWTH, 0.001,
                 commits[0], commits[-1])  # fmt: skip
     lines: list[StepLine] = []
     found: list[tuple[StepOutcome, int, int]] = []
@@ -226,7 +230,7 @@ def test_a_search_with_little_time_ends_if_many_commits_share_the_growth(a_night
 @given(st.integers(1, 3), st.lists(st.integers(0, GROWTH), min_size=3, max_size=30), st.randoms(use_true_random=False))
 def test_a_search_ends_whatever_noise_answers(a_night: int, values: list[int], random: Random) -> None:
     pairs = [(base, head) for head in range(len(values)) for base in range(head)]
-    history = History(values, {pair: random.choice(list(Answer)) for pair in pairs})
+    history = History(values, {pair: random.choice(list(MetricGrowth)) for pair in pairs})
     assert nights(history, a_night)[-1][0] is not StepOutcome.NARROWED
 
 

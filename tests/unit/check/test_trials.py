@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from membudget.budgets import file as budgets_file
 from membudget.budgets.rules import image_rules
 from membudget.build.revision import BuiltImage, Side
-from membudget.check.building import Pair, Subject
+from membudget.check.building import BuiltPair, Pair
 from membudget.check.trials import Outage, measure_pair
 from membudget.core.errors import LONGEST_REASON, EnvironmentFault
 from membudget.core.metrics import Metric
@@ -41,9 +41,9 @@ OF_A_TIME = budgets_file.parse('version = 1\n[images.api]\nlimit = "128MiB"\nbud
 ].budgets
 
 
-def subject(base: str = "api base", head: str = "api head") -> Subject:
+def subject(base: str = "api base", head: str = "api head") -> BuiltPair:
     built = {Side.BASE: BuiltImage(base, "tag", base), Side.HEAD: BuiltImage(head, "tag", head)}
-    return Subject(Pair("api", Presence.BOTH, SPEC, SPEC), built)
+    return BuiltPair(Pair("api", Presence.BOTH, SPEC, SPEC), built)
 
 
 def tools(base: Sequence[float], head: Sequence[float]) -> FakeTools:
@@ -62,7 +62,7 @@ def _following(values: Sequence[float]) -> Iterator[float]:
         yield values[-1]
 
 
-def measured(made: FakeTools, one: Subject | None = None) -> tuple[ImageMeasurement, int]:
+def measured(made: FakeTools, one: BuiltPair | None = None) -> tuple[ImageMeasurement, int]:
     image = measure_pair(one or subject(), made, Silence(), Outage())
     assert image.head is not None
     return image, len(image.head.trials)
@@ -104,7 +104,7 @@ def test_only_a_budget_for_a_time_asks_for_trials_without_others_beside_them() -
         pair = Pair("api", Presence.BOTH, spec, spec)
         built = {side: BuiltImage(f"api {side}", "tag", f"api {side}") for side in Side}
         tools = FakeTools()
-        measure_pair(Subject(pair, built, rules=image_rules(spec)), tools, Silence(), Outage())
+        measure_pair(BuiltPair(pair, built, rules=image_rules(spec)), tools, Silence(), Outage())
         assert {one.is_alone for one in tools.specs} == {is_alone}
 
 

@@ -17,7 +17,7 @@ from membudget.cli.backfill import _chosen, _unmeasured, _wanted, of_commit, wit
 from membudget.core.errors import ConfigurationError
 from membudget.core.metrics import HEADLINES, Metric
 from membudget.history.line import HistoryLine
-from membudget.history.series import Key
+from membudget.history.series import SeriesKey
 from tests.support.history import MACHINE, line, text
 from tests.support.repository import Repository
 
@@ -51,7 +51,7 @@ def test_a_revision_that_is_not_there_is_named(repository: Repository) -> None:
         _chosen(GitRepository(repository.folder), "v9", 1)
 
 
-def unmeasured(repository: Repository, *lines: HistoryLine, wanted: set[Key]) -> dict[str, set[str]]:
+def unmeasured(repository: Repository, *lines: HistoryLine, wanted: set[SeriesKey]) -> dict[str, set[str]]:
     """The images that are measured, by the subject of the commit, if the history of the last three has these lines."""
     git = GitRepository(repository.folder)
     store = GitHistory(git, DEFAULT_PLACE)

@@ -7,9 +7,9 @@ from typing import cast
 
 import pytest
 
-from membudget.advise.fit import Subject
-from membudget.advise.scaling import Wanted
-from membudget.advise.subjects import Chosen
+from membudget.advise.fit import FitSubject
+from membudget.advise.scaling import ScalingWanted
+from membudget.advise.subjects import ChosenImages
 from membudget.budgets.workload import CommandWorkload
 from membudget.cli import fidelity_arguments, fidelity_scaling
 from membudget.cli.fidelity_scaling import _measurable
@@ -101,13 +101,13 @@ class OneImage(FakeTools):
 def test_an_interruption_shows_the_images_that_were_done(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    subjects = tuple(Subject(TrialSpec(name, name, None, 1000, CommandWorkload())) for name in ("first", "second"))
+    subjects = tuple(FitSubject(TrialSpec(name, name, None, 1000, CommandWorkload())) for name in ("first", "second"))
     found = Ready(subjects, (), cast("MeasuringTools", OneImage()), None)
     monkeypatch.setattr(fidelity_scaling, "ready", lambda *_, **__: nullcontext(found))
     options = argparse.Namespace(container_command=(), timeout=1000, at_cpus=None, format="table")
     shop = Workshop(cast("Engine", None), cast("TrialPool", None), Silence(), cast("RunId", None))
     with pytest.raises(Interrupted):
-        fidelity_scaling._measured(Chosen({}), Wanted((1, 2), None, 2), options, shop, (None, 2))
+        fidelity_scaling._measured(ChosenImages({}), ScalingWanted((1, 2), None, 2), options, shop, (None, 2))
     shown = capsys.readouterr().out
     assert "first takes 40.0 MiB in any case" in shown
     assert "second" not in shown

@@ -28,7 +28,7 @@ from membudget.core.errors import ExitCode
 from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB
 from membudget.history.step_line import StepLine, StepOutcome
-from membudget.history.steps import Step
+from membudget.history.steps import SuspectedStep
 from membudget.publish.steps_file import write_steps
 from membudget.report.formats.steps import ListedStep
 from membudget.report.step_words import ToldStep
@@ -412,7 +412,7 @@ def test_servers_without_comments_on_commits_say_so(
 def test_a_suspected_step_has_a_range(branch: Repository) -> None:
     """The search needs commits of the branch on both sides."""
     (one,) = suspicions(branch)
-    assert isinstance(one.step, Step)
+    assert isinstance(one.step, SuspectedStep)
     assert one.step.search_from.sha != one.step.search_to.sha
 
 

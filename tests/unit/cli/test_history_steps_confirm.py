@@ -13,7 +13,7 @@ from membudget.build.git_history import GitHistory
 from membudget.build.history_place import DEFAULT_PLACE
 from membudget.build.revision import Commit
 from membudget.check.check import CheckRequest
-from membudget.check.step_pair import Answer, Compared
+from membudget.check.step_pair import ComparedCommits, MetricGrowth
 from membudget.cli import history_steps
 from membudget.cli.main import main
 from membudget.core.errors import EngineLost, EnvironmentFault, ExitCode
@@ -45,7 +45,7 @@ class Machine:
     cannot_run: str | None = None
     """An image whose service cannot be pulled."""
 
-    def run(self, request: CheckRequest, _: Metric, tolerated: int) -> Compared:
+    def run(self, request: CheckRequest, _: Metric, tolerated: int) -> ComparedCommits:
         (name,) = request.rules.images
         assert isinstance(request.base, Commit)
         base, head = (self.shas.index(one.sha) for one in (request.base, request.head))
@@ -62,7 +62,7 @@ class Machine:
             "head": RevisionReport(sha=request.head.sha, subject=""),
         }
         made = made.model_copy(update={"comparison": made.comparison.model_copy(update=revisions)})
-        return Compared(Answer.GREW if has_grown else Answer.STEADY, made.judged())
+        return ComparedCommits(MetricGrowth.GREW if has_grown else MetricGrowth.STEADY, made.judged())
 
 
 @pytest.fixture
@@ -83,12 +83,12 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
             info=SimpleNamespace(platform=platform, cgroup_version=int(cgroup[-1]), cpus=int(cpus.split("-")[0]))
         )
 
-    def timed(clock: history_steps._Clock, compare: object) -> Compared:
+    def timed(clock: history_steps._Clock, compare: object) -> ComparedCommits:
         clock._begun -= made.lasts_s
         clock._longest_s = made.lasts_s
         assert callable(compare)
         found = compare()
-        assert isinstance(found, Compared)
+        assert isinstance(found, ComparedCommits)
         return found
 
     monkeypatch.setattr(history_steps, "connected_engine", engine)

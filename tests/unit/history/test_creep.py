@@ -10,7 +10,7 @@ from membudget.build.history_place import Note
 from membudget.build.revision import MainCommit
 from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB
-from membudget.history.creep import LookedUp, Main, Place, look_up
+from membudget.history.creep import LookedUp, Main, SincePlace, look_up
 from membudget.history.line import HistoryLine, LineFault
 from membudget.judge.then import Then, ThenState
 from tests.support.history import MACHINE, NOW, line, text
@@ -18,7 +18,7 @@ from tests.support.history import MACHINE, NOW, line, text
 COMMITS = [MainCommit(f"{number:040x}", 1_700_000_000 + number, f"commit {number}") for number in range(9, -1, -1)]
 """Newest first. The oldest has the number 0."""
 KEY = ("api", Metric.PEAK_RSS)
-FIVE_AGO = Place(5)
+FIVE_AGO = SincePlace(5)
 WANTED = {KEY: Creep("v1", Tolerance(10, 2 * MIB))}
 
 
@@ -44,13 +44,13 @@ def at(number: int, mib: float, **changes: object) -> bytes:
     return text(line(sha(number), mib).model_copy(update=changes))
 
 
-def looked_up(notes: Notes, place: Place = FIVE_AGO, *, machine: str = MACHINE, excused: bool = False) -> LookedUp:
+def looked_up(notes: Notes, place: SincePlace = FIVE_AGO, *, machine: str = MACHINE, excused: bool = False) -> LookedUp:
     """Look it up since the commit with the number 4, which five are newer than."""
     main = Main(COMMITS, {"v1": place}, is_excused=excused)
     return look_up(WANTED, main, machine, notes, NOW)
 
 
-def then(notes: Notes, place: Place = FIVE_AGO) -> Then:
+def then(notes: Notes, place: SincePlace = FIVE_AGO) -> Then:
     return looked_up(notes, place).then[KEY]
 
 
@@ -118,11 +118,14 @@ def test_no_history_is_a_first_set_up() -> None:
     assert then(Notes({})).state is ThenState.NO_HISTORY
     others = Notes({3: text(line(sha(3), image="web"))})
     assert then(others).state is ThenState.NO_HISTORY
-    assert then(Notes({}), Place(None, "the branch has no tag yet", is_first_setup=True)).state is ThenState.NO_HISTORY
+    assert (
+        then(Notes({}), SincePlace(None, "the branch has no tag yet", is_first_setup=True)).state
+        is ThenState.NO_HISTORY
+    )
 
 
 def test_a_place_that_is_not_known_is_no_first_set_up() -> None:
-    found = then(Notes({3: at(3, 40)}), Place(None, "this clone is shallow"))
+    found = then(Notes({3: at(3, 40)}), SincePlace(None, "this clone is shallow"))
     assert (found.state, found.value.reason) == (ThenState.UNKNOWN, "this clone is shallow")
 
 
@@ -195,7 +198,7 @@ def test_sizes_of_images_are_the_same_on_all_machines() -> None:
         return line(sha(number), 100, metric=Metric.IMAGE_SIZE).model_copy(update={"machine": "other"})
 
     key = ("api", Metric.IMAGE_SIZE)
-    main = Main(COMMITS, {"v1": Place(5)})
+    main = Main(COMMITS, {"v1": SincePlace(5)})
     found = look_up({key: WANTED[KEY]}, main, MACHINE, Notes({3: text(size(3))}), NOW)
     assert found.then[key].state is ThenState.FOUND
 

@@ -13,7 +13,7 @@ from membudget.history.line import (
     LARGEST_NOTE_BYTES,
     HistoryLine,
     LineFault,
-    Skipped,
+    SkippedFault,
     SkippedLines,
     line_filter,
     read_lines,
@@ -23,7 +23,7 @@ from tests.support.history import NOW, line, text
 SHA = "a" * 40
 
 
-def read(data: bytes) -> tuple[list[HistoryLine], tuple[Skipped, ...]]:
+def read(data: bytes) -> tuple[list[HistoryLine], tuple[SkippedFault, ...]]:
     skipped = SkippedLines()
     return read_lines(SHA, data, NOW, skipped), skipped.all()
 
@@ -78,7 +78,7 @@ def test_a_line_of_version_1_stays_readable() -> None:
     ],
 )
 def test_hostile_lines_are_skipped_and_named(data: bytes, fault: LineFault) -> None:
-    assert read(data) == ([], (Skipped(fault, 1, SHA),))
+    assert read(data) == ([], (SkippedFault(fault, 1, SHA),))
 
 
 def test_keys_of_a_later_membudget_are_ignored() -> None:
@@ -88,7 +88,7 @@ def test_keys_of_a_later_membudget_are_ignored() -> None:
 def test_a_damaged_line_hides_no_other() -> None:
     lines, skipped = read(text(line(SHA)) + FIRST_LINE[:50] + b"\n\n" + text(line(SHA, image="web")))
     assert [one.image for one in lines] == ["api", "web"]
-    assert skipped == (Skipped(LineFault.NO_LINE, 1, SHA),)
+    assert skipped == (SkippedFault(LineFault.NO_LINE, 1, SHA),)
 
 
 def test_a_clock_may_be_a_little_ahead() -> None:
@@ -118,7 +118,7 @@ def test_lines_of_other_images_are_left_out_before_they_are_parsed() -> None:
     data = text(line(SHA), line(SHA, image="web")) + b"damaged\n"
     found = read_lines(SHA, data, NOW, skipped, line_filter(["web"], [Metric.PEAK_RSS]))
     assert [one.image for one in found] == ["web"]
-    assert skipped.all() == (Skipped(LineFault.NO_LINE, 1, SHA),), "it may have been about web"
+    assert skipped.all() == (SkippedFault(LineFault.NO_LINE, 1, SHA),), "it may have been about web"
 
 
 def test_an_image_has_the_same_names_as_in_the_budgets_file() -> None:

@@ -11,7 +11,7 @@ from membudget.history.line import (
     LARGEST_NOTE_BYTES,
     HistoryLine,
     LineFault,
-    Skipped,
+    SkippedFault,
     SkippedLines,
     line_filter,
     read_lines,
@@ -100,7 +100,7 @@ def test_a_note_of_millions_of_lines_is_not_read() -> None:
     for data in (b"x\n" * 4_000_000, (GOOD + b"\n") + b"\n" * 60_000):
         lines, skipped = read(data)
         assert lines == []
-        assert skipped.all() == (Skipped(LineFault.TOO_LARGE, 1, SHA),)
+        assert skipped.all() == (SkippedFault(LineFault.TOO_LARGE, 1, SHA),)
         assert skipped.is_about_any
 
 
@@ -108,7 +108,7 @@ def test_a_note_of_millions_of_lines_is_not_read() -> None:
 def test_there_is_an_end_to_damaged_lines(filtered: bool) -> None:
     lines, skipped = read(b"damaged\n" * 40_000 + GOOD, filtered=filtered)
     assert lines == []
-    assert skipped.all() == (Skipped(LineFault.NO_LINE, 1_000, SHA), Skipped(LineFault.TOO_LARGE, 1, SHA))
+    assert skipped.all() == (SkippedFault(LineFault.NO_LINE, 1_000, SHA), SkippedFault(LineFault.TOO_LARGE, 1, SHA))
     assert skipped.is_about_any, "the good line may have been about any image, so no image counts as new"
 
 

@@ -7,21 +7,21 @@ from membudget.build.revision import MainCommit
 from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB
 from membudget.history.marked_steps import MarkedStep, marked_steps
-from membudget.history.series import Point, Series
+from membudget.history.series import MetricSeries, SeriesPoint
 from membudget.history.step_line import StepLine, StepOutcome, places_of
-from membudget.history.steps import Step
+from membudget.history.steps import SuspectedStep
 from tests.support.history import MACHINE, NOW, line
 
 COMMITS = [MainCommit(f"{number:040x}", 1_700_000_000 + number, "") for number in range(1, 31)]
 PLACES = places_of([commit.sha for commit in COMMITS])
 SERIES = [
-    Series(
+    MetricSeries(
         "api",
         Metric.PEAK_RSS,
-        tuple(Point(commit, line(commit.sha, 40 if place < 15 else 50)) for place, commit in enumerate(COMMITS)),
+        tuple(SeriesPoint(commit, line(commit.sha, 40 if place < 15 else 50)) for place, commit in enumerate(COMMITS)),
     )
 ]
-SUSPECTED = Step(
+SUSPECTED = SuspectedStep(
     "api", Metric.PEAK_RSS, MACHINE, COMMITS[14], COMMITS[15], 41 * MIB, 49 * MIB, 0.001, COMMITS[10], COMMITS[20]
 )
 
@@ -35,7 +35,7 @@ def searched(outcome: StepOutcome, since: int = 13, commit: int = 14, **changes:
 
 
 def marked(
-    *searches: StepLine, found: Sequence[Series] = SERIES, suspected: Sequence[Step] = (SUSPECTED,)
+    *searches: StepLine, found: Sequence[MetricSeries] = SERIES, suspected: Sequence[SuspectedStep] = (SUSPECTED,)
 ) -> list[MarkedStep]:
     return marked_steps(found, suspected, searches, PLACES, NOW)
 
@@ -79,8 +79,8 @@ def test_a_line_whose_commits_are_in_the_wrong_order_is_not_believed() -> None:
 def test_a_confirmed_step_that_the_figures_contradict_is_not_marked_as_confirmed() -> None:
     flat, fallen = searched(StepOutcome.CONFIRMED, 19, 20), searched(StepOutcome.CONFIRMED, 14, 15)
     assert marked(flat, suspected=()) == []
-    lower = [Series("api", Metric.PEAK_RSS, tuple(Point(p.commit, line(p.commit.sha, 90 - place)) for place, p in
-             enumerate(SERIES[0].points)))]  # fmt: skip
+    points = (SeriesPoint(p.commit, line(p.commit.sha, 90 - place)) for place, p in enumerate(SERIES[0].points))
+    lower = [MetricSeries("api", Metric.PEAK_RSS, tuple(points))]
     assert marked(fallen, found=lower, suspected=()) == []
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from membudget.build.history_place import Note
 from membudget.build.revision import MainCommit
 from membudget.history.line import SkippedLines
-from membudget.history.series import Point, points_of
+from membudget.history.series import SeriesPoint, points_of
 from membudget.history.stale import AttemptLine, LastFigure, Night, durations_ms, last_figures
 from tests.support.history import MACHINE, NOW, line, text
 
@@ -18,9 +18,9 @@ DAY = timedelta(days=1)
 SHA = "a" * 40
 
 
-def measured(image: str, days_ago: float, **changes: object) -> Point:
+def measured(image: str, days_ago: float, **changes: object) -> SeriesPoint:
     when = {"time": NOW - timedelta(days=days_ago), **changes}
-    return Point(MainCommit(SHA, 0, "subject"), line(SHA, image=image).model_copy(update=when))
+    return SeriesPoint(MainCommit(SHA, 0, "subject"), line(SHA, image=image).model_copy(update=when))
 
 
 def test_images_that_were_never_measured_come_first_then_the_oldest() -> None:
@@ -70,7 +70,7 @@ def test_builds_without_a_cache_do_not_hide_how_long_an_image_usually_takes() ->
 
 def test_the_time_of_a_line_that_a_refresh_replaced_counts() -> None:
     refresh, first = measured("api", 0, took_ms=600, refresh=True), measured("api", 5, took_ms=20)
-    assert durations_ms([Point(refresh.commit, refresh.line, first.line)], ["api"]) == {"api": 20}
+    assert durations_ms([SeriesPoint(refresh.commit, refresh.line, first.line)], ["api"]) == {"api": 20}
 
 
 def test_times_of_refreshes_count_if_there_are_no_others() -> None:
@@ -179,7 +179,7 @@ def test_a_night_ends_in_time_but_for_its_first_round(took: dict[str, int], budg
 def test_every_image_has_its_night(took: dict[str, int], failing: set[int], budget_ms: int, most: int) -> None:
     """However short the nights are, and whatever fails: each night, what was tried becomes the youngest."""
     broken = {f"image-{number}" for number in failing}
-    points: list[Point] = []
+    points: list[SeriesPoint] = []
     attempts: list[AttemptLine] = []
     seen: set[str] = set()
     for days_ago in range(len(took), 0, -1):

@@ -11,7 +11,7 @@ from membudget.build.history_place import Note
 from membudget.build.revision import MainCommit
 from membudget.core.metrics import Metric
 from membudget.history.kind_line import KindLines
-from membudget.history.line import LineFault, Skipped, SkippedLines, read_lines
+from membudget.history.line import LineFault, SkippedFault, SkippedLines, read_lines
 from membudget.history.step_line import (
     MOST_SKIPPED,
     StepLine,
@@ -20,7 +20,7 @@ from membudget.history.step_line import (
     places_of,
     search_range,
 )
-from membudget.history.steps import Step
+from membudget.history.steps import SuspectedStep
 from tests.support.history import MACHINE, NOW, line, text
 
 SHAS = [f"{number:040x}" for number in range(40)]
@@ -40,9 +40,9 @@ def searched(
     )  # fmt: skip
 
 
-def suspected(first: int, before: int, after: int, last: int) -> Step:
+def suspected(first: int, before: int, after: int, last: int) -> SuspectedStep:
     places = (commit(before), commit(after), 40, 48, 0.001, commit(first), commit(last))
-    return Step("api", Metric.PEAK_RSS, MACHINE, *places)
+    return SuspectedStep("api", Metric.PEAK_RSS, MACHINE, *places)
 
 
 def test_a_line_is_read_as_it_was_written() -> None:
@@ -82,7 +82,7 @@ def test_a_figure_that_ran_together_with_a_search_is_counted_as_lost() -> None:
 def test_a_line_that_cannot_be_trusted_is_skipped_and_counted(data: bytes, fault: LineFault) -> None:
     skipped = SkippedLines()
     assert KindLines(StepLine, NOW, skipped).read(SHAS[4], data) == []
-    assert skipped.all() == (Skipped(fault, 1, SHAS[4]),)
+    assert skipped.all() == (SkippedFault(fault, 1, SHAS[4]),)
     assert not skipped.is_about_any
     assert not skipped.is_about("api", Metric.PEAK_RSS), "it has no figure that could be lost"
 
@@ -90,7 +90,7 @@ def test_a_line_that_cannot_be_trusted_is_skipped_and_counted(data: bytes, fault
 def test_a_flood_of_lines_is_skipped() -> None:
     skipped = SkippedLines()
     assert KindLines(StepLine, NOW, skipped).read(SHAS[4], (searched(3, 4).text() + b"\n") * 10_001) == []
-    assert skipped.all() == (Skipped(LineFault.TOO_LARGE, 1, SHAS[4]),)
+    assert skipped.all() == (SkippedFault(LineFault.TOO_LARGE, 1, SHAS[4]),)
 
 
 @given(st.binary(max_size=300))

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from membudget.build.revision import MainCommit
 from membudget.core.errors import EnvironmentFault
 from membudget.core.metrics import Metric
-from membudget.history.series import Point, Series
-from membudget.history.steps import SUSPICIOUS, Step, suspected_steps
+from membudget.history.series import MetricSeries, SeriesPoint
+from membudget.history.steps import SUSPICIOUS, SuspectedStep, suspected_steps
 from tests.support.history import line
 
 pytestmark = pytest.mark.thorough  # Otava takes half a second to import
@@ -23,13 +23,15 @@ def commit(number: int) -> MainCommit:
     return MainCommit(f"{number:040x}", 1_700_000_000 + number, f"commit {number}")
 
 
-def series(values: Sequence[float], metric: Metric = Metric.PEAK_RSS, *, machines: Sequence[str] = ()) -> Series:
+def series(values: Sequence[float], metric: Metric = Metric.PEAK_RSS, *, machines: Sequence[str] = ()) -> MetricSeries:
     """A series of MiB. The commits with odd numbers have not been measured."""
-    points = [Point(commit(2 * n), line(commit(2 * n).sha, value, metric=metric)) for n, value in enumerate(values)]
+    points = [
+        SeriesPoint(commit(2 * n), line(commit(2 * n).sha, value, metric=metric)) for n, value in enumerate(values)
+    ]
     for number, machine in enumerate(machines):
         changed = points[number].line.model_copy(update={"machine": machine})
-        points[number] = Point(points[number].commit, changed)
-    return Series("api", metric, tuple(points))
+        points[number] = SeriesPoint(points[number].commit, changed)
+    return MetricSeries("api", metric, tuple(points))
 
 
 def around(mib: float, count: int, seed: int = 1) -> list[float]:
@@ -38,7 +40,7 @@ def around(mib: float, count: int, seed: int = 1) -> list[float]:
     return [chance.gauss(mib, mib / 200) for _ in range(count)]
 
 
-def steps(found: Series) -> tuple[Step, ...]:
+def steps(found: MetricSeries) -> tuple[SuspectedStep, ...]:
     return suspected_steps([found])
 
 
@@ -97,41 +99,43 @@ def test_image_sizes_are_one_series_across_machines() -> None:
 
 def test_lower_bounds_are_left_out() -> None:
     found = series([40.0] * 20 + [60.0] * 20)
-    cut = [Point(one.commit, one.line.model_copy(update={"lower_bound": True})) for one in found.points[20:]]
-    assert steps(Series("api", Metric.PEAK_RSS, (*found.points[:20], *cut))) == ()
+    cut = [SeriesPoint(one.commit, one.line.model_copy(update={"lower_bound": True})) for one in found.points[20:]]
+    assert steps(MetricSeries("api", Metric.PEAK_RSS, (*found.points[:20], *cut))) == ()
 
 
-def refreshed(point: Point, mib: float) -> Point:
+def refreshed(point: SeriesPoint, mib: float) -> SeriesPoint:
     """A point whose commit was measured again, because its figure was old."""
     later = line(point.commit.sha, mib).model_copy(update={"refresh": True})
-    return Point(point.commit, later, replaced=point.line)
+    return SeriesPoint(point.commit, later, replaced=point.line)
 
 
 def test_a_refresh_of_an_old_commit_makes_no_step_there() -> None:
     """Its base image had been updated. Without the refreshes, all commits have the same figure."""
     found = series([40.0] * 40)
     again = tuple(refreshed(point, 44) for point in found.points[20:])
-    assert steps(Series("api", Metric.PEAK_RSS, (*found.points[:20], *again))) == ()
+    assert steps(MetricSeries("api", Metric.PEAK_RSS, (*found.points[:20], *again))) == ()
 
 
 def test_a_refresh_hides_no_step() -> None:
     """An update of the base image needs as much less as the commits had added."""
     found = series([40.0] * 20 + [44.0] * 20)
     again = tuple(refreshed(point, 40) for point in found.points[20:])
-    [step] = steps(Series("api", Metric.PEAK_RSS, (*found.points[:20], *again)))
+    [step] = steps(MetricSeries("api", Metric.PEAK_RSS, (*found.points[:20], *again)))
     assert (step.after, step.value_before, step.value_after) == (commit(40), 40 * MIB, 44 * MIB)
 
 
 def test_a_history_of_refreshes_alone_is_searched() -> None:
     """Some teams measure only at night."""
     found = series([40.0] * 20 + [44.0] * 20)
-    alone = [Point(one.commit, one.line.model_copy(update={"refresh": True})) for one in found.points]
-    [step] = steps(Series("api", Metric.PEAK_RSS, tuple(alone)))
+    alone = [SeriesPoint(one.commit, one.line.model_copy(update={"refresh": True})) for one in found.points]
+    [step] = steps(MetricSeries("api", Metric.PEAK_RSS, tuple(alone)))
     assert step.after == commit(40)
 
 
 @pytest.mark.parametrize("found", [[], [series([40.0] * 20)], [series([40.0] * 20 + [44.0] * 20)]])
-def test_without_otava_the_error_says_what_to_install(found: list[Series], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_otava_the_error_says_what_to_install(
+    found: list[MetricSeries], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(sys.modules, "otava.analysis", None)
     with pytest.raises(EnvironmentFault, match=r'pip install "membudget\[steps\]"'):
         suspected_steps(found)
@@ -147,9 +151,9 @@ def test_whatever_the_figures_are_steps_lie_in_order_between_measured_commits(
     points = []
     for number, (value, machine, is_bound) in enumerate(figures):
         changed = {"value": value, "machine": machine, "lower_bound": is_bound}
-        points.append(Point(commit(number), line(commit(number).sha, metric=metric).model_copy(update=changed)))
-    found = steps(Series("api", metric, tuple(points)))
-    assert found == steps(Series("api", metric, tuple(points)))
+        points.append(SeriesPoint(commit(number), line(commit(number).sha, metric=metric).model_copy(update=changed)))
+    found = steps(MetricSeries("api", metric, tuple(points)))
+    assert found == steps(MetricSeries("api", metric, tuple(points)))
     for step in found:
         measured = [
             one.commit for one in points if not one.line.lower_bound and step.machine in (None, one.line.machine)

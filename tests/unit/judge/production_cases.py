@@ -1,7 +1,7 @@
 """What was seen of an image in production, for tests."""
 
 from membudget.core.metrics import Metric
-from membudget.judge.production import Production, Scrapes, Used
+from membudget.judge.production import Production, ProductionUse, Scrapes
 
 
 def production(
@@ -12,7 +12,9 @@ def production(
     usual: dict[str, object] = {
         "selector": '{container="api"}',
         "days": 14,
-        "used": {metric: Used(peak, peak * 9 // 10, peak) for metric, peak in peaks.items() if peak is not None},
+        "used": {
+            metric: ProductionUse(peak, peak * 9 // 10, peak) for metric, peak in peaks.items() if peak is not None
+        },
         "pods": 2,
         "containers": 3,
         "samples": 80_640,

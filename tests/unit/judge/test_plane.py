@@ -10,27 +10,27 @@ from hypothesis import strategies as st
 
 from membudget.core.quantities import MIB
 from membudget.judge.plane import Plane, plane
-from membudget.judge.scaled import Bend, Estimate, NoSize, Place
+from membudget.judge.scaled import Bend, Estimate, NoSize, TrialScale
 
-Truth = Callable[[Place], float]
+Truth = Callable[[TrialScale], float]
 """The peak in MiB."""
 Noise = Callable[[random.Random], float]
-PRODUCTION = Place(8, 200)
+PRODUCTION = TrialScale(8, 200)
 
 
 def grows(fixed: float = 30, per_cpu: float = 8, per_connection: float = 0.5) -> Truth:
     return lambda place: fixed + per_cpu * place.cpus + per_connection * (place.connections or 0)
 
 
-def places(cpus: Sequence[int], loads: Sequence[int | None]) -> list[Place]:
-    return [Place(count, load) for count in cpus for load in loads]
+def places(cpus: Sequence[int], loads: Sequence[int | None]) -> list[TrialScale]:
+    return [TrialScale(count, load) for count in cpus for load in loads]
 
 
 def quiet(_: random.Random) -> float:
     return 0.0
 
 
-def measured(where: Sequence[Place], truth: Truth, noise: Noise = quiet, seed: int = 1, trials: int = 5) -> Plane:
+def measured(where: Sequence[TrialScale], truth: Truth, noise: Noise = quiet, seed: int = 1, trials: int = 5) -> Plane:
     chance = random.Random(seed)
     peaks = {place: [round(MIB * (truth(place) + noise(chance))) for _ in range(trials)] for place in where}
     found = plane(peaks)
@@ -55,7 +55,7 @@ def test_planted_growth_is_recovered(fixed: int, per_cpu: int, per_connection: f
     assert found.fixed is not None
     assert found.fixed.value_bytes == pytest.approx((fixed + 20) * MIB, abs=64)
     assert found.bends == ()
-    grows_on = Place(8 if per_cpu > 0 else cpus[-1], 200)
+    grows_on = TrialScale(8 if per_cpu > 0 else cpus[-1], 200)
     assert holds(found.expected(grows_on), truth(grows_on))
 
 
@@ -68,7 +68,7 @@ def test_trials_that_agree_do_not_make_the_figures_exact() -> None:
 def test_the_interval_widens_with_the_distance_from_what_was_measured() -> None:
     found = measured(places((1, 2), (20, 40)), grows(), lambda chance: chance.gauss(0, 0.5))
     widths = []
-    for place in (Place(2, 40), Place(4, 40), Place(4, 100), Place(8, 200), Place(64, 200)):
+    for place in (TrialScale(2, 40), TrialScale(4, 40), TrialScale(4, 100), TrialScale(8, 200), TrialScale(64, 200)):
         expected = found.expected(place)
         assert isinstance(expected, Estimate)
         widths.append(expected.high_bytes - expected.low_bytes)
@@ -80,19 +80,19 @@ def test_cpus_alone_can_vary() -> None:
     found = measured(places((1, 2), [None]), grows())
     assert found.per_connection is None
     assert found.per_cpu is not None
-    assert holds(found.expected(Place(8)), 30 + 64)
-    assert found.expected(Place(8, 200)) is NoSize.CONNECTIONS_NOT_VARIED
+    assert holds(found.expected(TrialScale(8)), 30 + 64)
+    assert found.expected(TrialScale(8, 200)) is NoSize.CONNECTIONS_NOT_VARIED
 
 
 def test_connections_alone_can_vary() -> None:
     found = measured(places((2,), (20, 40)), grows())
     assert found.per_cpu is None
-    assert holds(found.expected(Place(2, 200)), 30 + 16 + 100)
+    assert holds(found.expected(TrialScale(2, 200)), 30 + 16 + 100)
     assert found.expected(PRODUCTION) is NoSize.CPUS_NOT_VARIED
 
 
 @pytest.mark.parametrize("where", [places((2,), (20,)), places((2,), [None])])
-def test_there_is_no_plane_if_nothing_varies(where: list[Place]) -> None:
+def test_there_is_no_plane_if_nothing_varies(where: list[TrialScale]) -> None:
     assert plane({place: [MIB, MIB, MIB] for place in where}) is None
 
 
@@ -113,12 +113,12 @@ def test_a_fall_is_not_continued(truth: Truth, mib: float) -> None:
 
 def test_fewer_cpus_than_were_measured_are_on_the_line() -> None:
     found = measured(places((2, 4), (20, 40)), grows(100, 20, 0))
-    assert holds(found.expected(Place(1, 20)), 120)
+    assert holds(found.expected(TrialScale(1, 20)), 120)
 
 
 def test_a_size_is_never_negative() -> None:
     found = measured(places((2, 4), (20, 40)), grows(0, 20, 0))
-    expected = found.expected(Place(1, 1))
+    expected = found.expected(TrialScale(1, 1))
     assert isinstance(expected, Estimate)
     assert 0 <= expected.low_bytes <= expected.value_bytes
 
@@ -130,16 +130,16 @@ def test_a_size_is_never_negative() -> None:
         (places((1, 2), (20, 40, 80)), lambda place: 30 + 0.02 * place.connections**2, Bend.CONNECTIONS),
     ],
 )
-def test_a_curve_is_told_and_not_continued(where: list[Place], truth: Truth, bend: Bend) -> None:
+def test_a_curve_is_told_and_not_continued(where: list[TrialScale], truth: Truth, bend: Bend) -> None:
     found = measured(where, truth, lambda chance: chance.gauss(0, 0.3))
     assert found.bends == (bend,)
     assert found.fixed is None
     assert found.expected(PRODUCTION) is NoSize.BENT or bend is Bend.CPUS
-    assert holds(found.expected(Place(2, 20)), truth(Place(2, 20)))
+    assert holds(found.expected(TrialScale(2, 20)), truth(TrialScale(2, 20)))
 
 
 def test_connections_that_cost_more_with_more_cpus_are_told_and_continued() -> None:
-    def truth(place: Place) -> float:
+    def truth(place: TrialScale) -> float:
         return 30 + 8 * place.cpus + 0.2 * place.cpus * (place.connections or 0)
 
     found = measured(places((1, 2), (20, 40)), truth, lambda chance: chance.gauss(0, 0.2))

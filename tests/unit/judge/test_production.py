@@ -10,12 +10,12 @@ from membudget.core.metrics import Metric, MetricValue
 from membudget.core.quantities import MIB
 from membudget.judge.measurement import Failure, FailureStage
 from membudget.judge.production import (
+    CiNotMeasured,
     ImageFidelity,
-    NotMeasured,
     NotSeen,
     OfCi,
+    ProductionUse,
     Reach,
-    Used,
     compare,
     of_report,
 )
@@ -31,7 +31,7 @@ def reach(*ci_mib: float, scale: float = 1, cut_off: bool = False, **more: objec
     """How trials compare with 100 MiB in production."""
     samples = tuple(round(mib * MIB) for mib in ci_mib)
     of_ci = replace(OfCi(sorted(samples)[len(samples) // 2], samples), **more)  # type: ignore[arg-type]
-    return compare(RSS, of_ci, Used(100 * MIB), scale, is_cut_off=cut_off).reach
+    return compare(RSS, of_ci, ProductionUse(100 * MIB), scale, is_cut_off=cut_off).reach
 
 
 @pytest.mark.parametrize(
@@ -79,15 +79,15 @@ def test_a_missed_spike_may_have_been_larger() -> None:
 )
 def test_the_wanted_scale_is_rounded_up(ci_mib: float, scale: float | None) -> None:
     """A scale under 1 would make limits smaller than what CI proved to be needed."""
-    found = compare(RSS, OfCi(round(ci_mib * MIB)), Used(100 * MIB), 1, is_cut_off=False)
+    found = compare(RSS, OfCi(round(ci_mib * MIB)), ProductionUse(100 * MIB), 1, is_cut_off=False)
     assert found.wanted_scale == scale
 
 
 @given(st.integers(1, 2**40), st.integers(1, 2**40))
 def test_the_wanted_scale_closes_the_gap(ci: int, production_bytes: int) -> None:
-    found = compare(RSS, OfCi(ci, (ci,)), Used(production_bytes), 1, is_cut_off=False)
+    found = compare(RSS, OfCi(ci, (ci,)), ProductionUse(production_bytes), 1, is_cut_off=False)
     if found.wanted_scale is not None and found.wanted_scale > 1:
-        scaled = compare(RSS, OfCi(ci, (ci,)), Used(production_bytes), found.wanted_scale, is_cut_off=False)
+        scaled = compare(RSS, OfCi(ci, (ci,)), ProductionUse(production_bytes), found.wanted_scale, is_cut_off=False)
         assert scaled.percent >= 100 - 1e-6
         assert scaled.reach in (Reach.HOLDS, Reach.ABOVE)
 
@@ -101,16 +101,16 @@ def sampled(rss: float, shared: float) -> Trial:
 def test_shared_memory_is_left_out_because_production_has_none() -> None:
     head = side(sampled(100, 30), sampled(102, 30), sampled(104, 30))
     found = of_report(image(head=head))
-    assert not isinstance(found, NotMeasured)
+    assert not isinstance(found, CiNotMeasured)
     assert found[RSS] == OfCi(72 * MIB, (70 * MIB, 72 * MIB, 74 * MIB), shared_bytes=30 * MIB)
     assert found[Metric.PEAK_WORKING_SET] == OfCi(105 * MIB, (103 * MIB, 105 * MIB, 107 * MIB))
 
 
 def test_an_image_without_figures_says_why() -> None:
-    assert of_report(image(head=side(failure=Failure(FailureStage.BUILD, "no")))) is NotMeasured.FAILED
-    assert of_report(replace(image(head=side(trial())), is_unchanged=True)) is NotMeasured.UNCHANGED
+    assert of_report(image(head=side(failure=Failure(FailureStage.BUILD, "no")))) is CiNotMeasured.FAILED
+    assert of_report(replace(image(head=side(trial())), is_unchanged=True)) is CiNotMeasured.UNCHANGED
     absent = replace(side(trial()), metrics={RSS: MetricValue.absent(RSS, "no sample")})
-    assert of_report(image(head=absent)) is NotMeasured.FAILED
+    assert of_report(image(head=absent)) is CiNotMeasured.FAILED
 
 
 def test_rss_decides_if_both_sides_know_it() -> None:
@@ -123,5 +123,5 @@ def test_rss_decides_if_both_sides_know_it() -> None:
 
 def test_nothing_is_compared_without_both_sides() -> None:
     assert ImageFidelity("api", 1, NotSeen.NO_SERIES, {RSS: OfCi(62)}).compared == ()
-    assert ImageFidelity("api", 1, production(rss=100), NotMeasured.FAILED).compared == ()
+    assert ImageFidelity("api", 1, production(rss=100), CiNotMeasured.FAILED).compared == ()
     assert ImageFidelity("api", 1, production(working_set=100), {RSS: OfCi(62)}).compared == ()

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from membudget.budgets.runtimes import RuntimeRule
 from membudget.core.quantities import GIB, MIB
-from membudget.judge.runtime_finding import Bound
+from membudget.judge.runtime_finding import Exactness
 from membudget.judge.runtimes import go_memory_limit, judge_runtimes
 from membudget.judge.whole import judge
-from membudget.measure.runtimes.runtime import Malloc, Runtime, Server, SettingPlace
+from membudget.measure.runtimes.runtime import Malloc, PreforkServer, Runtime, SettingPlace
 from tests.support import builders
 from tests.support.runtimes import found, go, jvm, node, postgres, redis, threaded, workers
 
@@ -53,9 +53,9 @@ def test_if_the_place_of_the_heap_is_not_known_what_is_above_it_is_a_lower_bound
     assert found(without_heap_start(jvm(250, heap=100, beside=60))) == (), "all 160 MiB may be heap"
     (finding,) = found(replace(without_heap_start(jvm(250, heap=100, beside=60)), others_bytes=10 * MIB))
     assert (finding.rule, finding.beside_bytes) == (RuntimeRule.CEILING_ABOVE_LIMIT, 10 * MIB)
-    assert finding.beside_bound is Bound.AT_LEAST
+    assert finding.beside_bound is Exactness.AT_LEAST
     assert finding.fitting == "-XX:MaxRAMPercentage=28", "leaves room for all 170 MiB"
-    assert found(jvm(250))[0].beside_bound is Bound.EXACT
+    assert found(jvm(250))[0].beside_bound is Exactness.EXACT
     (finding,) = found(without_heap_start(jvm(64, heap=60, beside=224)), limit=256)
     assert (finding.rule, finding.beside_bytes) == (RuntimeRule.CEILING_ABOVE_LIMIT, 220 * MIB)
 
@@ -63,7 +63,7 @@ def test_if_the_place_of_the_heap_is_not_known_what_is_above_it_is_a_lower_bound
 def test_if_the_place_of_the_heap_is_not_known_a_ceiling_is_far_below_by_an_upper_bound() -> None:
     (finding,) = found(without_heap_start(jvm(40, heap=30, beside=50)))
     assert (finding.rule, finding.beside_bytes) == (RuntimeRule.CEILING_FAR_BELOW_LIMIT, 80 * MIB)
-    assert finding.beside_bound is Bound.AT_MOST
+    assert finding.beside_bound is Exactness.AT_MOST
     assert found(without_heap_start(jvm(40, heap=30, beside=60))) == (), "128 MiB is half of it"
 
 
@@ -234,13 +234,13 @@ def test_workers_and_one_more() -> None:
     (finding,) = found(workers(120, 120, rest=30))
     assert finding.fitting is None
     assert found(workers(50, 40, 40, 30, exact=False)) == (), "shared pages may count several times"
-    (finding,) = found(workers(50, 40, 40, 30, server=Server.PUMA))
+    (finding,) = found(workers(50, 40, 40, 30, server=PreforkServer.PUMA))
     assert finding.fitting == "-w 3"
 
 
 def test_apache_limits_its_processes_whatever_its_module_for_requests_is() -> None:
     """MaxRequestWorkers would count threads with the module event, which is the default."""
-    (finding,) = found(workers(*[40] * 8, server=Server.APACHE))
+    (finding,) = found(workers(*[40] * 8, server=PreforkServer.APACHE))
     assert finding.fitting == "ServerLimit 4"
 
 

@@ -9,7 +9,7 @@ from membudget.core.metrics import Metric, MetricValue
 from membudget.core.quantities import MIB
 from membudget.core.untrusted_text import Quoted
 from membudget.judge.bounds import Bound, BoundKind
-from membudget.judge.image import Failed, Status, judge_image
+from membudget.judge.image import StageFailed, Status, judge_image
 from membudget.judge.measurement import Failure, FailureStage, ImageMeasurement, Presence, SideMeasurement
 from membudget.judge.metric import Inconclusive, Verdict, judge_metric, worst
 from membudget.judge.whole import ExitPolicy, FailOn, Judgement, judge
@@ -165,7 +165,7 @@ def test_what_could_not_be_measured_never_passes_and_is_exit_code_3(failure: Fai
     assert judged.verdict is Verdict.INCONCLUSIVE
     assert ExitPolicy().exit_code(judged) == 3
     (reason,) = judged.images[1].reasons  # said once, not once a metric
-    assert isinstance(reason, Failed)
+    assert isinstance(reason, StageFailed)
     assert reason.failure == failure
 
 

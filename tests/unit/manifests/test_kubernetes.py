@@ -3,9 +3,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from membudget.core.quantities import GIB, MIB
-from membudget.manifests.deployed import Deployment, Place, Role
+from membudget.manifests.deployed import DeployedManifests, Place, Role
 from membudget.manifests.kubernetes import MOST_TEXT, TooMuchYaml, read_kubernetes
-from membudget.manifests.reading import Reading
+from membudget.manifests.reading import ManifestReading
 from membudget.manifests.yaml_text import InvalidYaml
 
 POD = """\
@@ -20,8 +20,8 @@ def indented(text: str, by: int) -> str:
     return "".join(f"{' ' * by}{line}\n" for line in text.splitlines())
 
 
-def read(text: str) -> Deployment:
-    return read_kubernetes(text, Reading("deploy/api.yaml", "deploy/api.yaml"))
+def read(text: str) -> DeployedManifests:
+    return read_kubernetes(text, ManifestReading("deploy/api.yaml", "deploy/api.yaml"))
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_a_request_falls_back_to_the_limit() -> None:
 
 def test_rendered_text_points_to_the_template_that_made_it() -> None:
     text = "---\n# Source: shop/charts/api/templates/deployment.yaml\nkind: Pod\nspec:\n" + indented(POD, 2)
-    reading = Reading("charts/shop/Chart.yaml", "charts/shop", is_rendered=True)
+    reading = ManifestReading("charts/shop/Chart.yaml", "charts/shop", is_rendered=True)
     (workload,) = read_kubernetes(text, reading).workloads
     assert workload.place == Place("charts/shop/charts/api/templates/deployment.yaml", 1, is_exact=False)
 

@@ -1,20 +1,20 @@
 import pytest
 
 from membudget.core.quantities import GIB, MIB
-from membudget.manifests.deployed import Deployment, Platform
+from membudget.manifests.deployed import DeployedManifests, ManifestPlatform
 from membudget.manifests.other_platforms import read_compose, read_ecs
-from membudget.manifests.reading import Reading
+from membudget.manifests.reading import ManifestReading
 
 
-def compose(service: str) -> Deployment:
-    return read_compose(f"services:\n  api:\n{service}", Reading("compose.yaml", "compose.yaml"))
+def compose(service: str) -> DeployedManifests:
+    return read_compose(f"services:\n  api:\n{service}", ManifestReading("compose.yaml", "compose.yaml"))
 
 
 def test_the_limit_of_deploy_counts_before_mem_limit() -> None:
     found = compose("    image: shop/api\n    mem_limit: 1g\n    deploy: {resources: {limits: {memory: 512m}}}\n")
     (workload,) = found.workloads
     (container,) = workload.containers
-    assert workload.platform is Platform.COMPOSE
+    assert workload.platform is ManifestPlatform.COMPOSE
     assert (container.name, container.image) == ("api", "shop/api")
     assert container.limit is not None
     assert (container.limit.size_bytes, container.limit.text, container.limit.place.line) == (512 * MIB, "512m", 5)
@@ -59,8 +59,8 @@ def test_a_tmpfs_is_a_memory_volume() -> None:
     assert len(compose("    tmpfs: /tmp:size=lots\n").faults) == 1
 
 
-def ecs(text: str) -> Deployment:
-    return read_ecs(text, Reading("task.json", "task.json"))
+def ecs(text: str) -> DeployedManifests:
+    return read_ecs(text, ManifestReading("task.json", "task.json"))
 
 
 def test_a_task_has_memory_and_so_have_its_containers() -> None:

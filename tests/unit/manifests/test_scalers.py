@@ -1,9 +1,9 @@
 import pytest
 
 from membudget.core.quantities import MIB
-from membudget.manifests.deployed import Deployment
+from membudget.manifests.deployed import DeployedManifests
 from membudget.manifests.kubernetes import read_kubernetes
-from membudget.manifests.reading import Reading
+from membudget.manifests.reading import ManifestReading
 
 HPA = """\
 kind: HorizontalPodAutoscaler
@@ -22,8 +22,8 @@ spec:
 """
 
 
-def read(text: str) -> Deployment:
-    return read_kubernetes(text, Reading("hpa.yaml", "hpa.yaml"))
+def read(text: str) -> DeployedManifests:
+    return read_kubernetes(text, ManifestReading("hpa.yaml", "hpa.yaml"))
 
 
 def test_a_target_of_utilization_is_a_percentage_of_the_request() -> None:

@@ -3,13 +3,13 @@
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from membudget.manifests.spots import Form, Key, Spot, lines_with, plain_lines, step_of
+from membudget.manifests.spots import Form, Spot, SpotKeys, lines_with, plain_lines, step_of
 
-LIMIT = (Key.RESOURCES, Key.LIMITS, Key.MEMORY)
-REQUEST = (Key.RESOURCES, Key.REQUESTS, Key.MEMORY)
+LIMIT = (SpotKeys.RESOURCES, SpotKeys.LIMITS, SpotKeys.MEMORY)
+REQUEST = (SpotKeys.RESOURCES, SpotKeys.REQUESTS, SpotKeys.MEMORY)
 
 
-def spot(form: Form, column: int, line: str = "  image: a", *, keys: tuple[Key, ...] = LIMIT) -> Spot:
+def spot(form: Form, column: int, line: str = "  image: a", *, keys: tuple[SpotKeys, ...] = LIMIT) -> Spot:
     return Spot("a.yaml", 3, line, form, column, keys)
 
 

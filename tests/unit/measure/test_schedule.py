@@ -4,7 +4,7 @@ import threading
 import pytest
 
 from membudget.core.quantities import MIB
-from membudget.measure.schedule import MOST_BY_ITSELF, Admission, Need, cpu_list, most_at_once
+from membudget.measure.schedule import MOST_BY_ITSELF, Admission, MachineNeed, cpu_list, most_at_once
 
 
 def test_no_more_are_let_in_than_there_are_places_or_memory_or_cpus_for() -> None:
@@ -14,7 +14,7 @@ def test_no_more_are_let_in_than_there_are_places_or_memory_or_cpus_for() -> Non
     seen: list[tuple[int, int]] = []
     lock = threading.Lock()
 
-    def trial(need: Need) -> None:
+    def trial(need: MachineNeed) -> None:
         assert need.memory_bytes is not None
         with admission.admitted(need) as cpus:
             with lock:
@@ -29,7 +29,7 @@ def test_no_more_are_let_in_than_there_are_places_or_memory_or_cpus_for() -> Non
                 for cpu in cpus:
                     used.remove(cpu)
 
-    needs = [Need(1 + number % 3, (10 + 10 * (number % 4)) * MIB) for number in range(40)]
+    needs = [MachineNeed(1 + number % 3, (10 + 10 * (number % 4)) * MIB) for number in range(40)]
     threads = [threading.Thread(target=trial, args=(need,)) for need in needs]
     for thread in threads:
         thread.start()
@@ -40,7 +40,7 @@ def test_no_more_are_let_in_than_there_are_places_or_memory_or_cpus_for() -> Non
     assert max(memory for _, memory in seen) <= 100 * MIB
 
 
-def waits(admission: Admission, need: Need, admitted: list[Need]) -> threading.Thread:
+def waits(admission: Admission, need: MachineNeed, admitted: list[MachineNeed]) -> threading.Thread:
     """Return a thread that waits to be let in, and then joins the list."""
 
     def ask() -> None:
@@ -57,14 +57,14 @@ def waits(admission: Admission, need: Need, admitted: list[Need]) -> threading.T
 
 @pytest.mark.parametrize(
     "large",
-    [Need(1, 200 * MIB), Need(1, None), Need(1, MIB, is_alone=True), Need(9, MIB)],
+    [MachineNeed(1, 200 * MIB), MachineNeed(1, None), MachineNeed(1, MIB, is_alone=True), MachineNeed(9, MIB)],
     ids=["too much memory", "no limit", "alone", "too many CPUs"],
 )
-def test_one_that_needs_the_whole_machine_runs_alone(large: Need) -> None:
+def test_one_that_needs_the_whole_machine_runs_alone(large: MachineNeed) -> None:
     admission = Admission(2, 100 * MIB, 2)
-    admitted: list[Need] = []
+    admitted: list[MachineNeed] = []
     with admission.admitted(large):
-        other = waits(admission, Need(1, MIB), admitted)
+        other = waits(admission, MachineNeed(1, MIB), admitted)
         assert admitted == []
     other.join(5)
     assert len(admitted) == 1
@@ -72,8 +72,8 @@ def test_one_that_needs_the_whole_machine_runs_alone(large: Need) -> None:
 
 def test_a_trial_does_not_overtake_one_that_needs_more() -> None:
     admission = Admission(3, 100 * MIB, 2)
-    admitted: list[Need] = []
-    wide, narrow = Need(2, MIB), Need(1, MIB)
+    admitted: list[MachineNeed] = []
+    wide, narrow = MachineNeed(2, MIB), MachineNeed(1, MIB)
     with admission.admitted(narrow):
         threads = [waits(admission, wide, admitted), waits(admission, narrow, admitted)]
         assert admitted == []
@@ -93,9 +93,9 @@ def test_a_trial_that_is_interrupted_while_it_waits_holds_nobody_up() -> None:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(admission, "_has_room", interrupted)
-        with pytest.raises(_Stop), admission.admitted(Need(1, MIB)):
+        with pytest.raises(_Stop), admission.admitted(MachineNeed(1, MIB)):
             pass
-    with admission.admitted(Need(1, MIB)) as cpus:
+    with admission.admitted(MachineNeed(1, MIB)) as cpus:
         assert cpus == (0,)
 
 

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from membudget.core.quantities import KIB, MIB
-from membudget.measure.static_program import LISTINGS, Architecture, Step, architecture_of, static_program
+from membudget.measure.static_program import LISTINGS, Architecture, ProgramStep, architecture_of, static_program
 from tests.support.awaited import until
 from tests.support.missing import skip_for_want_of
 
 BOTH = pytest.mark.parametrize("architecture", ["amd64", "arm64"])
-STEPS = (Step(0, 5), Step(2 * MIB, 1500, keeps=True), Step(3 * MIB, 50))
+STEPS = (ProgramStep(0, 5), ProgramStep(2 * MIB, 1500, keeps=True), ProgramStep(3 * MIB, 50))
 
 
 @BOTH
@@ -59,8 +59,8 @@ def test_the_architecture_is_the_engines(found: str, architecture: Architecture 
     assert architecture_of(found) == architecture
 
 
-@pytest.mark.parametrize("step", [Step(1, 0), Step(-4096, 0), Step(0, -1)])
-def test_parts_of_pages_and_negative_times_are_refused(step: Step) -> None:
+@pytest.mark.parametrize("step", [ProgramStep(1, 0), ProgramStep(-4096, 0), ProgramStep(0, -1)])
+def test_parts_of_pages_and_negative_times_are_refused(step: ProgramStep) -> None:
     with pytest.raises(ValueError, match="no whole pages"):
         static_program("amd64", [step])
 
@@ -70,7 +70,7 @@ def test_the_program_holds_what_its_table_says(tmp_path: Path) -> None:
     if (sys.platform, platform.machine()) != ("linux", "x86_64"):
         skip_for_want_of("only Linux on amd64 runs programs for it")
     program = tmp_path / "program"
-    program.write_bytes(static_program("amd64", [Step(16 * MIB, 0, keeps=True), Step(0, 60_000)]))
+    program.write_bytes(static_program("amd64", [ProgramStep(16 * MIB, 0, keeps=True), ProgramStep(0, 60_000)]))
     program.chmod(0o755)
     with subprocess.Popen([program]) as process:
         try:

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from membudget.core.progress import Doing, Stage, Step
+from membudget.core.progress import Doing, ProgressStep, Stage
 from membudget.publish.progress_display import LogProgress, QuietProgress, WorkflowProgress
 from tests.support.workflow_log import HOSTILE, obeyed
 
@@ -16,11 +16,11 @@ def test_a_workflow_obeys_our_groups_alone(text: str) -> None:
     progress = WorkflowProgress(stream)
     progress.note(text)
     with progress.stage(Stage.BUILDING, ["api"]), progress.image("api"):
-        with progress.step(Step("api", Doing.BUILD, "base")):
+        with progress.step(ProgressStep("api", Doing.BUILD, "base")):
             progress.output(text)
             progress.output(text)
             progress.note(text)
-        with progress.step(Step("api", Doing.BUILD, "head")):
+        with progress.step(ProgressStep("api", Doing.BUILD, "head")):
             progress.output(text)
     progress.note(text)
     assert [name for name, _ in obeyed(stream.getvalue())] == ["group", "endgroup"]
@@ -50,7 +50,7 @@ def test_a_plain_log_has_one_line_a_step_and_none_of_what_builds_print() -> None
     stream = io.StringIO()
     progress = LogProgress(stream)
     with progress.stage(Stage.BUILDING, ["api", "web"]), progress.image("api"):
-        with progress.step(Step("api", Doing.BUILD, "base")):
+        with progress.step(ProgressStep("api", Doing.BUILD, "base")):
             progress.output("#5 RUN apt-get update")
         progress.note("slow\nnetwork")
     assert stream.getvalue() == "Building 2 images\n  api: building base\n  note: slow network\n"
@@ -60,7 +60,11 @@ def test_a_plain_log_has_one_line_a_step_and_none_of_what_builds_print() -> None
 def test_a_plain_log_tells_the_time_left_once_it_is_known_and_long() -> None:
     stream = io.StringIO()
     progress = LogProgress(stream, {"api": 120_000})
-    with progress.stage(Stage.MEASURING, ["api"]), progress.image("api"), progress.step(Step("api", Doing.WARM_UP)):
+    with (
+        progress.stage(Stage.MEASURING, ["api"]),
+        progress.image("api"),
+        progress.step(ProgressStep("api", Doing.WARM_UP)),
+    ):
         pass
     assert stream.getvalue() == "Measuring 1 image\n  api: warm-up (about 2 min left)\n"
 
@@ -68,8 +72,12 @@ def test_a_plain_log_tells_the_time_left_once_it_is_known_and_long() -> None:
 def test_a_workflows_log_tells_the_time_left_in_its_groups() -> None:
     stream = io.StringIO()
     progress = WorkflowProgress(stream, {"api": 120_000})
-    search = Step("api", Doing.SEARCH, "at 64.0 MiB", number=2, most=10, left=20)
-    with progress.stage(Stage.BUILDING, ["api"]), progress.image("api"), progress.step(Step("api", Doing.BUILD)):
+    search = ProgressStep("api", Doing.SEARCH, "at 64.0 MiB", number=2, most=10, left=20)
+    with (
+        progress.stage(Stage.BUILDING, ["api"]),
+        progress.image("api"),
+        progress.step(ProgressStep("api", Doing.BUILD)),
+    ):
         pass
     with progress.stage(Stage.MEASURING, ["api"]), progress.image("api"), progress.step(search):
         pass
@@ -89,7 +97,11 @@ def test_a_stage_without_images_is_not_told() -> None:
 def test_quiet_progress_prints_notes_alone() -> None:
     stream = io.StringIO()
     progress = QuietProgress(stream)
-    with progress.stage(Stage.BUILDING, ["api"]), progress.image("api"), progress.step(Step("api", Doing.BUILD)):
+    with (
+        progress.stage(Stage.BUILDING, ["api"]),
+        progress.image("api"),
+        progress.step(ProgressStep("api", Doing.BUILD)),
+    ):
         progress.output("#5 RUN apt-get update")
         progress.note("sampled once a second")
     assert stream.getvalue() == "note: sampled once a second\n"
@@ -98,7 +110,11 @@ def test_quiet_progress_prints_notes_alone() -> None:
 def test_a_workflow_has_a_group_a_stage() -> None:
     stream = io.StringIO()
     progress = WorkflowProgress(stream)
-    with progress.stage(Stage.MEASURING, ["api"]), progress.image("api"), progress.step(Step("api", Doing.WARM_UP)):
+    with (
+        progress.stage(Stage.MEASURING, ["api"]),
+        progress.image("api"),
+        progress.step(ProgressStep("api", Doing.WARM_UP)),
+    ):
         pass
     assert stream.getvalue() == "::group::Measuring 1 image\napi: warm-up\n::endgroup::\n"
 
@@ -110,7 +126,7 @@ def test_lines_of_several_threads_stay_whole(progress_class: type[LogProgress | 
 
     def build(name: str) -> None:
         for number in range(50):
-            with progress.step(Step(f"{name} {number}", Doing.BUILD)):
+            with progress.step(ProgressStep(f"{name} {number}", Doing.BUILD)):
                 progress.output(f"line {name}")
                 progress.note(f"noted {name}")
 

@@ -8,14 +8,14 @@ from contextlib import ExitStack
 import pytest
 from rich.console import Console
 
-from membudget.core.progress import Doing, Running, Stage, Step
+from membudget.core.progress import Doing, ProgressStep, Running, Stage
 from membudget.core.quantities import MIB
 from membudget.publish.progress_terminal import StageLines, TerminalProgress
 from tests.unit.publish.test_time_left import Clock
 
 
-def warm_up(image: str) -> Step:
-    return Step(image, Doing.WARM_UP, "base", left=1)
+def warm_up(image: str) -> ProgressStep:
+    return ProgressStep(image, Doing.WARM_UP, "base", left=1)
 
 
 def test_an_image_has_one_line_with_its_step_its_memory_and_its_time() -> None:
@@ -24,7 +24,7 @@ def test_an_image_has_one_line_with_its_step_its_memory_and_its_time() -> None:
     with lines.image("api"):
         with lines.step(warm_up("api")):
             clock.now += 10
-        with lines.step(Step("api", Doing.TRIAL, "base", number=1, most=3)):
+        with lines.step(ProgressStep("api", Doing.TRIAL, "base", number=1, most=3)):
             clock.now += 2
             lines.ask()
             assert lines.lines(10) == [("api", "base, trial 1 of 3", "RSS 42.0 MiB, steady", "about 10 s left")]
@@ -34,7 +34,7 @@ def test_an_image_has_one_line_with_its_step_its_memory_and_its_time() -> None:
 def test_the_time_that_passed_is_shown_while_the_time_left_is_unknown() -> None:
     clock = Clock()
     lines = StageLines(Stage.BUILDING, ["api"], tuple, {"api": 99_000}, clock)
-    with lines.image("api"), lines.step(Step("api", Doing.BUILD, "head")):
+    with lines.image("api"), lines.step(ProgressStep("api", Doing.BUILD, "head")):
         clock.now += 12
         assert lines.lines(10) == [("api", "building head", "", "12 s")]
 
@@ -86,7 +86,11 @@ def test_what_others_wrote_is_made_printable() -> None:
 def test_what_is_over_at_once_is_never_drawn() -> None:
     screen = io.StringIO()
     progress = TerminalProgress(Console(file=screen, force_terminal=True, width=120))
-    with progress.stage(Stage.BUILDING, ["api"]), progress.image("api"), progress.step(Step("api", Doing.BUILD)):
+    with (
+        progress.stage(Stage.BUILDING, ["api"]),
+        progress.image("api"),
+        progress.step(ProgressStep("api", Doing.BUILD)),
+    ):
         pass
     assert screen.getvalue() == ""
 
@@ -94,7 +98,7 @@ def test_what_is_over_at_once_is_never_drawn() -> None:
 def test_a_note_outside_of_a_stage_is_printed() -> None:
     screen = io.StringIO()
     progress = TerminalProgress(Console(file=screen, force_terminal=True, width=120))
-    with progress.image("api"), progress.step(Step("api", Doing.BUILD)):
+    with progress.image("api"), progress.step(ProgressStep("api", Doing.BUILD)):
         progress.note("[bold]slow\nnetwork")
     assert "[bold]slow network" in screen.getvalue()
 

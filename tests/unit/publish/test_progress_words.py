@@ -1,34 +1,37 @@
 import pytest
 
-from membudget.core.progress import Doing, Stage, Step
+from membudget.core.progress import Doing, ProgressStep, Stage
 from membudget.publish.progress_words import elapsed_words, left_words, share_words, stage_words, step_words
 
 
 @pytest.mark.parametrize(
     ("step", "words"),
     [
-        (Step("api", Doing.BUILD, "base"), "building base"),
-        (Step("api", Doing.READ), "reading layers"),
-        (Step("api", Doing.WARM_UP, "head"), "head, warm-up"),
-        (Step("api", Doing.TRIAL, "head", number=2, most=3), "head, trial 2 of 3"),
-        (Step("api", Doing.TRIAL, number=2, most=3), "trial 2 of 3"),
+        (ProgressStep("api", Doing.BUILD, "base"), "building base"),
+        (ProgressStep("api", Doing.READ), "reading layers"),
+        (ProgressStep("api", Doing.WARM_UP, "head"), "head, warm-up"),
+        (ProgressStep("api", Doing.TRIAL, "head", number=2, most=3), "head, trial 2 of 3"),
+        (ProgressStep("api", Doing.TRIAL, number=2, most=3), "trial 2 of 3"),
         (
-            Step("api", Doing.TRIAL, "base", number=4, most=10, is_extra=True),
+            ProgressStep("api", Doing.TRIAL, "base", number=4, most=10, is_extra=True),
             "base, trial 4 of up to 10, not 99 % certain yet",
         ),
-        (Step("api", Doing.TRY, number=2), "run 2"),
-        (Step("api", Doing.SEARCH, "at 64.0 MiB", number=2, most=9), "at 64.0 MiB, search 2 of up to 9"),
-        (Step("api", Doing.PROVE, "at 64.0 MiB", number=2, most=10), "at 64.0 MiB, confirming 2 of 10"),
-        (Step("api", Doing.PROFILE, "head"), "head, profiled trial"),
-        (Step("api", Doing.PROFILE, "head", is_extra=True), "head, profiled trial without the profiler's options"),
+        (ProgressStep("api", Doing.TRY, number=2), "run 2"),
+        (ProgressStep("api", Doing.SEARCH, "at 64.0 MiB", number=2, most=9), "at 64.0 MiB, search 2 of up to 9"),
+        (ProgressStep("api", Doing.PROVE, "at 64.0 MiB", number=2, most=10), "at 64.0 MiB, confirming 2 of 10"),
+        (ProgressStep("api", Doing.PROFILE, "head"), "head, profiled trial"),
         (
-            Step("api", Doing.ALLOCATOR, "head", number=1, most=2),
+            ProgressStep("api", Doing.PROFILE, "head", is_extra=True),
+            "head, profiled trial without the profiler's options",
+        ),
+        (
+            ProgressStep("api", Doing.ALLOCATOR, "head", number=1, most=2),
             "head, freed memory returned, trial 1 of up to 2",
         ),
-        (Step("api", Doing.CONFIRM, "base"), "base, trial to confirm cached results"),
+        (ProgressStep("api", Doing.CONFIRM, "base"), "base, trial to confirm cached results"),
     ],
 )
-def test_each_step_has_its_words(step: Step, words: str) -> None:
+def test_each_step_has_its_words(step: ProgressStep, words: str) -> None:
     assert step_words(step) == words
 
 

@@ -17,9 +17,9 @@ from membudget.judge.whole import Coverage, ExitPolicy, FailOn
 from membudget.publish import publish
 from membudget.publish.approval_label import approved_digest
 from membudget.publish.comment import CommentMode, CommentSettings, Draft
-from membudget.publish.commit_state import CommitState, State
+from membudget.publish.commit_state import CommitState, StateName
 from membudget.publish.publish import Destination
-from membudget.publish.pull_request import NotPosted, Place, Posted, PullRequest, WorkflowRun
+from membudget.publish.pull_request import LinesOfFile, NotPosted, Posted, PullRequest, WorkflowRun
 from membudget.publish.server import Capabilities
 from membudget.report.formats import markdown, past_runs
 from membudget.report.formats.markdown import LONGEST_COMMENT
@@ -40,7 +40,7 @@ class Step:
     summaries: list[str] = field(default_factory=list)
     values: dict[str, str] = field(default_factory=dict)
     annotations: list[tuple[str, str]] = field(default_factory=list)
-    places: list[Place | None] = field(default_factory=list)
+    places: list[LinesOfFile | None] = field(default_factory=list)
 
     def summary(self, markdown: str) -> None:
         self.summaries.append(markdown)
@@ -48,7 +48,7 @@ class Step:
     def outputs(self, values: Mapping[str, str]) -> None:
         self.values.update(values)
 
-    def annotate(self, title: str, message: str, place: Place | None = None) -> None:
+    def annotate(self, title: str, message: str, place: LinesOfFile | None = None) -> None:
         self.annotations.append((title, message))
         self.places.append(place)
 
@@ -295,16 +295,16 @@ def test_what_a_comment_is_created_for(of: Report, mode: CommentMode, worth: boo
 @pytest.mark.parametrize(
     ("of", "policy", "state"),
     [
-        (FINE, ExitPolicy(), State.SUCCESS),
-        (OVER, ExitPolicy(), State.FAILURE),
-        (UNBUILT, ExitPolicy(), State.ERROR),
-        (UNBUILT, ExitPolicy(allows_inconclusive=True), State.ERROR),
-        (NOISY, ExitPolicy(), State.ERROR),
-        (NOISY, ExitPolicy(allows_inconclusive=True), State.SUCCESS),
-        (OVER, ExitPolicy(FailOn.NEVER), State.SUCCESS),
+        (FINE, ExitPolicy(), StateName.SUCCESS),
+        (OVER, ExitPolicy(), StateName.FAILURE),
+        (UNBUILT, ExitPolicy(), StateName.ERROR),
+        (UNBUILT, ExitPolicy(allows_inconclusive=True), StateName.ERROR),
+        (NOISY, ExitPolicy(), StateName.ERROR),
+        (NOISY, ExitPolicy(allows_inconclusive=True), StateName.SUCCESS),
+        (OVER, ExitPolicy(FailOn.NEVER), StateName.SUCCESS),
     ],
 )
-def test_the_commit_is_what_the_exit_code_is(of: ImageMeasurement, policy: ExitPolicy, state: State) -> None:
+def test_the_commit_is_what_the_exit_code_is(of: ImageMeasurement, policy: ExitPolicy, state: StateName) -> None:
     commit = Commit()
     published(report(of), None, None, commit=commit, policy=policy)
     (told,) = commit.told
@@ -347,7 +347,7 @@ build.context = "."
 """
     commit = Commit()
     step, _ = published(report(FINE, OVER, KILLED), commit=commit, lines=key_lines(budgets_file, "ci/budgets.toml"))
-    assert step.places == [Place("ci/budgets.toml", 5, 5), Place("ci/budgets.toml", 2, 2)]
+    assert step.places == [LinesOfFile("ci/budgets.toml", 5, 5), LinesOfFile("ci/budgets.toml", 2, 2)]
     assert [one.place for one in commit.told[0].annotations] == step.places
 
 

@@ -8,7 +8,7 @@ import pytest
 from membudget.publish import publish
 from membudget.publish.comment import CommentMode, CommentSettings, Draft
 from membudget.publish.publish import Destination
-from membudget.publish.pull_request import NotPosted, Place, Posted, PullRequest, ServerFault, WorkflowRun
+from membudget.publish.pull_request import LinesOfFile, NotPosted, Posted, PullRequest, ServerFault, WorkflowRun
 from membudget.publish.suggestions import ReviewComment, Suggested, shown_in
 from membudget.report.report import Report
 from tests.support.builders import report
@@ -25,7 +25,7 @@ class Step:
 
     def summary(self, markdown: str) -> None: ...
     def outputs(self, values: Mapping[str, str]) -> None: ...
-    def annotate(self, title: str, message: str, place: Place | None = None) -> None: ...
+    def annotate(self, title: str, message: str, place: LinesOfFile | None = None) -> None: ...
 
 
 @dataclass(frozen=True)

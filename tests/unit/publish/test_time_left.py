@@ -2,7 +2,7 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from membudget.core.progress import Doing, Step
+from membudget.core.progress import Doing, ProgressStep
 from membudget.publish.time_left import TimeLeft
 
 
@@ -21,15 +21,15 @@ def estimate(images: Sequence[str], remembered_ms: Mapping[str, int] | None = No
     return TimeLeft(images, remembered_ms or {}, clock), clock
 
 
-def run(left: TimeLeft, clock: Clock, step: Step, seconds: float) -> None:
+def run(left: TimeLeft, clock: Clock, step: ProgressStep, seconds: float) -> None:
     """A step that takes so long."""
     left.begin_step(step)
     clock.now += seconds
     left.end_step(step)
 
 
-def trial(image: str, left: int) -> Step:
-    return Step(image, Doing.TRIAL, "head", left=left)
+def trial(image: str, left: int) -> ProgressStep:
+    return ProgressStep(image, Doing.TRIAL, "head", left=left)
 
 
 def test_nothing_is_told_as_long_as_nothing_is_known() -> None:
@@ -73,7 +73,7 @@ def test_an_image_that_takes_longer_than_the_last_time_is_unknown() -> None:
 def test_reading_layers_is_no_trial() -> None:
     left, clock = estimate(["api"])
     left.begin("api")
-    run(left, clock, Step("api", Doing.READ), 10)
+    run(left, clock, ProgressStep("api", Doing.READ), 10)
     assert left.of_image("api") is None
 
 

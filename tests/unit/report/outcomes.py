@@ -8,7 +8,7 @@ from membudget.budgets.fit import LastFit
 from membudget.budgets.memory_rules import MemoryRule
 from membudget.budgets.rules import EffectiveBudget, WarnLevels
 from membudget.budgets.runtimes import RuntimeRule
-from membudget.contents.diff import Detail, ImageDiff, LayerChange
+from membudget.contents.diff import ImageDiff, LayerChange, LayerDetail
 from membudget.contents.file_diff import ChangeKind
 from membudget.contents.origin import OriginSource
 from membudget.core.metrics import Metric
@@ -104,7 +104,7 @@ _OF_IMAGE = (Metric.IMAGE_SIZE, Metric.IMAGE_WASTE, Metric.IMAGE_LAYERS)
 PANDAS = LayerChange(
     ChangeKind.GROWN, round(46.9 * MIB), 4, 4, "RUN pip install --no-cache-dir -r requirements.txt", (14, 14),
     OriginSource.HISTORY, None, is_upstream=False,
-    details=(Detail("pandas", True, round(30.6 * MIB)), Detail("numpy", True, round(15.8 * MIB))),
+    details=(LayerDetail("pandas", True, round(30.6 * MIB)), LayerDetail("numpy", True, round(15.8 * MIB))),
 )  # fmt: skip
 APT = replace(
     PANDAS,

@@ -7,7 +7,7 @@ from datetime import date
 from membudget.budgets.exceptions import ExceptionInForce
 from membudget.budgets.loosening import Approval, Loosening
 from membudget.budgets.rules import EffectiveBudget, Tolerance, WarnLevels
-from membudget.contents.diff import Detail, ImageDiff, LayerChange
+from membudget.contents.diff import ImageDiff, LayerChange, LayerDetail
 from membudget.contents.file_diff import ChangeKind
 from membudget.contents.origin import OriginSource
 from membudget.core.metrics import Metric, MetricValue
@@ -174,7 +174,7 @@ def said_by_others(texts: Sequence[str]) -> Report:
     nameless = replace(said, oom=OomKills((), reason))
     layer = LayerChange(
         ChangeKind.GROWN, 9 * MIB, 1, 1, log, (1, 2), OriginSource.HISTORY, None, is_upstream=False,
-        details=(Detail(reason, True, 8 * MIB),),
+        details=(LayerDetail(reason, True, 8 * MIB),),
     )  # fmt: skip
     fat = image("fat", base=side(trial(40)), head=side(trial(40), size=200), allowed=budgets(max_size=100))
     heap = profiles.heap([((Frame(text[:200], log[:200], 1),), 9) for text in texts])

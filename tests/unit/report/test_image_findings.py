@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from membudget.contents.diff import Detail, ImageDiff, LayerChange
+from membudget.contents.diff import ImageDiff, LayerChange, LayerDetail
 from membudget.contents.file_diff import ChangeKind
 from membudget.contents.origin import OriginSource
 from membudget.contents.savings import Hint, HintKind
@@ -10,7 +10,7 @@ from membudget.core.quantities import MIB
 from membudget.judge.measurement import ImageMeasurement
 from membudget.publish import publish
 from membudget.publish.comment import CommentSettings
-from membudget.publish.pull_request import Place
+from membudget.publish.pull_request import LinesOfFile
 from membudget.report.formats import markdown
 from membudget.report.image_findings import cause_findings, hint_findings
 from tests.support import builders
@@ -19,7 +19,9 @@ from tests.unit.publish.test_publish import Step
 PIP = LayerChange(
     ChangeKind.GROWN, round(48.1 * MIB), 3, 3, "RUN pip install -r requirements.txt", (14, 15), OriginSource.HISTORY,
     None, is_upstream=False,
-    details=(Detail("pandas", True, 31 * MIB), Detail("numpy", True, 17 * MIB), Detail("/etc", False, 90_000)),
+    details=(
+        LayerDetail("pandas", True, 31 * MIB), LayerDetail("numpy", True, 17 * MIB), LayerDetail("/etc", False, 90_000),
+    ),
 )  # fmt: skip
 UPSTREAM = replace(PIP, is_upstream=True, delta_bytes=2 * MIB, dockerfile_lines=None, details=())
 TINY = replace(PIP, delta_bytes=99_000)
@@ -49,7 +51,7 @@ def test_an_edited_instruction_says_what_was_edited() -> None:
     before = "RUN apt-get install -y php-cli php-xml"
     edited = replace(
         PIP, instruction="RUN apt-get install -y php-cli php-intl", edited_from=before, delta_bytes=7 * MIB // 10,
-        details=(Detail("php8.2-intl", True, 7 * MIB // 10),),
+        details=(LayerDetail("php8.2-intl", True, 7 * MIB // 10),),
     )  # fmt: skip
     made = replace(grown(budget=None), contents_diff=ImageDiff(7 * MIB // 10, 2, (edited,), (), (), ()))
     (finding,) = cause_findings(made)
@@ -82,5 +84,5 @@ def test_the_lines_of_the_dockerfile_are_annotated() -> None:
     step = Step()
     settings = CommentSettings()
     publish.run(builders.report(grown(budget=120)).judged(), "r.json", step, publish.Destination(None, None, settings))
-    assert step.places == [None, Place("app/Dockerfile", 14, 15)]
+    assert step.places == [None, LinesOfFile("app/Dockerfile", 14, 15)]
     assert step.annotations[1][1].startswith("+48.1 MiB RUN pip install")

@@ -6,7 +6,7 @@ import pytest
 
 from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB
-from membudget.judge.production import ImageFidelity, NotMeasured, NotSeen, OfCi, Scrapes
+from membudget.judge.production import CiNotMeasured, ImageFidelity, NotSeen, OfCi, Scrapes
 from membudget.report.production_words import meanings, rows, sentences
 from tests.unit.judge.production_cases import production
 
@@ -155,8 +155,8 @@ def test_shared_memory_is_told() -> None:
     assert "includes shared memory" in said(ci(100, includes_shared=True))[1]
 
 
-@pytest.mark.parametrize("why", [*NotSeen, *NotMeasured])
-def test_nothing_to_compare_says_what_to_do(why: NotSeen | NotMeasured) -> None:
+@pytest.mark.parametrize("why", [*NotSeen, *CiNotMeasured])
+def test_nothing_to_compare_says_what_to_do(why: NotSeen | CiNotMeasured) -> None:
     one = (
         ImageFidelity("api", 1, why, {RSS: ci(60)})
         if isinstance(why, NotSeen)

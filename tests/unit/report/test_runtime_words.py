@@ -6,7 +6,7 @@ from membudget.budgets.runtimes import RuntimeRule
 from membudget.core.quantities import MIB
 from membudget.core.untrusted_text import raw
 from membudget.judge.runtime_finding import RuntimeFinding
-from membudget.measure.runtimes.runtime import Malloc, Returned, Runtime, RuntimeKind, Server, SettingPlace
+from membudget.measure.runtimes.runtime import Malloc, PreforkServer, Returned, Runtime, RuntimeKind, SettingPlace
 from membudget.report.findings import Finding
 from membudget.report.runtime_words import KINDS, LABELS, finding_words, runtime_problems, runtime_words
 from tests.support.golden import assert_golden
@@ -109,7 +109,7 @@ def test_what_an_image_runs_on() -> None:
     )
     silent = replace(jvm(64), answer=None, unanswered="it said nothing")
     assert raw(runtime_words(silent)).endswith("; its ceiling is not known: it said nothing")
-    forks = Runtime(RuntimeKind.PYTHON, "/usr/bin/python3", 1, 0, server=Server.GUNICORN, workers=(MIB, MIB))
+    forks = Runtime(RuntimeKind.PYTHON, "/usr/bin/python3", 1, 0, server=PreforkServer.GUNICORN, workers=(MIB, MIB))
     assert "gunicorn with 2 workers" in raw(runtime_words(forks))
 
 

@@ -15,9 +15,9 @@ from membudget.judge.scaled import (
     Halt,
     Halted,
     NoSize,
-    Place,
     ScaledImage,
     ScaledPoint,
+    TrialScale,
 )  # fmt: skip
 from membudget.manifests.deployed import CpuLimit
 from membudget.manifests.deployed import Place as PlaceInFile
@@ -28,7 +28,7 @@ from tests.support.golden import assert_golden
 
 
 def point(cpus: int, connections: int | None, mib: float) -> ScaledPoint:
-    return ScaledPoint(Place(cpus, connections), tuple(round(MIB * (mib + more)) for more in (0, 0.1, 0.3)))
+    return ScaledPoint(TrialScale(cpus, connections), tuple(round(MIB * (mib + more)) for more in (0, 0.1, 0.3)))
 
 
 def about(value: float, margin: float, unit: int = MIB) -> Estimate:
@@ -43,7 +43,7 @@ API = ScaledImage(
     per_connection=about(512, 10, KIB),
     fixed=about(30, 0.5),
     untested=(Bend.CPUS, Bend.CONNECTIONS),
-    size=ExpectedSize(Place(8, 200), about(194, 5)),
+    size=ExpectedSize(TrialScale(8, 200), about(194, 5)),
     no_size=None,
 )
 JOB = ScaledImage(
@@ -59,10 +59,10 @@ BENT = replace(API, name="bent", fixed=None, bends=(Bend.CONNECTIONS,), untested
 DEPLOYED = replace(API, name="deployed", cpu_limit=CpuLimit(7500, PlaceInFile("deploy/api.yaml", 12)))
 RENDERED = replace(API, name="rendered", cpu_limit=CpuLimit(1000, PlaceInFile("chart", is_exact=False)))
 FALLS = replace(API, name="falls", per_cpu=about(-8, 0.2), limit_bytes=None)
-LARGE = replace(API, name="large", size=ExpectedSize(Place(8, 400), about(294, 9)))
+LARGE = replace(API, name="large", size=ExpectedSize(TrialScale(8, 400), about(294, 9)))
 KILLED = ScaledImage(
     name="killed", limit_bytes=64 * MIB, points=API.points[:1],
-    halted=Halted(Halt.KILLED, "the kernel killed a process", Place(2, 40)),
+    halted=Halted(Halt.KILLED, "the kernel killed a process", TrialScale(2, 40)),
 )  # fmt: skip
 ONE = ScaledImage(name="one", limit_bytes=None, halted=Halted(Halt.NOTHING_VARIES))
 BROKEN = ScaledImage(name="broken", limit_bytes=None, halted=Halted(Halt.FAULT, "it does not build: \x1b[31mno"))

@@ -13,7 +13,7 @@ from membudget.report.formats import junit, markdown, terminal
 from membudget.report.page import page
 from membudget.report.report import Report
 from membudget.report.story import story
-from membudget.report.story_parts import Compared, Items, Log, Problem, Remarks
+from membudget.report.story_parts import ComparedRevisions, Items, Log, Remarks, StoryProblem
 from tests.support.busy_report import busy_report
 from tests.unit.report.formats.test_terminal import printed
 from tests.unit.report.outcomes import OUTCOMES
@@ -34,14 +34,14 @@ def told(made: Report) -> Iterator[Told]:
     for section in story(made.judged()):
         for block in section.blocks:
             match block:
-                case Problem():
+                case StoryProblem():
                     for item in block.elements:
                         yield item.about, block.next_step.as_text()
                         yield from ((item.about, one.as_text()) for one in (item.finding, *item.below))
                 case Items():
                     for item in block.elements:
                         yield from ((item.about, one.as_text()) for one in (item.finding, *item.below))
-                case Remarks() | Compared():
+                case Remarks() | ComparedRevisions():
                     yield from ((None, finding.as_text()) for finding in block.elements)
                 case Log():
                     yield from ((None, line) for line in block.elements[0])

@@ -5,7 +5,7 @@ import pytest
 from membudget.core.errors import ProgramFailed
 from membudget.core.quantities import MIB
 from membudget.setup.charts import chart_folders, read_charts
-from membudget.setup.found import Deployed, Fact, Origin, Probe
+from membudget.setup.found import Deployed, Fact, HealthProbe, Origin
 from tests.unit.setup.conftest import MakeFiles
 
 VALUES = """\
@@ -49,7 +49,7 @@ def test_values_are_read(make_files: MakeFiles) -> None:
     assert api.names == ("api-server", "api")
     assert api.limit == Fact(128 * MIB, Origin("chart/values.yaml", 7))
     assert [port.value for port in api.ports] == [8080, 80]
-    assert [probe.value for probe in api.probes] == [Probe("/ready", 8080)]
+    assert [probe.value for probe in api.probes] == [HealthProbe("/ready", 8080)]
     assert (worker.names, worker.limit and worker.limit.value) == (("worker",), 64 * MIB)
 
 

@@ -1,6 +1,6 @@
 from membudget.core.quantities import MIB
 from membudget.setup.compose_files import read_compose_files
-from membudget.setup.found import ComposeService, Fact, Origin, Probe
+from membudget.setup.found import ComposeService, Fact, HealthProbe, Origin
 from membudget.setup.repository import RepositoryFiles
 from tests.unit.setup.conftest import MakeFiles
 
@@ -36,7 +36,7 @@ def test_a_service_with_a_build_is_read(make_files: MakeFiles) -> None:
     assert web.build.aliases == {"front"}
     assert [port.value for port in web.deployed.ports] == [8080, 9000, 8443]
     assert web.deployed.limit == Fact(96 * MIB, Origin("compose.yaml", 11))
-    assert [probe.value for probe in web.deployed.probes] == [Probe("/health", 8080)]
+    assert [probe.value for probe in web.deployed.probes] == [HealthProbe("/health", 8080)]
 
 
 def test_a_service_of_profiles_for_tests_is_no_image(make_files: MakeFiles) -> None:

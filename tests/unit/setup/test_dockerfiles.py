@@ -3,7 +3,7 @@ import time
 import pytest
 
 from membudget.setup.dockerfiles import asked_by, definition_of, facts_of, names_of, ports_in_command, read_dockerfile
-from membudget.setup.found import Fact, Origin, Probe
+from membudget.setup.found import Fact, HealthProbe, Origin
 from tests.unit.setup.conftest import MakeFiles
 
 
@@ -55,7 +55,7 @@ def test_the_context_is_the_nearest_folder_that_has_what_is_copied(
     assert definition_of(files, "apps/api/Dockerfile", parsed, "shop").context == context
 
 
-def facts(make_files: MakeFiles, text: str, target: str | None = None) -> tuple[list[int], Probe | None]:
+def facts(make_files: MakeFiles, text: str, target: str | None = None) -> tuple[list[int], HealthProbe | None]:
     files = make_files({"Dockerfile": text})
     parsed = read_dockerfile(files, "Dockerfile")
     assert parsed is not None
@@ -77,16 +77,16 @@ def test_stages_below_count_and_others_do_not(make_files: MakeFiles) -> None:
 @pytest.mark.parametrize(
     ("check", "probe"),
     [
-        ("CMD curl -f http://localhost:8080/health || exit 1", Probe("/health", 8080)),
-        ('--interval=5s CMD ["curl", "http://127.0.0.1:9000/up"]', Probe("/up", 9000)),
-        ("CMD wget -q http://localhost/", Probe("/", 80)),
-        ("CMD curl http://localhost:$PORT/x", Probe("/x", 8080)),
-        ("CMD pg_isready", Probe()),
-        ("CMD curl https://localhost/health", Probe()),
+        ("CMD curl -f http://localhost:8080/health || exit 1", HealthProbe("/health", 8080)),
+        ('--interval=5s CMD ["curl", "http://127.0.0.1:9000/up"]', HealthProbe("/up", 9000)),
+        ("CMD wget -q http://localhost/", HealthProbe("/", 80)),
+        ("CMD curl http://localhost:$PORT/x", HealthProbe("/x", 8080)),
+        ("CMD pg_isready", HealthProbe()),
+        ("CMD curl https://localhost/health", HealthProbe()),
         ("NONE", None),
     ],
 )
-def test_a_healthcheck_tells_what_it_asks(check: str, probe: Probe | None, make_files: MakeFiles) -> None:
+def test_a_healthcheck_tells_what_it_asks(check: str, probe: HealthProbe | None, make_files: MakeFiles) -> None:
     assert facts(make_files, f"FROM scratch\nENV PORT=8080\nHEALTHCHECK {check}\n")[1] == probe
 
 
@@ -94,7 +94,7 @@ def test_variables_that_name_others_are_followed(make_files: MakeFiles) -> None:
     text = (
         "FROM scratch\nARG PORT=3000\nENV PORT=$PORT\nEXPOSE $PORT\nHEALTHCHECK CMD curl http://localhost:${PORT}/up\n"
     )
-    assert facts(make_files, text) == ([3000], Probe("/up", 3000))
+    assert facts(make_files, text) == ([3000], HealthProbe("/up", 3000))
 
 
 def test_an_argument_has_the_value_of_the_build(make_files: MakeFiles) -> None:

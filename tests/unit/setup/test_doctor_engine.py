@@ -4,11 +4,11 @@ import pytest
 
 from membudget.core.errors import DoctorCheck, EnvironmentFault
 from membudget.core.quantities import GIB, MIB
-from membudget.setup.doctor import State
+from membudget.setup.doctor import CheckState
 from membudget.setup.doctor_engine import (
     EngineFound,
-    Purpose,
     Space,
+    SpacePurpose,
     buildx_finding,
     clock_finding,
     compose_finding,
@@ -23,7 +23,7 @@ PODMAN = replace(DOCKER, kind="podman", version="4.3.1")
 DEAD = EnvironmentFault("no engine answers", fix="start Docker", check=DoctorCheck.ENGINE)
 UNLIMITED = EnvironmentFault("cannot limit memory", fix="boot it anew", check=DoctorCheck.MEMORY)
 BUILDX, COMPOSE = "github.com/docker/buildx v0.13.1 788433953af10f2a698f5c07611dddce2e08c7a0", "2.26.1-4\n"
-OK, WARNING, FAILED, SKIPPED = State
+OK, WARNING, FAILED, SKIPPED = CheckState
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ OK, WARNING, FAILED, SKIPPED = State
     ],
     ids=["docker", "rootless", "podman", "slow", "dead", "unusable"],
 )
-def test_the_engine(found: EngineFound, answer_ms: float, state: State, seen: str, fix: str) -> None:
+def test_the_engine(found: EngineFound, answer_ms: float, state: CheckState, seen: str, fix: str) -> None:
     told = said(lambda: engine_finding(found, "unix:///run/docker.sock", answer_ms))
 
     assert told[0] is state
@@ -63,7 +63,7 @@ def test_a_login_in_the_engines_address_is_hidden(monkeypatch: pytest.MonkeyPatc
     ],
     ids=["docker", "no engine", "strange", "podman"],
 )
-def test_buildx(text: str, found: EngineFound, state: State, seen: str) -> None:
+def test_buildx(text: str, found: EngineFound, state: CheckState, seen: str) -> None:
     assert said(lambda: buildx_finding(text, found))[:2] == (state, seen)
 
 
@@ -78,7 +78,9 @@ def test_buildx(text: str, found: EngineFound, state: State, seen: str) -> None:
     ],
     ids=["there", "missing", "missing and needed", "podman", "podman and needed"],
 )
-def test_compose(text: str | EnvironmentFault, found: EngineFound, *, is_needed: bool, state: State, seen: str) -> None:
+def test_compose(
+    text: str | EnvironmentFault, found: EngineFound, *, is_needed: bool, state: CheckState, seen: str
+) -> None:
     assert said(lambda: compose_finding(text, found, is_needed=is_needed))[:2] == (state, seen)
 
 
@@ -93,11 +95,11 @@ def test_compose(text: str | EnvironmentFault, found: EngineFound, *, is_needed:
         (None, SKIPPED, "the engine does not tell its time"),
     ],
 )
-def test_the_clock(skew_s: float | None, state: State, seen: str) -> None:
+def test_the_clock(skew_s: float | None, state: CheckState, seen: str) -> None:
     assert said(lambda: clock_finding(skew_s))[:2] == (state, seen)
 
 
-def space(free_bytes: int | None, purpose: Purpose = Purpose.ENGINE) -> Space:
+def space(free_bytes: int | None, purpose: SpacePurpose = SpacePurpose.ENGINE) -> Space:
     return Space(purpose, "/var/lib/docker", free_bytes)
 
 
@@ -106,19 +108,19 @@ def space(free_bytes: int | None, purpose: Purpose = Purpose.ENGINE) -> Space:
     [
         ((space(40 * GIB),), OK, "the engine (/var/lib/docker): 40.0 GiB free"),
         (
-            (space(None), space(GIB, Purpose.TEMPORARY)),
+            (space(None), space(GIB, SpacePurpose.TEMPORARY)),
             OK,
             "the engine (/var/lib/docker): cannot be seen from here; temporary files (/var/lib/docker): 1.0 GiB free",
         ),
         ((space(40 * GIB), space(GIB)), WARNING, "the engine (/var/lib/docker): 40.0 GiB free; the engine"),
         ((space(100 * MIB), space(40 * GIB)), FAILED, "the engine (/var/lib/docker): 100.0 MiB free"),
-        ((space(400 * MIB, Purpose.TEMPORARY),), WARNING, "temporary files (/var/lib/docker): 400.0 MiB free"),
-        ((space(50 * MIB, Purpose.TEMPORARY),), FAILED, "temporary files (/var/lib/docker): 50.0 MiB free"),
+        ((space(400 * MIB, SpacePurpose.TEMPORARY),), WARNING, "temporary files (/var/lib/docker): 400.0 MiB free"),
+        ((space(50 * MIB, SpacePurpose.TEMPORARY),), FAILED, "temporary files (/var/lib/docker): 50.0 MiB free"),
         ((space(None),), SKIPPED, "the engine (/var/lib/docker): cannot be seen from here"),
     ],
     ids=["much", "one unseen", "little", "too little", "little for files", "too little for files", "unseen"],
 )
-def test_the_disks(spaces: tuple[Space, ...], state: State, seen: str) -> None:
+def test_the_disks(spaces: tuple[Space, ...], state: CheckState, seen: str) -> None:
     told = said(lambda: disk_finding(spaces))
     assert told[0] is state
     assert told[1].startswith(seen)

@@ -6,7 +6,7 @@ from membudget.core.errors import DoctorCheck, EnvironmentFault
 from membudget.core.quantities import GIB, MIB
 from membudget.engine.connection import EngineInfo
 from membudget.measure.probe.client import MachineState
-from membudget.setup.doctor import State
+from membudget.setup.doctor import CheckState
 from membudget.setup.doctor_engine import EngineFound
 from membudget.setup.doctor_machine import (
     LargestLimit,
@@ -23,7 +23,7 @@ DEAD = EnvironmentFault("no engine answers", fix="start Docker", check=DoctorChe
 NO_DRIVER = EnvironmentFault("the engine manages no cgroups", fix="another engine", check=DoctorCheck.CGROUPS)
 NO_LIMIT = EnvironmentFault("cannot limit memory", fix="boot it anew", check=DoctorCheck.MEMORY)
 SEEN = MachineState(available_bytes=11 * GIB, swap_bytes=0, has_pressure=True)
-OK, WARNING, FAILED, SKIPPED = State
+OK, WARNING, FAILED, SKIPPED = CheckState
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ OK, WARNING, FAILED, SKIPPED = State
     ],
     ids=["v2", "v1", "strange kernel", "marks", "no marks", "no driver", "no limit", "dead"],
 )
-def test_the_cgroups(found: EngineFound, state: State, seen: str) -> None:
+def test_the_cgroups(found: EngineFound, state: CheckState, seen: str) -> None:
     told = said(lambda: cgroups_finding(found))
     assert told[0] is state
     assert told[1].startswith(seen)
@@ -60,7 +60,7 @@ def test_the_cgroups(found: EngineFound, state: State, seen: str) -> None:
     ids=["seen", "unseen", "limit fits", "limit above free", "limit above all", "no limit", "dead"],
 )
 def test_the_memory(
-    found: EngineFound, machine: MachineState, largest: LargestLimit | None, state: State, seen: str
+    found: EngineFound, machine: MachineState, largest: LargestLimit | None, state: CheckState, seen: str
 ) -> None:
     told = said(lambda: memory_finding(found, machine, largest))
     assert told[0] is state
@@ -79,7 +79,7 @@ def test_the_memory(
         (False, None, FAILED, "the engine's machine may have swap"),
     ],
 )
-def test_the_swap(*, limits_swap: bool, swap_bytes: int | None, state: State, seen: str) -> None:
+def test_the_swap(*, limits_swap: bool, swap_bytes: int | None, state: CheckState, seen: str) -> None:
     told = said(lambda: swap_finding(replace(DOCKER, limits_swap=limits_swap), MachineState(swap_bytes=swap_bytes)))
     assert told[0] is state
     assert told[1].startswith(seen)
@@ -94,5 +94,5 @@ def test_the_swap(*, limits_swap: bool, swap_bytes: int | None, state: State, se
         (V1, True, WARNING, "cgroup v1 does not count it for containers, so memory_pressure has no figure"),
     ],
 )
-def test_the_pressure(info: EngineInfo, *, has_pressure: bool | None, state: State, seen: str) -> None:
+def test_the_pressure(info: EngineInfo, *, has_pressure: bool | None, state: CheckState, seen: str) -> None:
     assert said(lambda: pressure_finding(info, MachineState(has_pressure=has_pressure)))[:2] == (state, seen)

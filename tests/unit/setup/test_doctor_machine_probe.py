@@ -5,14 +5,14 @@ import pytest
 from membudget.core.errors import ConfigurationError, EnvironmentFault, MembudgetError
 from membudget.engine.connection import EngineInfo
 from membudget.engine.helper import HelperFailed
-from membudget.setup.doctor import State
+from membudget.setup.doctor import CheckState
 from membudget.setup.doctor_machine import ProbeFound, helper_image_finding, no_probe, probe_finding
 from tests.support.engine_info import DOCKER
 from tests.support.findings import said
 
 MISSING = EnvironmentFault("the engine has no image membudget:1", fix="build it")
 ID = "sha256:0123456789abcdef0123456789abcdef"
-OK, WARNING, FAILED, SKIPPED = State
+OK, WARNING, FAILED, SKIPPED = CheckState
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,7 @@ OK, WARNING, FAILED, SKIPPED = State
         (MISSING, False, SKIPPED, "not needed: this process sees the engine's cgroups, and is root"),
     ],
 )
-def test_the_helper_image(found: str | EnvironmentFault, *, is_needed: bool, state: State, seen: str) -> None:
+def test_the_helper_image(found: str | EnvironmentFault, *, is_needed: bool, state: CheckState, seen: str) -> None:
     assert said(lambda: helper_image_finding(found, is_needed=is_needed))[:2] == (state, seen)
 
 
@@ -78,5 +78,5 @@ STATISTICS = "the engine's own statistics, once a second: spikes are missed, and
     ],
     ids=["kernel's files", "no helper image", "rootless", "asked for"],
 )
-def test_the_place_to_measure_from(found: ProbeFound, info: EngineInfo, state: State, seen: str, fix: str) -> None:
+def test_the_place_to_measure_from(found: ProbeFound, info: EngineInfo, state: CheckState, seen: str, fix: str) -> None:
     assert said(lambda: probe_finding(found, info)) == (state, seen, fix)

@@ -6,25 +6,25 @@ from rich.console import Console
 from membudget.core.errors import DoctorCheck
 from membudget.core.quantities import MIB
 from membudget.core.untrusted_text import Quoted
-from membudget.setup.doctor import Figure, Finding, Known, State, failed, ok, warning
+from membudget.setup.doctor import CheckFinding, CheckState, Figure, KnownTruth, failed, ok, warning
 from membudget.setup.doctor_rendering import document, line, renderable, summary
 from tests.support.golden import assert_golden
 
 VERSION = "0.1.0"
 FINDINGS = (
     ok(DoctorCheck.ENGINE, "Docker ", Quoted("26.1.5"), ", API ", Quoted("1.45"), ", answers in 2 ms"),
-    Finding(
+    CheckFinding(
         DoctorCheck.SELF_TEST,
-        State.WARNING,
+        CheckState.WARNING,
         (
             "held 64.0 MiB: measured 64.0 MiB; a spike of 96.0 MiB for 50 ms: measured 80.0 MiB",
             "; 64.0 MiB under a limit of 32.0 MiB: 1 OOM kill counted",
         ),
         ("run again when the machine is less busy; --rate sets how often membudget looks",),
         (
-            Figure(Known.HELD, 64 * MIB, 64 * MIB, 65 * MIB),
-            Figure(Known.SPIKE, 96 * MIB, 80 * MIB, 97 * MIB),
-            Figure(Known.KILLS, 1, 1, 32 * MIB),
+            Figure(KnownTruth.HELD, 64 * MIB, 64 * MIB, 65 * MIB),
+            Figure(KnownTruth.SPIKE, 96 * MIB, 80 * MIB, 97 * MIB),
+            Figure(KnownTruth.KILLS, 1, 1, 32 * MIB),
         ),
     ),
     failed(
@@ -32,7 +32,7 @@ FINDINGS = (
         Quoted("this clone is shallow and lacks the base 0123456789ab, so there is nothing to compare with"),
         fix=Quoted("give actions/checkout the line `fetch-depth: 2` under `with:` (or use --no-base)"),
     ),
-    Finding(DoctorCheck.TOKEN, State.SKIPPED, ("there is no token in the environment",)),
+    CheckFinding(DoctorCheck.TOKEN, CheckState.SKIPPED, ("there is no token in the environment",)),
     warning(DoctorCheck.GIT, "a name: ", Quoted("\x1b[31mred\n::error::not a command\u202e"), fix="rename it"),
 )
 
@@ -77,6 +77,6 @@ def test_what_programs_read() -> None:
 def test_the_summary_counts_what_there_is() -> None:
     assert summary(FINDINGS[:1], VERSION) == "membudget 0.1.0: 1 ok"
     assert summary(FINDINGS, VERSION) == "membudget 0.1.0: 1 check failed, 2 warnings, 1 ok, 1 skipped"
-    blocked = Finding(DoctorCheck.PROBE, State.SKIPPED, ("x",), blocked_by=DoctorCheck.ENGINE)
+    blocked = CheckFinding(DoctorCheck.PROBE, CheckState.SKIPPED, ("x",), blocked_by=DoctorCheck.ENGINE)
     assert summary([blocked, FINDINGS[3]], VERSION) == "membudget 0.1.0: 1 blocked by a failure, 1 skipped"
     assert summary(FINDINGS[2:3] * 2, VERSION) == "membudget 0.1.0: 2 checks failed"

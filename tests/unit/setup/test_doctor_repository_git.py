@@ -5,7 +5,7 @@ import pytest
 from membudget.build.git import GitRepository
 from membudget.build.revision import BaseRequest, Commit, NoBase
 from membudget.core.errors import ConfigurationError
-from membudget.setup.doctor import State
+from membudget.setup.doctor import CheckState
 from membudget.setup.doctor_repository import (
     BaseSeen,
     LfsSeen,
@@ -23,7 +23,7 @@ from tests.support.findings import said
 from tests.support.repository import Repository
 
 HEAD = Commit("a" * 40, "Add a cache")
-OK, WARNING, FAILED, SKIPPED = State
+OK, WARNING, FAILED, SKIPPED = CheckState
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ OK, WARNING, FAILED, SKIPPED = State
         (None, 0, FAILED, "git 2.39.5, repository /shop, without a commit"),
     ],
 )
-def test_the_repository(head: Commit | None, uncommitted: int, state: State, seen: str) -> None:
+def test_the_repository(head: Commit | None, uncommitted: int, state: CheckState, seen: str) -> None:
     told = said(lambda: git_finding(RepositorySeen("/shop", "2.39.5", head, uncommitted)))
     assert told[0] is state
     assert seen in told[1]
@@ -56,7 +56,7 @@ SHALLOW = ConfigurationError("this clone is shallow", fix="give it `fetch-depth:
     ids=["found", "shallow", "doubtful", "none", "missing"],
 )
 def test_the_base(
-    base: Commit | NoBase | ConfigurationError, *, is_shallow: bool, doubt: str | None, state: State, seen: str
+    base: Commit | NoBase | ConfigurationError, *, is_shallow: bool, doubt: str | None, state: CheckState, seen: str
 ) -> None:
     told = said(lambda: base_finding(BaseSeen(base, is_shallow, doubt)))
     assert told[0] is state
@@ -73,7 +73,7 @@ def test_the_base(
         (tuple("abcde"), 9, WARNING, "the clone lacks 5 of 9: a, b, c and 2 more"),
     ],
 )
-def test_the_submodules(missing: tuple[str, ...], count: int, state: State, seen: str) -> None:
+def test_the_submodules(missing: tuple[str, ...], count: int, state: CheckState, seen: str) -> None:
     assert said(lambda: submodules_finding(missing, count))[:2] == (state, seen)
 
 
@@ -87,7 +87,7 @@ def test_the_submodules(missing: tuple[str, ...], count: int, state: State, seen
     ],
     ids=["no files", "set up", "not set up", "not installed"],
 )
-def test_git_lfs(seen: LfsSeen, state: State, text: str) -> None:
+def test_git_lfs(seen: LfsSeen, state: CheckState, text: str) -> None:
     told = said(lambda: lfs_finding(seen))
     assert told[0] is state
     assert text in told[1]

@@ -7,14 +7,14 @@ from pydantic import SecretStr
 from membudget.publish.pull_request import ServerFault
 from membudget.publish.server import Access, Server
 from membudget.publish.servers.github_server import GithubServer
-from membudget.setup.doctor import State
+from membudget.setup.doctor import CheckState
 from membudget.setup.doctor_repository import look_at_token, token_finding
 from tests.support.findings import said
 from tests.support.github_operations import Permission
 from tests.support.github_server import Github
 
 SHOP = "octo/shop"
-OK, WARNING, FAILED, SKIPPED = State
+OK, WARNING, FAILED, SKIPPED = CheckState
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ OK, WARNING, FAILED, SKIPPED = State
     ],
     ids=["not told", "refused", "no repository", "no pull requests", "workflow", "writer", "reader", "owner alone"],
 )
-def test_the_token(access: Access | ServerFault | None, state: State, seen: str) -> None:
+def test_the_token(access: Access | ServerFault | None, state: CheckState, seen: str) -> None:
     told = said(lambda: token_finding("GitHub", access))
     assert told[0] is state
     assert told[1].startswith(seen)

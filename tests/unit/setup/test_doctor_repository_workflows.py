@@ -3,7 +3,7 @@ from collections.abc import Callable
 import pytest
 
 from membudget.core.untrusted_text import Quoted
-from membudget.setup.doctor import Finding, State
+from membudget.setup.doctor import CheckFinding, CheckState
 from membudget.setup.doctor_repository import (
     fetch_depth_finding,
     forks_finding,
@@ -19,7 +19,7 @@ from tests.support.findings import said
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 TYPES = "[opened, synchronize, reopened, edited, labeled, unlabeled]"
-OK, WARNING, FAILED, SKIPPED = State
+OK, WARNING, FAILED, SKIPPED = CheckState
 ONE = f"""\
 name: membudget
 on:
@@ -70,7 +70,7 @@ def workflows(*texts: str) -> Workflows:
     return Workflows(tuple(parse_workflow(text, name) for text, name in zip(texts, names, strict=False)))
 
 
-def pins(found: Workflows) -> Finding:
+def pins(found: Workflows) -> CheckFinding:
     return pins_finding(found, "0.1.0")
 
 
@@ -79,7 +79,7 @@ ALL = (triggers_finding, fetch_depth_finding, permissions_finding, pins, forks_f
 
 @pytest.mark.parametrize("check", ALL)
 @pytest.mark.parametrize("texts", [(ONE,), (CHECK, REPORT), (CALLED,)], ids=["one", "two", "called"])
-def test_the_documented_workflows_are_fine(check: Callable[[Workflows], Finding], texts: tuple[str, ...]) -> None:
+def test_the_documented_workflows_are_fine(check: Callable[[Workflows], CheckFinding], texts: tuple[str, ...]) -> None:
     assert said(lambda: check(workflows(*texts)))[0] is OK
 
 
@@ -92,7 +92,7 @@ def test_the_workflows_that_init_writes_are_fine(*, fork_safe: bool) -> None:
 
 
 @pytest.mark.parametrize("check", ALL)
-def test_without_workflows_there_is_nothing_to_look_at(check: Callable[[Workflows], Finding]) -> None:
+def test_without_workflows_there_is_nothing_to_look_at(check: Callable[[Workflows], CheckFinding]) -> None:
     assert said(lambda: check(Workflows())) == (SKIPPED, "no workflow uses membudget", "")
 
 
@@ -121,7 +121,7 @@ def test_the_files_that_use_membudget_are_named() -> None:
         ((REPORT.replace("workflow_run:", "push:"),), FAILED, "does not start on workflow_run"),
     ],
 )
-def test_the_triggers(texts: tuple[str, ...], state: State, seen: str) -> None:
+def test_the_triggers(texts: tuple[str, ...], state: CheckState, seen: str) -> None:
     told = said(lambda: triggers_finding(workflows(*texts)))
     assert told[0] is state
     assert seen in told[1]
@@ -182,7 +182,7 @@ def test_the_triggers(texts: tuple[str, ...], state: State, seen: str) -> None:
         ),
     ],
 )
-def test_the_depth_of_the_clone(text: str, state: State, seen: str, fix: str) -> None:
+def test_the_depth_of_the_clone(text: str, state: CheckState, seen: str, fix: str) -> None:
     assert said(lambda: fetch_depth_finding(workflows(text))) == (state, seen, fix)
 
 
@@ -230,7 +230,7 @@ READ_ONLY = ONE.replace("      pull-requests: write\n", "")
         ((CHECK, REPORT.replace("actions: read", "actions: none")), FAILED, "two.yml:9 the job lacks actions: read"),
     ],
 )
-def test_the_rights(texts: tuple[str, ...], state: State, seen: str) -> None:
+def test_the_rights(texts: tuple[str, ...], state: CheckState, seen: str) -> None:
     told = said(lambda: permissions_finding(workflows(*texts)))
     assert told[0] is state
     assert seen in told[1]
@@ -257,7 +257,7 @@ def test_the_rights(texts: tuple[str, ...], state: State, seen: str) -> None:
         ),
     ],
 )
-def test_the_version_that_is_named(text: str, state: State, seen: str) -> None:
+def test_the_version_that_is_named(text: str, state: CheckState, seen: str) -> None:
     told = said(lambda: pins(workflows(text)))
     assert told[0] is state
     assert seen in told[1]
@@ -301,7 +301,7 @@ def test_the_version_that_is_named(text: str, state: State, seen: str) -> None:
         ),
     ],
 )
-def test_both_halves_for_forks(texts: tuple[str, ...], state: State, seen: str) -> None:
+def test_both_halves_for_forks(texts: tuple[str, ...], state: CheckState, seen: str) -> None:
     told = said(lambda: forks_finding(workflows(*texts)))
     assert told[0] is state
     assert seen in told[1]

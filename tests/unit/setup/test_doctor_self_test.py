@@ -12,19 +12,23 @@ from membudget.core.quantities import MIB
 from membudget.engine.connection import Engine
 from membudget.engine.run_id import own_run_id
 from membudget.measure.trial import Outcome, Trial, TrialSpec
-from membudget.setup.doctor import Figure, Known, State
-from membudget.setup.doctor_self_test import HELD_BYTES, SPIKE_BYTES, Run, judged, programs, self_test
+from membudget.setup.doctor import CheckState, Figure, KnownTruth
+from membudget.setup.doctor_self_test import HELD_BYTES, SPIKE_BYTES, SelfTestRun, judged, programs, self_test
 from tests.support.builders import trial
 from tests.support.engine_info import DOCKER
 from tests.support.findings import said
 
 KILLED = replace(trial(31, oom_kills=1), workload_passed=False)
 NO_SWAP_LIMIT = EnvironmentFault("the engine's machine may have swap", fix="turn swap off", check=DoctorCheck.SWAP)
-OK, WARNING, FAILED, SKIPPED = State
+OK, WARNING, FAILED, SKIPPED = CheckState
 
 
-def runs(held: Trial, spike: Trial, kills: Trial | EnvironmentFault = KILLED) -> tuple[Run, ...]:
-    return Run(Known.HELD, held), Run(Known.SPIKE, spike), Run(Known.KILLS, kills)
+def runs(held: Trial, spike: Trial, kills: Trial | EnvironmentFault = KILLED) -> tuple[SelfTestRun, ...]:
+    return (
+        SelfTestRun(KnownTruth.HELD, held),
+        SelfTestRun(KnownTruth.SPIKE, spike),
+        SelfTestRun(KnownTruth.KILLS, kills),
+    )
 
 
 def uncounted() -> Trial:
@@ -70,7 +74,7 @@ def failed_trial() -> Trial:
     ],
 )
 def test_what_is_known_is_compared_with_what_was_measured(
-    given: tuple[Run, ...], *, sees_cgroups: bool, state: State, seen: str
+    given: tuple[SelfTestRun, ...], *, sees_cgroups: bool, state: CheckState, seen: str
 ) -> None:
     told = said(lambda: judged(given, sees_cgroups=sees_cgroups))
 
@@ -87,7 +91,7 @@ def test_what_is_known_is_compared_with_what_was_measured(
         (runs(trial(64), trial(96), NO_SWAP_LIMIT), True, "turn swap off"),
     ],
 )
-def test_what_to_do_depends_on_what_is_wrong(given: tuple[Run, ...], *, sees_cgroups: bool, fix: str) -> None:
+def test_what_to_do_depends_on_what_is_wrong(given: tuple[SelfTestRun, ...], *, sees_cgroups: bool, fix: str) -> None:
     assert said(lambda: judged(given, sees_cgroups=sees_cgroups))[2].startswith(fix)
 
 
@@ -95,9 +99,9 @@ def test_programs_read_figures_beside_the_words() -> None:
     finding = judged(runs(trial(64), trial(95)), sees_cgroups=True)
 
     assert finding.figures == (
-        Figure(Known.HELD, HELD_BYTES, 64 * MIB, 70 * MIB),
-        Figure(Known.SPIKE, SPIKE_BYTES, 95 * MIB, 101 * MIB),
-        Figure(Known.KILLS, 1, 1, 37 * MIB),
+        Figure(KnownTruth.HELD, HELD_BYTES, 64 * MIB, 70 * MIB),
+        Figure(KnownTruth.SPIKE, SPIKE_BYTES, 95 * MIB, 101 * MIB),
+        Figure(KnownTruth.KILLS, 1, 1, 37 * MIB),
     )
 
 
@@ -196,7 +200,7 @@ def test_an_engine_that_cannot_make_the_image_says_why() -> None:
 def test_without_a_limit_on_swap_memory_is_measured_all_the_same() -> None:
     finding = self_test(engine_with(Api()), own_run_id(), Pool([trial(64), trial(96), NO_SWAP_LIMIT]))
 
-    assert [figure.what for figure in finding.figures] == [Known.HELD, Known.SPIKE]
+    assert [figure.what for figure in finding.figures] == [KnownTruth.HELD, KnownTruth.SPIKE]
     assert finding.state is FAILED
 
 

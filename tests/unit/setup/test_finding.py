@@ -1,10 +1,10 @@
 import json
 
 from membudget.core.errors import Problem
-from membudget.setup.finding import Finding, Validation, as_json, as_text
+from membudget.setup.finding import SetupFinding, Validation, as_json, as_text
 
-ERROR = Finding(Problem("b.toml", "images.api.limt", "unknown key", None, "limit", "limit", 3, 1))
-WARNING = Finding(Problem("w.yml", "", "is old", line=1, column=2), is_warning=True, fix="renew it")
+ERROR = SetupFinding(Problem("b.toml", "images.api.limt", "unknown key", None, "limit", "limit", 3, 1))
+WARNING = SetupFinding(Problem("w.yml", "", "is old", line=1, column=2), is_warning=True, fix="renew it")
 
 
 def test_findings_are_told_as_linters_tell_them() -> None:
@@ -33,7 +33,7 @@ def test_programs_get_every_part_of_a_finding() -> None:
 
 
 def test_text_of_a_stranger_cannot_break_a_line_or_reach_the_terminal() -> None:
-    hostile = Finding(Problem("b.toml", "images.\x1b[31mx\n::error::y", "unknown key", "\x1b]0;t\x07", "a\nb"))
+    hostile = SetupFinding(Problem("b.toml", "images.\x1b[31mx\n::error::y", "unknown key", "\x1b]0;t\x07", "a\nb"))
     lines = as_text(Validation(("b.toml",), (hostile,))).splitlines()
     assert len(lines) == 3
     assert "\x1b" not in "".join(lines)

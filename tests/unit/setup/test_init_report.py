@@ -9,8 +9,8 @@ from membudget.core.errors import ExitCode
 from membudget.core.quantities import MIB
 from membudget.setup.found import BuildDefinition, Fact, FoundImage, Origin, Skipped
 from membudget.setup.init import PlannedFile
-from membudget.setup.init_report import InitReport, Result, init_report, render
-from membudget.setup.measured import Failed, Measured
+from membudget.setup.init_report import InitReport, InitResult, init_report, render
+from membudget.setup.measured import FailedImage, Measured
 from membudget.setup.plan import ImagePlan, plan
 from tests.support.golden import assert_golden
 
@@ -28,9 +28,9 @@ def planned(name: str) -> ImagePlan:
 
 def report() -> InitReport:
     api, old = planned("api"), planned("old")
-    results: list[Result] = [
+    results: list[InitResult] = [
         Measured(api, api.likely_way, int(93.4 * MIB), 181 * MIB, 128 * MIB, is_deployed=True),
-        Failed(
+        FailedImage(
             old,
             "it does not build: exit code 1\x1b[31m",
             ("a line", "no such file\x1b[2J"),
@@ -61,7 +61,7 @@ def test_names_cannot_command_the_terminal() -> None:
 
 
 def test_without_an_image_that_could_be_measured_it_is_unmeasured() -> None:
-    broken = init_report([Failed(planned("old"), "no")], FILES, [], wrote=True)
+    broken = init_report([FailedImage(planned("old"), "no")], FILES, [], wrote=True)
     assert broken.exit_code is ExitCode.UNMEASURED
     assert "No image could be measured" in shown(broken)
     assert report().exit_code is ExitCode.WITHIN_BUDGET

@@ -1,7 +1,7 @@
 import pytest
 
 from membudget.core.quantities import MIB
-from membudget.setup.found import Deployed, Fact, Origin, Probe
+from membudget.setup.found import Deployed, Fact, HealthProbe, Origin
 from membudget.setup.manifests import read_manifests
 from tests.unit.setup.conftest import MakeFiles
 
@@ -46,7 +46,7 @@ def test_a_deployment_is_read(make_files: MakeFiles) -> None:
     assert one.names == ("api", "server", "shop-api")
     assert one.limit == Fact(128 * MIB, Origin("deploy/api.yaml", 28))
     assert [port.value for port in one.ports] == [8080]
-    assert [probe.value for probe in one.probes] == [Probe("/ready", 8080), Probe(None, 8080)]
+    assert [probe.value for probe in one.probes] == [HealthProbe("/ready", 8080), HealthProbe(None, 8080)]
     assert not one.runs_to_end
     assert one.variables == {"LOG_LEVEL": "warning"}
 
@@ -72,7 +72,7 @@ def test_the_entries_of_a_list_are_read(make_files: MakeFiles) -> None:
 def test_a_probe_by_command_tells_the_address_that_it_asks(make_files: MakeFiles) -> None:
     probe = "{exec: {command: [wget, -q, 'http://127.0.0.1:81/up']}}"
     (one,) = deployed(make_files, f"kind: Pod\nspec: {{containers: [{{name: a, startupProbe: {probe}}}]}}\n")
-    assert [found.value for found in one.probes] == [Probe("/up", 81)]
+    assert [found.value for found in one.probes] == [HealthProbe("/up", 81)]
 
 
 @pytest.mark.parametrize(

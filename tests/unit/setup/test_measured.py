@@ -15,8 +15,8 @@ from membudget.core.quantities import MIB
 from membudget.measure.assumed import Assumed
 from membudget.measure.listening import Listening
 from membudget.measure.trial import Outcome, Trial, TrialInputs, TrialSpec
-from membudget.setup.found import BuildDefinition, ComposeService, Deployed, Fact, FoundImage, Origin, Probe
-from membudget.setup.measured import Failed, Measured, Result, measure
+from membudget.setup.found import BuildDefinition, ComposeService, Deployed, Fact, FoundImage, HealthProbe, Origin
+from membudget.setup.measured import FailedImage, Measured, MeasuringResult, measure
 from membudget.setup.plan import Way, plan
 from tests.fakes.measuring_tools import FakeTools
 from tests.support.builders import trial
@@ -50,7 +50,7 @@ def found(**facts: object) -> FoundImage:
     return replace(FoundImage("api", build, is_service=True), **facts)  # type: ignore[arg-type]
 
 
-def measured(image: FoundImage, tools: Tools) -> Result:
+def measured(image: FoundImage, tools: Tools) -> MeasuringResult:
     (result,) = measure([plan(image)], HEAD, tools, Silence())
     return result
 
@@ -103,7 +103,7 @@ def test_a_deployed_limit_under_which_it_is_killed_is_not_taken() -> None:
 
 def test_the_next_way_is_tried_when_one_fails() -> None:
     tools = Tools(lambda spec: failed() if kind(spec) == "http" else trial(40))
-    result = measured(found(ports=(Fact(80, AT),), probes=(Fact(Probe("/x", 80), AT),)), tools)
+    result = measured(found(ports=(Fact(80, AT),), probes=(Fact(HealthProbe("/x", 80), AT),)), tools)
     assert isinstance(result, Measured)
     assert result.way.name == "idle for 3s once port 80 answers"
     assert result.notes == ("100 requests for /x did not work: it failed; its last output: the log",)
@@ -119,7 +119,7 @@ def test_a_container_that_ends_without_an_error_is_a_job() -> None:
 def test_a_container_that_ends_with_an_error_is_not_tried_again() -> None:
     tools = Tools(lambda spec: failed(exit_code=1))
     result = measured(found(ports=(Fact(80, AT),)), tools)
-    assert isinstance(result, Failed)
+    assert isinstance(result, FailedImage)
     assert len(tools.specs) == 1
     assert result.log_tail == ("the log",)
     assert result.way is None
@@ -127,7 +127,7 @@ def test_a_container_that_ends_with_an_error_is_not_tried_again() -> None:
 
 def test_a_container_that_needs_arguments_is_written_down_as_a_command() -> None:
     result = measured(found(is_service=False), Tools(lambda spec: failed(exit_code=64)))
-    assert isinstance(result, Failed)
+    assert isinstance(result, FailedImage)
     assert result.way is not None
     assert result.way.runs_to_end
     assert any("command = " in line for setting in result.way.workload for line in setting.comment)
@@ -137,7 +137,7 @@ def test_a_failed_image_says_why_its_compose_file_did_not_work() -> None:
     tools = Tools(lambda spec: failed(exit_code=1))
     tools.compose_is_refused = True
     result = measured(found(compose=compose(), ports=(Fact(80, AT),)), tools)
-    assert isinstance(result, Failed)
+    assert isinstance(result, FailedImage)
     (note,) = result.notes
     assert "privileged" in note
     assert result.reason == "it does not run: it failed"
@@ -147,7 +147,7 @@ def test_a_failed_image_says_what_it_printed_with_its_compose_file() -> None:
     logs = iter([("no database",), ("no variable",)])
     tools = Tools(lambda spec: replace(failed(exit_code=1), log_tail=next(logs)))
     result = measured(found(compose=compose(), ports=(Fact(80, AT),)), tools)
-    assert isinstance(result, Failed)
+    assert isinstance(result, FailedImage)
     assert result.notes == ("`compose` did not work: it failed; its last output: no database",)
     assert result.log_tail == ("no variable",)
 
@@ -190,7 +190,7 @@ def test_what_several_ways_fail_of_is_told_once() -> None:
     def answer(spec: TrialSpec) -> Trial:
         return failed(Outcome.OOM_KILLED) if spec.limit_bytes == 32 * MIB else failed()
 
-    ports, probes = (Fact(80, AT),), (Fact(Probe("/x", 80), AT),)
+    ports, probes = (Fact(80, AT),), (Fact(HealthProbe("/x", 80), AT),)
     result = measured(found(limit=Fact(32 * MIB, AT), ports=ports, probes=probes), Tools(answer))
     assert len(result.notes) == len(set(result.notes)) > 0
 
@@ -238,7 +238,7 @@ def test_an_image_that_does_not_build_does_not_affect_others() -> None:
     tools.broken_builds = {"api head"}
     other = replace(found(), name="web")
     broken, fine = measure([plan(found()), plan(other)], HEAD, tools, Silence())
-    assert isinstance(broken, Failed)
+    assert isinstance(broken, FailedImage)
     assert broken.reason.startswith("it does not build")
     assert isinstance(fine, Measured)
 
@@ -261,7 +261,7 @@ def test_a_fault_of_the_environment_is_the_images_reason() -> None:
         raise EnvironmentFault("no helper")
 
     result = measured(found(), Tools(answer))
-    assert isinstance(result, Failed)
+    assert isinstance(result, FailedImage)
     assert "no helper" in result.reason
 
 

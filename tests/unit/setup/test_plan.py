@@ -3,7 +3,16 @@ from dataclasses import replace
 import pytest
 
 from membudget.core.quantities import MIB
-from membudget.setup.found import BakeTarget, BuildDefinition, ComposeService, Deployed, Fact, FoundImage, Origin, Probe
+from membudget.setup.found import (
+    BakeTarget,
+    BuildDefinition,
+    ComposeService,
+    Deployed,
+    Fact,
+    FoundImage,
+    HealthProbe,
+    Origin,
+)
 from membudget.setup.made_up import MADE_UP
 from membudget.setup.plan import plan, plans
 
@@ -16,7 +25,7 @@ def names(found: FoundImage) -> list[str]:
 
 
 def test_a_path_that_is_probed_is_requested_and_then_the_port_alone() -> None:
-    found = FoundImage("api", BUILD, ports=(Fact(8080, AT),), probes=(Fact(Probe("/health", 8081), AT),))
+    found = FoundImage("api", BUILD, ports=(Fact(8080, AT),), probes=(Fact(HealthProbe("/health", 8081), AT),))
     assert names(found) == [
         "100 requests for /health",
         "idle for 3s once port 8080 answers",
@@ -36,7 +45,7 @@ def test_an_image_of_a_bake_file_is_written_with_it_and_built_without() -> None:
 
 
 def test_a_healthcheck_without_an_address_tells_when_it_is_ready() -> None:
-    found = FoundImage("api", BUILD, probes=(Fact(Probe(), AT),))
+    found = FoundImage("api", BUILD, probes=(Fact(HealthProbe(), AT),))
     assert names(found) == ["100 requests for /", "idle for 3s once healthy", "idle for 3s"]
     readiness = plan(found).spec(plan(found).ways[1]).workload.readiness
     assert readiness is not None
@@ -44,7 +53,7 @@ def test_a_healthcheck_without_an_address_tells_when_it_is_ready() -> None:
 
 
 def test_a_port_that_is_probed_is_waited_for_once() -> None:
-    found = FoundImage("api", BUILD, ports=(Fact(8080, AT),), probes=(Fact(Probe(None, 8080), AT),))
+    found = FoundImage("api", BUILD, ports=(Fact(8080, AT),), probes=(Fact(HealthProbe(None, 8080), AT),))
     assert names(found)[1:] == ["idle for 3s once port 8080 answers", "100 requests for /", "idle for 3s"]
 
 
@@ -89,12 +98,17 @@ def test_what_stands_in_for_uncommitted_files_is_written_and_told() -> None:
 
 
 def test_a_path_with_controls_is_not_requested() -> None:
-    found = FoundImage("api", BUILD, probes=(Fact(Probe("/a\x1b[31m", 80), AT), Fact(Probe("no-slash", 80), AT)))
+    found = FoundImage(
+        "api", BUILD, probes=(Fact(HealthProbe("/a\x1b[31m", 80), AT), Fact(HealthProbe("no-slash", 80), AT))
+    )
     assert names(found) == ["100 requests for /", "idle for 3s"]
 
 
 def test_a_path_with_a_token_is_not_requested() -> None:
-    assert names(FoundImage("api", BUILD, probes=(Fact(Probe("/health?token=hunter2", 80), AT),)))[-1] == "idle for 3s"
+    assert (
+        names(FoundImage("api", BUILD, probes=(Fact(HealthProbe("/health?token=hunter2", 80), AT),)))[-1]
+        == "idle for 3s"
+    )
 
 
 def test_secrets_among_build_arguments_are_made_up_with_a_todo() -> None:
@@ -116,7 +130,7 @@ def test_a_build_says_only_what_differs() -> None:
 
 def test_every_way_is_a_valid_image() -> None:
     found = FoundImage(
-        "api", BUILD, Fact(64 * MIB, AT), (Fact(80, AT),), (Fact(Probe("/x", 80), AT), Fact(Probe(), AT))
+        "api", BUILD, Fact(64 * MIB, AT), (Fact(80, AT),), (Fact(HealthProbe("/x", 80), AT), Fact(HealthProbe(), AT))
     )
     planned = plan(found)
     assert [planned.spec(way).limit for way in planned.ways] == [256 * MIB] * 5
@@ -170,7 +184,11 @@ def test_an_image_that_no_budgets_file_can_describe_is_skipped(image: FoundImage
 def test_a_way_that_no_budgets_file_can_describe_is_left_out() -> None:
     long = "/" + "x" * 5000
     found = FoundImage(
-        "api", BUILD, probes=(Fact(Probe(long, 80), AT),), variables=Fact({"A": "x" * 40_000}, AT), is_service=True
+        "api",
+        BUILD,
+        probes=(Fact(HealthProbe(long, 80), AT),),
+        variables=Fact({"A": "x" * 40_000}, AT),
+        is_service=True,
     )
     ((planned,), skipped) = plans([found])
     assert [(way.name, way.around) for way in planned.ways] == [("100 requests for /", None), ("idle for 3s", None)]

@@ -5,10 +5,10 @@ import pytest
 from membudget.manifests.yaml_text import InvalidYaml
 from membudget.setup.workflow_files import (
     LARGEST_WORKFLOW_BYTES,
-    Kind,
     UnreadableWorkflow,
-    Use,
+    UseKind,
     WorkflowFile,
+    WorkflowUse,
     is_workflow,
     parse_workflow,
     read_workflow,
@@ -45,7 +45,7 @@ def parsed(text: str) -> WorkflowFile:
     return parse_workflow(text, ".github/workflows/memory.yml")
 
 
-def only_use(text: str) -> Use:
+def only_use(text: str) -> WorkflowUse:
     (use,) = parsed(text).uses
     return use
 
@@ -62,7 +62,7 @@ def write(top: Path, path: str, text: str | bytes) -> None:
 def test_a_step_that_uses_the_action_is_found_with_what_surrounds_it() -> None:
     file = parsed(WORKFLOW)
     (use,) = file.uses
-    assert (use.kind, use.ref, use.version_comment, use.is_pinned) == (Kind.ACTION, COMMIT, "v0.1.0", True)
+    assert (use.kind, use.ref, use.version_comment, use.is_pinned) == (UseKind.ACTION, COMMIT, "v0.1.0", True)
     assert (use.what.line, use.what.column) == (18, 15)
     assert (use.value("comment"), use.value("jobs"), use.value("base")) == ("failures", "2", None)
     jobs = use.inputs["jobs"]
@@ -114,14 +114,14 @@ def test_a_trigger_keeps_its_lists() -> None:
 @pytest.mark.parametrize(
     ("uses", "kind", "ref"),
     [
-        ("membudget/membudget@v0.1.0", Kind.ACTION, "v0.1.0"),
-        ("Fork-Of/Membudget@main", Kind.ACTION, "main"),
-        ("https://github.com/membudget/membudget@v1", Kind.ACTION, "v1"),
-        ("membudget/membudget/.github/workflows/check.yml@v1", Kind.CHECK, "v1"),
-        ("membudget/membudget/.github/workflows/report.yml@v1", Kind.REPORT, "v1"),
+        ("membudget/membudget@v0.1.0", UseKind.ACTION, "v0.1.0"),
+        ("Fork-Of/Membudget@main", UseKind.ACTION, "main"),
+        ("https://github.com/membudget/membudget@v1", UseKind.ACTION, "v1"),
+        ("membudget/membudget/.github/workflows/check.yml@v1", UseKind.CHECK, "v1"),
+        ("membudget/membudget/.github/workflows/report.yml@v1", UseKind.REPORT, "v1"),
     ],
 )
-def test_every_spelling_of_uses_is_recognised(uses: str, kind: Kind, ref: str) -> None:
+def test_every_spelling_of_uses_is_recognised(uses: str, kind: UseKind, ref: str) -> None:
     use = only_use(step(f"uses: {uses}"))
     assert (use.kind, use.ref) == (kind, ref)
 
@@ -137,7 +137,7 @@ def test_a_job_that_calls_a_workflow_is_found() -> None:
         "    with: {jobs: '2'}\n    permissions: {contents: read}\n"
     )
     use = only_use(text)
-    assert (use.kind, use.what.line, use.value("jobs"), use.job.name.text) == (Kind.CHECK, 4, "2", "memory")
+    assert (use.kind, use.what.line, use.value("jobs"), use.job.name.text) == (UseKind.CHECK, 4, "2", "memory")
 
 
 @pytest.mark.parametrize(

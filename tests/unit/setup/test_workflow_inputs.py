@@ -9,8 +9,8 @@ from membudget.cli.action import ActionInputs
 from membudget.core.errors import ConfigurationError
 from membudget.core.sharding import Shard
 from membudget.manifests.yaml_text import Text
-from membudget.setup.workflow_files import Input, Kind
-from membudget.setup.workflow_inputs import INPUTS, Values, known_value
+from membudget.setup.workflow_files import Input, UseKind
+from membudget.setup.workflow_inputs import INPUTS, InputValues, known_value
 
 TOP = Path(__file__).parents[3]
 ACTION: dict[str, Any] = yaml.safe_load((TOP / "action.yml").read_text())
@@ -49,24 +49,24 @@ def of_workflow(name: str) -> dict[str, Any]:
 
 
 def test_the_inputs_are_the_declared_ones() -> None:
-    assert list(INPUTS[Kind.ACTION]) == list(ACTION["inputs"])
-    assert list(INPUTS[Kind.CHECK]) == list(of_workflow("check.yml"))
-    assert list(INPUTS[Kind.REPORT]) == list(of_workflow("report.yml"))
+    assert list(INPUTS[UseKind.ACTION]) == list(ACTION["inputs"])
+    assert list(INPUTS[UseKind.CHECK]) == list(of_workflow("check.yml"))
+    assert list(INPUTS[UseKind.REPORT]) == list(of_workflow("report.yml"))
 
 
-@pytest.mark.parametrize("kind", [Kind.ACTION, Kind.CHECK, Kind.REPORT])
-def test_every_declared_default_is_valid(kind: Kind) -> None:
-    declared = ACTION["inputs"] if kind is Kind.ACTION else of_workflow(str(kind))
+@pytest.mark.parametrize("kind", [UseKind.ACTION, UseKind.CHECK, UseKind.REPORT])
+def test_every_declared_default_is_valid(kind: UseKind) -> None:
+    declared = ACTION["inputs"] if kind is UseKind.ACTION else of_workflow(str(kind))
     for name, values in INPUTS[kind].items():
         default = str(declared[name]["default"]).replace("False", "false")
         assert default == "" or values.fault(default) is None, name
 
 
 @pytest.mark.parametrize("value", [value for value in TRIED if value.strip()])
-@pytest.mark.parametrize("name", list(INPUTS[Kind.ACTION]))
+@pytest.mark.parametrize("name", list(INPUTS[UseKind.ACTION]))
 def test_the_values_are_those_that_the_action_takes(name: str, value: str) -> None:
     """An input that takes any text is never refused by the action, either."""
-    assert (INPUTS[Kind.ACTION][name].fault(value) is None) == is_accepted(name, value)
+    assert (INPUTS[UseKind.ACTION][name].fault(value) is None) == is_accepted(name, value)
 
 
 def is_accepted(name: str, value: str) -> bool:
@@ -92,9 +92,9 @@ def is_accepted(name: str, value: str) -> bool:
 
 
 def test_a_wrong_choice_is_answered_with_the_choices_and_a_guess() -> None:
-    assert Values(("always", "off")).fault("alway") == ("always, off", "always")
-    assert Values(most=3).fault("4") == ("a whole number from 1 to 3", None)
-    assert Values(is_jobs=True).fault("65") == ("auto or a whole number from 1 to 64", None)
+    assert InputValues(("always", "off")).fault("alway") == ("always, off", "always")
+    assert InputValues(most=3).fault("4") == ("a whole number from 1 to 3", None)
+    assert InputValues(is_jobs=True).fault("65") == ("auto or a whole number from 1 to 64", None)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from documented_workflows import workflows_of
 from lint import tracked
 from membudget.budgets.key_path import Guesses
 from membudget.core.untrusted_text import raw
-from membudget.setup.finding import Finding
+from membudget.setup.finding import SetupFinding
 from membudget.setup.workflow_files import Workflows, parse_workflow
 from membudget.setup.workflow_inputs import of_workflow
 from membudget.setup.workflow_rules import complaints
@@ -23,16 +23,16 @@ def images_of(budgets: str) -> tuple[str, ...] | None:
     raise FileNotFoundError(budgets)
 
 
-def findings(step: str, around: str = "") -> list[Finding]:
+def findings(step: str, around: str = "") -> list[SetupFinding]:
     text = f"on: pull_request\njobs:\n  m:\n    {around}steps:\n      - {step}\n"
     return list(of_workflow(parse_workflow(text, "w.yml"), "w.yml", images_of, Guesses()))
 
 
-def with_inputs(*lines: str) -> list[Finding]:
+def with_inputs(*lines: str) -> list[SetupFinding]:
     return findings("\n          ".join(["uses: membudget/membudget@v1\n        with:", *lines]))
 
 
-def said(found: list[Finding]) -> list[str]:
+def said(found: list[SetupFinding]) -> list[str]:
     return [f"{one.problem.line}:{one.problem.column} {one.problem.key}: {one.problem.message}" for one in found]
 
 

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from documented_workflows import workflows_of
-from membudget.setup.workflow_text import WorkflowFile, workflow_files
+from membudget.setup.workflow_text import WorkflowText, workflow_files
 from membudget.version import VERSION
 
 TOP = Path(__file__).parents[3]
@@ -22,7 +22,7 @@ def without_our_pin(text: str) -> str:
 
 
 @pytest.mark.parametrize("file", WRITTEN, ids=lambda file: file.path)
-def test_a_workflow_is_documented_but_for_its_pin(file: WorkflowFile) -> None:
+def test_a_workflow_is_documented_but_for_its_pin(file: WorkflowText) -> None:
     assert without_our_pin(file.text) in map(without_our_pin, DOCUMENTED)
     assert f"@v{VERSION} #" in file.text
 
@@ -49,7 +49,7 @@ def test_another_budgets_file_is_named(fork_safe: bool) -> None:
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("file", [*WRITTEN, *workflow_files("b.toml", fork_safe=True)], ids=lambda file: file.path)
-def test_the_linters_are_content(file: WorkflowFile, tmp_path: Path) -> None:
+def test_the_linters_are_content(file: WorkflowText, tmp_path: Path) -> None:
     path = tmp_path / Path(file.path).name
     path.write_text(file.text)
     for command in (["actionlint"], ["zizmor", "--offline", "--strict-collection", "--quiet"]):

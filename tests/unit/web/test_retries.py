@@ -2,7 +2,7 @@
 
 import pytest
 
-from membudget.web.retries import Answer, Policy, Retries, Tried, asked_wait, repeated
+from membudget.web.retries import FailedAnswer, Policy, Retries, TriedRequest, asked_wait, repeated
 
 NOW = 1_000_000_000.0
 """9 September 2001, 01:46:40 UTC."""
@@ -35,7 +35,9 @@ def test_retry_after_is_seconds_or_a_date(text: str | None, seconds: float | Non
 POLICY = Policy(tries=4, backoff_s=0.5, longest_wait_s=60, default_limit_wait_s=30)
 
 
-def waits(*answers: Answer | None, repeatable: bool = True, left: float = 1000, policy: Policy = POLICY) -> list[float]:
+def waits(
+    *answers: FailedAnswer | None, repeatable: bool = True, left: float = 1000, policy: Policy = POLICY
+) -> list[float]:
     """The waits until the request is given up or there are no more answers."""
     retries, found = Retries(policy, lambda: left - sum(found), lambda: NOW), list[float]()
     for answer in answers:
@@ -46,15 +48,15 @@ def waits(*answers: Answer | None, repeatable: bool = True, left: float = 1000, 
     return found
 
 
-@pytest.mark.parametrize("failure", [None, Answer(500, {}), Answer(503, {"retry-after": "soon"})])
-def test_waits_double_until_the_tries_are_used_up(failure: Answer | None) -> None:
+@pytest.mark.parametrize("failure", [None, FailedAnswer(500, {}), FailedAnswer(503, {"retry-after": "soon"})])
+def test_waits_double_until_the_tries_are_used_up(failure: FailedAnswer | None) -> None:
     assert waits(*[failure] * 9) == [0.5, 1, 2]
     assert waits(failure, repeatable=False) == []
 
 
 @pytest.mark.parametrize("status", [301, 400, 401, 403, 404, 410, 422])
 def test_a_refusal_is_final(status: int) -> None:
-    assert waits(Answer(status, {})) == []
+    assert waits(FailedAnswer(status, {})) == []
 
 
 @pytest.mark.parametrize(
@@ -72,18 +74,18 @@ def test_a_refusal_is_final(status: int) -> None:
 def test_after_a_rate_limit_even_a_write_is_repeated_when_the_server_says(
     headers: dict[str, str], seconds: float
 ) -> None:
-    assert waits(Answer(429, headers), repeatable=False) == [seconds]
-    assert waits(Answer(403, headers, "API rate limit exceeded"), repeatable=False) == [seconds]
+    assert waits(FailedAnswer(429, headers), repeatable=False) == [seconds]
+    assert waits(FailedAnswer(403, headers, "API rate limit exceeded"), repeatable=False) == [seconds]
 
 
 def test_no_wait_is_longer_than_the_policy_or_the_deadline_allows() -> None:
-    busy = Answer(503, {"retry-after": "25"})
+    busy = FailedAnswer(503, {"retry-after": "25"})
     assert waits(busy, busy, busy) == [25, 25], "60 seconds together"
     assert waits(busy, busy, left=30) == [25]
     assert waits(busy, left=24) == []
 
 
-def outcome_of(*tries: Tried[str], repeatable: bool = True) -> tuple[str, list[float], list[str]]:
+def outcome_of(*tries: TriedRequest[str], repeatable: bool = True) -> tuple[str, list[float], list[str]]:
     """The outcome, the waits, and what was dropped."""
     left, slept, dropped = iter(tries), list[float](), list[str]()
     retries = Retries(POLICY, lambda: 1000, lambda: NOW)
@@ -92,15 +94,18 @@ def outcome_of(*tries: Tried[str], repeatable: bool = True) -> tuple[str, list[f
 
 
 def test_a_request_is_repeated_until_a_try_is_final() -> None:
-    lost, busy = Tried("lost", is_final=False), Tried("busy", is_final=False, answer=Answer(503, {"retry-after": "7"}))
-    done = Tried("done", is_final=True)
+    lost, busy = (
+        TriedRequest("lost", is_final=False),
+        TriedRequest("busy", is_final=False, answer=FailedAnswer(503, {"retry-after": "7"})),
+    )
+    done = TriedRequest("done", is_final=True)
     assert outcome_of(done, lost) == ("done", [], [])
     assert outcome_of(lost, busy, done) == ("done", [0.5, 7], ["lost", "busy"])
 
 
 def test_the_last_try_that_is_allowed_tells_the_outcome_and_is_kept() -> None:
-    tries = [Tried(f"lost {number}", is_final=False) for number in range(9)]
+    tries = [TriedRequest(f"lost {number}", is_final=False) for number in range(9)]
     assert outcome_of(*tries) == ("lost 3", [0.5, 1, 2], ["lost 0", "lost 1", "lost 2"])
     assert outcome_of(*tries, repeatable=False) == ("lost 0", [], [])
-    refused = Tried("refused", is_final=False, answer=Answer(404, {}))
+    refused = TriedRequest("refused", is_final=False, answer=FailedAnswer(404, {}))
     assert outcome_of(refused, *tries) == ("refused", [], [])

@@ -3,7 +3,7 @@
 import hashlib
 import zlib
 
-from membudget.contents.image import LARGEST_DOCUMENT_BYTES, Entry, EntryKind, Layer, Packer, normal_path
+from membudget.contents.image import LARGEST_DOCUMENT_BYTES, EntryKind, Layer, LayerEntry, Packer, normal_path
 from membudget.contents.packages.finder import found_by, is_wanted, scans_for
 from membudget.contents.stores.tar_reader import Content, Readable, TarHeader, TarReader
 from membudget.core.errors import UnreadableImage
@@ -42,17 +42,17 @@ def read_layer(stream: Readable, *, compresses: bool = False) -> Layer:
         folder, _, name = path.rpartition("/")
         if name.startswith(_WHITEOUT):
             if name == _OPAQUE:
-                removals.add(Entry(folder, EntryKind.OPAQUE, 0, 0, ""))
+                removals.add(LayerEntry(folder, EntryKind.OPAQUE, 0, 0, ""))
             elif not name.startswith(_AUFS_OWN):
                 removed = name.removeprefix(_WHITEOUT)
-                removals.add(Entry(normal_path(f"{folder}/{removed}"), EntryKind.WHITEOUT, 0, 0, ""))
+                removals.add(LayerEntry(normal_path(f"{folder}/{removed}"), EntryKind.WHITEOUT, 0, 0, ""))
             continue
         digest = 0
         if header.kind is EntryKind.FILE:
             file_bytes += header.size
             digest = _digest(header, path, reader.content, documents) if header.stored else _EMPTY_DIGEST
         target = normal_path(header.target) if header.kind is EntryKind.HARD_LINK else header.target
-        additions.add(Entry(path, header.kind, header.size, digest, target))
+        additions.add(LayerEntry(path, header.kind, header.size, digest, target))
     return Layer(
         file_bytes,
         count,

@@ -92,7 +92,7 @@ class _Saved(_Document):
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class ChosenManifest:
     """The entry of an index for a platform."""
 
     digest: str
@@ -156,7 +156,7 @@ def is_index(data: bytes) -> bool:
     return isinstance(content, dict) and ("manifests" in content or content.get("mediaType") in _INDEX_TYPES)
 
 
-def choose_manifest(data: bytes, selection: Selection) -> Chosen:
+def choose_manifest(data: bytes, selection: Selection) -> ChosenManifest:
     """Return the selected entry of an index, ignoring attestations. Raises UnreadableImage."""
     platform, tag = selection.platform, selection.tag
     index = _validated(_Index, _json(data), "index")
@@ -178,7 +178,7 @@ def choose_manifest(data: bytes, selection: Selection) -> Chosen:
         raise UnreadableImage(
             f"the index has no image for {wanted}; it has {there}", fix="choose one of them with --platform"
         )
-    return Chosen(chosen.digest, chosen.size, chosen.media_type in _INDEX_TYPES)
+    return ChosenManifest(chosen.digest, chosen.size, chosen.media_type in _INDEX_TYPES)
 
 
 def _is_attestation(one: _Descriptor) -> bool:

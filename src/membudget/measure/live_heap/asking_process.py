@@ -11,12 +11,12 @@ from collections.abc import Callable, Mapping
 
 from membudget.measure.live_heap import hotspot, node, signalled
 from membudget.measure.live_heap.confined import ask_confined
-from membudget.measure.live_heap.messages import MOST_PROCESSES, HeapAnswer, HeapOrder, ProcessHeap, Runtime
+from membudget.measure.live_heap.messages import MOST_PROCESSES, AskableRuntime, HeapAnswer, HeapOrder, ProcessHeap
 from membudget.measure.live_heap.runtimes import RunningRuntime, running_runtimes
 
-_ASK: Mapping[Runtime, Callable[[RunningRuntime, float], int]] = {
-    Runtime.HOTSPOT: hotspot.live_bytes,
-    Runtime.NODE: node.live_bytes,
+_ASK: Mapping[AskableRuntime, Callable[[RunningRuntime, float], int]] = {
+    AskableRuntime.HOTSPOT: hotspot.live_bytes,
+    AskableRuntime.NODE: node.live_bytes,
 }
 """How runtimes are asked whose answers are more than a number."""
 
@@ -33,7 +33,7 @@ def answer(order: HeapOrder) -> HeapAnswer:
 
 
 def _heap(process: RunningRuntime, timeout_s: float) -> ProcessHeap:
-    if process.runtime in {Runtime.CPYTHON, Runtime.RUBY}:
+    if process.runtime in {AskableRuntime.CPYTHON, AskableRuntime.RUBY}:
         said = signalled.ask(process, timeout_s)
     else:
         said = ask_confined(process, _ASK[process.runtime], timeout_s)

@@ -39,7 +39,7 @@ class NoAnswer(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class LiveHeapAnswer:
     """The live heap in bytes, or the reason why there is none."""
 
     heap_bytes: int | None
@@ -47,14 +47,14 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class RuntimeSaid:
     """What a runtime said, or the reason why it said nothing."""
 
     data: bytes | None
     reason: str | None = None
 
 
-Ask = Callable[[RunningRuntime, float], bytes]
+AskLiveHeap = Callable[[RunningRuntime, float], bytes]
 """Asks a runtime, with a deadline on `time.monotonic`. Raises NoAnswer, OSError, ValueError, and TimeoutError."""
 
 
@@ -66,7 +66,9 @@ def left_s(deadline: float) -> float:
     return left
 
 
-def ask_confined(process: RunningRuntime, ask: Callable[[RunningRuntime, float], int], timeout_s: float) -> Answer:
+def ask_confined(
+    process: RunningRuntime, ask: Callable[[RunningRuntime, float], int], timeout_s: float
+) -> LiveHeapAnswer:
     """Run `ask` beside the runtime, with a deadline on `time.monotonic`, and return the answer."""
 
     def as_text(process: RunningRuntime, deadline: float) -> bytes:
@@ -74,14 +76,14 @@ def ask_confined(process: RunningRuntime, ask: Callable[[RunningRuntime, float],
 
     said = said_confined(process, as_text, timeout_s, most_bytes=_LONGEST_NUMBER_BYTES)
     try:
-        return Answer(int(said.data) if said.data is not None else None, said.reason)
+        return LiveHeapAnswer(int(said.data) if said.data is not None else None, said.reason)
     except ValueError:
-        return Answer(None, "the process that asked it gave no answer")
+        return LiveHeapAnswer(None, "the process that asked it gave no answer")
 
 
 def said_confined(
-    process: RunningRuntime, ask: Ask, timeout_s: float, *, most_bytes: int, is_inside: bool = True
-) -> Said:
+    process: RunningRuntime, ask: AskLiveHeap, timeout_s: float, *, most_bytes: int, is_inside: bool = True
+) -> RuntimeSaid:
     """Run `ask` in a child, and return what it brings: at most `most_bytes`, or the reason why there is nothing.
 
     `is_inside` says whether the child goes where the runtime is, as its user. Otherwise it stays outside and keeps the
@@ -103,28 +105,28 @@ def said_confined(
         os.waitpid(child, 0)
 
 
-def _read(reader: int, deadline: float, most_bytes: int) -> Said:
+def _read(reader: int, deadline: float, most_bytes: int) -> RuntimeSaid:
     said = bytearray()
     while True:
         readable, _, _ = select.select([reader], [], [], max(0.0, deadline - time.monotonic()))
         if not readable:
-            return Said(None, "it did not answer in time")
+            return RuntimeSaid(None, "it did not answer in time")
         received = os.read(reader, _PIECE_BYTES)
         if not received:
             break
         said += received
         if len(said) > max(most_bytes, 4 * LONGEST_REASON) + 1:
-            return Said(None, "its answer is too large")
+            return RuntimeSaid(None, "its answer is too large")
     kind, data = said[:1], bytes(said[1:])
     if kind == _REASON:
-        return Said(None, data.decode(errors="replace"))
+        return RuntimeSaid(None, data.decode(errors="replace"))
     if kind != _DATA:
-        return Said(None, "the process that asked it ended early")
-    return Said(data) if len(data) <= most_bytes else Said(None, "its answer is too large")
+        return RuntimeSaid(None, "the process that asked it ended early")
+    return RuntimeSaid(data) if len(data) <= most_bytes else RuntimeSaid(None, "its answer is too large")
 
 
 def _live(  # noqa: PLR0913 - all that a child is given
-    process: RunningRuntime, ask: Ask, deadline: float, writer: int, parent: int, *, is_inside: bool
+    process: RunningRuntime, ask: AskLiveHeap, deadline: float, writer: int, parent: int, *, is_inside: bool
 ) -> None:
     """Ask, write the answer, and end. A forked child must not return into its parent's code."""
     try:

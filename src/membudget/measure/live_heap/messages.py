@@ -8,7 +8,7 @@ MOST_PROCESSES = 64
 LONGEST_REASON = 300
 
 
-class Runtime(StrEnum):
+class AskableRuntime(StrEnum):
     """A runtime that can be asked for what it holds. Only the first four can be asked for their live heaps."""
 
     HOTSPOT = "JVM"
@@ -36,7 +36,7 @@ class ProcessHeap:
 
     pid: int
     """The process ID inside the container."""
-    runtime: Runtime
+    runtime: AskableRuntime
     heap_bytes: int | None
     reason: str | None = None
 

@@ -30,7 +30,7 @@ _SOCKET_PATH = re.compile(r"ws://[^/\s]+(/[0-9a-f-]{36})")
 _USED = "[process.pid, process.memoryUsage().heapUsed, process.memoryUsage().external]"
 """The heap in use, and the memory of buffers outside of it that its objects own."""
 
-Event = dict[str, object]
+DebuggerEvent = dict[str, object]
 """A message of the inspector: an event, or a result."""
 
 
@@ -62,7 +62,7 @@ class Debugger:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._number = 0
-        self._events: list[Event] = []
+        self._events: list[DebuggerEvent] = []
 
     def call(self, method: str, **parameters: object) -> object:
         """Return the method's result. Raises NoAnswer."""
@@ -81,12 +81,12 @@ class Debugger:
         self._number += 1
         self._connection.send(json.dumps({"id": self._number, "method": method, "params": parameters}))
 
-    def events(self) -> list[Event]:
+    def events(self) -> list[DebuggerEvent]:
         """Return the events that came before the last result, and forget them."""
         events, self._events = self._events, []
         return events
 
-    def next_event(self) -> Event:
+    def next_event(self) -> DebuggerEvent:
         """Wait for an event and return it. Raises NoAnswer."""
         if self._events:
             return self._events.pop(0)
@@ -94,7 +94,7 @@ class Debugger:
             pass
         return said
 
-    def _next(self) -> Event:
+    def _next(self) -> DebuggerEvent:
         try:
             said = json.loads(self._connection.receive())
         except (ValueError, RecursionError):

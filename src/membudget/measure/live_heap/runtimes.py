@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from membudget.measure.live_heap.messages import MOST_PROCESSES, Runtime
+from membudget.measure.live_heap.messages import MOST_PROCESSES, AskableRuntime
 from membudget.measure.runtime_marks import JVM, NODE, PYTHON, RUBY, by_library, by_program
 
 _INITIAL_NAMESPACE = "pid:[4026531836]"
@@ -22,10 +22,15 @@ _LARGEST_FILE_BYTES = 1 << 20
 """How much of a file in /proc is read. Memory maps can be longer."""
 
 
-_ASKED = {JVM: Runtime.HOTSPOT, NODE: Runtime.NODE, PYTHON: Runtime.CPYTHON, RUBY: Runtime.RUBY}
+_ASKED = {
+    JVM: AskableRuntime.HOTSPOT,
+    NODE: AskableRuntime.NODE,
+    PYTHON: AskableRuntime.CPYTHON,
+    RUBY: AskableRuntime.RUBY,
+}
 
 
-def runtime_of(program: str, libraries: frozenset[str]) -> Runtime | None:
+def runtime_of(program: str, libraries: frozenset[str]) -> AskableRuntime | None:
     """Return the runtime of a process, by the name of its executable and the names of the files that it maps."""
     found = by_library(libraries) or by_program(program, believes_java=True)
     return _ASKED.get(found) if found is not None else None
@@ -35,7 +40,7 @@ def runtime_of(program: str, libraries: frozenset[str]) -> Runtime | None:
 class RunningRuntime:
     """A process that runs a runtime, held open."""
 
-    runtime: Runtime
+    runtime: AskableRuntime
     pid: int
     """The process ID in the container."""
     uid: int
@@ -56,7 +61,7 @@ class RunningRuntime:
         signal.pidfd_send_signal(self.handle, number)
 
 
-Recognise = Callable[[str, frozenset[str]], Runtime | None]
+Recognise = Callable[[str, frozenset[str]], AskableRuntime | None]
 """Returns what a process runs on, by its program and the files that it maps. None: the process is not wanted."""
 
 

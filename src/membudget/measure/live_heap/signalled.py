@@ -7,8 +7,8 @@ import re
 import time
 
 from membudget.measure.live_heap.anonymous_files import content, open_files
-from membudget.measure.live_heap.confined import Answer, NoAnswer
-from membudget.measure.live_heap.messages import LONGEST_REASON, Runtime
+from membudget.measure.live_heap.confined import LiveHeapAnswer, NoAnswer
+from membudget.measure.live_heap.messages import LONGEST_REASON, AskableRuntime
 from membudget.measure.live_heap.runtimes import RunningRuntime
 
 ASKED_BY = 63
@@ -16,8 +16,8 @@ ASKED_BY = 63
 _ANSWER_FILES = frozenset(f"{folder}membudget-live-heap (deleted)" for folder in ("/memfd:", "/dev/shm/", "/tmp/"))  # noqa: S108
 _ANSWER = re.compile(r"bytes=(\d{1,18})\n|error=([^\n]{0,400})\n")
 _UNASKED = {
-    Runtime.CPYTHON: "it runs with -I, -E or -S",
-    Runtime.RUBY: "the service replaces RUBYOPT",
+    AskableRuntime.CPYTHON: "it runs with -I, -E or -S",
+    AskableRuntime.RUBY: "the service replaces RUBYOPT",
 }
 """Why a process may have been started without our module."""
 _POLL_S = 0.05
@@ -27,20 +27,20 @@ with its handler until the call ends.
 """
 
 
-def ask(process: RunningRuntime, timeout_s: float) -> Answer:
+def ask(process: RunningRuntime, timeout_s: float) -> LiveHeapAnswer:
     """Return the bytes that a Python or a Ruby keeps after three collections.
 
     Python says what its allocator and malloc have given out, Ruby how large its objects are.
     Needs no confined child: it only sends a signal, and reads a number.
     """
     try:
-        return Answer(_live_bytes(process, time.monotonic() + timeout_s))
+        return LiveHeapAnswer(_live_bytes(process, time.monotonic() + timeout_s))
     except NoAnswer as error:
-        return Answer(None, str(error)[:LONGEST_REASON])
+        return LiveHeapAnswer(None, str(error)[:LONGEST_REASON])
     except TimeoutError:
-        return Answer(None, "it did not answer in time")
+        return LiveHeapAnswer(None, "it did not answer in time")
     except OSError as error:
-        return Answer(None, f"it could not be asked: {error}"[:LONGEST_REASON])
+        return LiveHeapAnswer(None, f"it could not be asked: {error}"[:LONGEST_REASON])
 
 
 def _live_bytes(process: RunningRuntime, deadline: float) -> int:

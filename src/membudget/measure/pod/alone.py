@@ -16,7 +16,7 @@ from membudget.budgets.deployed_pod import PodFile
 from membudget.engine.containers import Containers
 from membudget.measure.inputs import existing
 from membudget.measure.pod.pod import write_file
-from membudget.measure.pod_plan import Definition, PodPlan, mapping
+from membudget.measure.pod_plan import PodDefinition, PodPlan, mapping
 from membudget.measure.trial import TrialInputs, TrialSpec
 
 
@@ -37,7 +37,7 @@ class Alone:
 def alone(spec: TrialSpec) -> Alone:
     """Return what the service of a trial gets if it starts alone. The budgets file stands before compose."""
     inputs, own = spec.inputs, spec.workload.start
-    definition: Definition = {}
+    definition: PodDefinition = {}
     if inputs.pod is not None:
         definition = inputs.pod.services[inputs.pod.measured].definition
     return Alone(
@@ -80,7 +80,7 @@ def _files(pod: PodPlan) -> Iterator[tuple[str, PodFile]]:
             yield posixpath.join(target or "/", file.path), file
 
 
-def _mounted(definition: Definition) -> Iterator[str]:
+def _mounted(definition: PodDefinition) -> Iterator[str]:
     """Yield the paths of volumes and of tmpfs."""
     for mount in _list(definition.get("volumes")):
         if (target := _text(mapping(mount).get("target"))) is not None:

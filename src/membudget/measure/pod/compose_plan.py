@@ -15,7 +15,7 @@ from pydantic import JsonValue
 from membudget.budgets.container import ComposeSettings
 from membudget.budgets.entries import Build
 from membudget.core.errors import ConfigurationError
-from membudget.measure.pod_plan import Condition, Definition, PodPlan, PodService, mapping
+from membudget.measure.pod_plan import Condition, PodDefinition, PodPlan, PodService, mapping
 
 _PASSED_ON = frozenset({
     "cap_drop", "command", "cpu_quota", "cpu_shares", "cpus", "cpuset", "domainname", "entrypoint", "environment",
@@ -50,7 +50,7 @@ _REFUSED = "is not known here, or reaches the machine beyond the container, whic
 
 
 def plan_pod(
-    model: Definition, settings: ComposeSettings, image_name: str, checkout: PurePosixPath, *, is_open: bool
+    model: PodDefinition, settings: ComposeSettings, image_name: str, checkout: PurePosixPath, *, is_open: bool
 ) -> PodPlan:
     """Return the plan for measuring one service of a resolved compose file.
 
@@ -85,13 +85,13 @@ def plan_pod(
     return PodPlan(measured, settings.sidecars, services, networks, volumes)
 
 
-def _used(model: Definition, services: list[Definition], kind: str) -> Definition:
+def _used(model: PodDefinition, services: list[PodDefinition], kind: str) -> PodDefinition:
     """Return the volumes, configs or secrets that services use. What only others or builds use has no meaning here."""
     sources = {mapping(grant).get("source") for service in services for grant in _list(service.get(kind))}
     return {name: value for name, value in mapping(model.get(kind)).items() if name in sources}
 
 
-def _in_order(services: Definition, wanted: tuple[str, ...], file: str) -> list[str]:
+def _in_order(services: PodDefinition, wanted: tuple[str, ...], file: str) -> list[str]:
     """Return the wanted services and all that they depend on, each after its dependencies."""
     graph: dict[str, set[str]] = {}
     waiting = list(wanted)
@@ -122,7 +122,7 @@ class _Reader:
         self._checkout = checkout
         self._is_open = is_open
 
-    def service(self, name: str, given: Definition, measured: str) -> PodService:
+    def service(self, name: str, given: PodDefinition, measured: str) -> PodService:
         where = f"services.{name}"
         for key, value in given.items():
             is_known = key in _PASSED_ON | _WITHOUT_MEANING_HERE or key.startswith("x-") or _is_usual(key, value)
@@ -187,7 +187,7 @@ class _Reader:
             raise self._refused(f"volumes.{name}.driver", "is not the engine's own")
         return {}
 
-    def check_files(self, given: Definition, kind: str) -> None:
+    def check_files(self, given: PodDefinition, kind: str) -> None:
         """Raise ConfigurationError if a config or secret does not come from the repository."""
         for name, value in given.items():
             definition = mapping(value)
@@ -196,7 +196,7 @@ class _Reader:
                 raise self._refused(f"{kind}.{name}", "is no file of the repository", fix)
             self._copied(f"{kind}.{name}.file", str(definition["file"]))
 
-    def granted(self, name: str, given: Definition, files: Mapping[str, Definition]) -> Iterator[tuple[str, str]]:
+    def granted(self, name: str, given: PodDefinition, files: Mapping[str, PodDefinition]) -> Iterator[tuple[str, str]]:
         """Yield the configs and secrets of a service as copies."""
         for kind, folder in (("configs", "/"), ("secrets", "/run/secrets/")):
             for grant in _list(given.get(kind)):
@@ -208,7 +208,7 @@ class _Reader:
                 if copied is not None:
                     yield copied, target
 
-    def _volumes(self, where: str, given: Definition) -> tuple[list[JsonValue], tuple[tuple[str, str], ...]]:
+    def _volumes(self, where: str, given: PodDefinition) -> tuple[list[JsonValue], tuple[tuple[str, str], ...]]:
         kept: list[JsonValue] = []
         copies = []
         for mount in _list(given.get("volumes")):
@@ -227,7 +227,7 @@ class _Reader:
                     raise self._refused(f"{where}.volumes", f"of type {other}: {_REFUSED}")
         return kept, tuple(copies)
 
-    def _build(self, where: str, given: Definition) -> Build:
+    def _build(self, where: str, given: PodDefinition) -> Build:
         for key, value in given.items():
             is_known = key in _BUILD_KEYS | _BUILD_WITHOUT_MEANING or key.startswith("x-")
             if not is_known and value:
@@ -243,7 +243,7 @@ class _Reader:
             network="none" if given.get("network") == "none" else "default",
         )
 
-    def _needs(self, where: str, given: Definition) -> Iterator[tuple[str, Condition]]:
+    def _needs(self, where: str, given: PodDefinition) -> Iterator[tuple[str, Condition]]:
         for name, value in mapping(given.get("depends_on")).items():
             said = str(mapping(value).get("condition") or Condition.STARTED)
             if said not in set(Condition) - {Condition.ANSWERS}:

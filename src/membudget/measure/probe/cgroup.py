@@ -15,7 +15,7 @@ from membudget.measure.probe.messages import Follow, Reading
 _LARGEST_FILE_BYTES = 16_384
 
 
-class Names(NamedTuple):
+class CgroupFileNames(NamedTuple):
     """The names of a cgroup version's memory files."""
 
     usage: str
@@ -26,8 +26,10 @@ class Names(NamedTuple):
 
 
 NAMES = {
-    1: Names("memory.usage_in_bytes", "memory.max_usage_in_bytes", "memory.oom_control", "memory.limit_in_bytes"),
-    2: Names("memory.current", "memory.peak", "memory.events", "memory.max"),
+    1: CgroupFileNames(
+        "memory.usage_in_bytes", "memory.max_usage_in_bytes", "memory.oom_control", "memory.limit_in_bytes"
+    ),
+    2: CgroupFileNames("memory.current", "memory.peak", "memory.events", "memory.max"),
 }
 
 
@@ -62,7 +64,7 @@ def close_all(files: Iterable[OpenFile | None]) -> None:
             file.close()
 
 
-class KernelMark:
+class CgroupMark:
     """The kernel's high-water mark of a cgroup, for the whole trial and for the current phase.
 
     Where the kernel allows it, a new phase resets the mark. On v1, any write to memory.max_usage_in_bytes resets it for

@@ -52,7 +52,7 @@ class Guard(Protocol):
         """Note that reading a process has ended, so that nothing holds its memory any more."""
 
 
-class Moment(NamedTuple):
+class SnapshotStart(NamedTuple):
     """The start of a snapshot, and the cgroup's memory at that time."""
 
     time_us: int
@@ -88,7 +88,7 @@ class Reader:
         self._programs.forget()
 
     def take(
-        self, cgroup: Path, moment: Moment, guard: Guard, depth: Depth = Depth.MAPS, *, is_brief: bool = False
+        self, cgroup: Path, moment: SnapshotStart, guard: Guard, depth: Depth = Depth.MAPS, *, is_brief: bool = False
     ) -> Snapshot | None:
         """Read the processes of `cgroup` and its descendants, for about `budget_s` seconds.
 

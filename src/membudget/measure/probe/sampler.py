@@ -15,7 +15,7 @@ from membudget.measure.probe.cgroup import (
     GONE,
     NAMES,
     NEVER_SEEN,
-    KernelMark,
+    CgroupMark,
     LeafFiles,
     ParentMarks,
     keep_newest,
@@ -60,7 +60,7 @@ class Sampler:
         self._parse = readings.reading_v2 if order.version == 2 else readings.reading_v1
         self._parent = Path(order.parent)
         self._leaf: LeafFiles | None = None
-        self._mark = KernelMark(self._parent / self._names.peak, order.version)
+        self._mark = CgroupMark(self._parent / self._names.peak, order.version)
         self._log = LogReader()
         self._settings: HostSettings = host_settings()
         self._pace = Pace(order.rate_hz)
@@ -102,7 +102,7 @@ class Sampler:
                     return
                 if self._order.is_shared:
                     self._mark.close()
-                    self._mark = KernelMark(self._leaf.folder / self._names.peak, self._order.version)
+                    self._mark = CgroupMark(self._leaf.folder / self._names.peak, self._order.version)
             usage = int(self._leaf.usage.read())
             if self._order.is_shared:
                 self._mark.read()  # the mark disappears with the container

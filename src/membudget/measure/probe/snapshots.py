@@ -17,7 +17,7 @@ from membudget.measure.probe import readings
 from membudget.measure.probe.cgroup import version_of
 from membudget.measure.probe.messages import Depth
 from membudget.measure.probe.pace import Attempt, LimitGuard, Look, Sample, SnapshotPlan, is_over, is_worth_a_hurry
-from membudget.measure.probe.proc_reader import Moment, Reader
+from membudget.measure.probe.proc_reader import Reader, SnapshotStart
 from membudget.measure.probe.process_use import Area, Clues, FileUse, MapClues, ProcessUse, Snapshot
 
 
@@ -93,7 +93,7 @@ def obey(order: Order, reader: Reader) -> Attempt:
         before, after = _now(cgroup, guard, order.origin_ns), None
         stale = before is None or is_over(order.rss_bytes, before.reading.rss_bytes)
         if before is not None and not stale:
-            moment = Moment(before.time_us, before.reading.rss_bytes, before.reading.anon_bytes)
+            moment = SnapshotStart(before.time_us, before.reading.rss_bytes, before.reading.anon_bytes)
             snapshot = reader.take(cgroup, moment, guard, Depth(order.depth), is_brief=order.is_brief)
             reading_ns = reader.cpu_ns
         if snapshot is not None:

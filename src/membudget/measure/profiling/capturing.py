@@ -24,7 +24,7 @@ from membudget.engine.helper import Helper
 from membudget.measure.live_heap.messages import LONGEST_REASON
 from membudget.measure.outcome import mask_of, one_line
 from membudget.measure.profiling.heap_profile import HeapProfile, ProfiledSide, added_up, masked
-from membudget.measure.profiling.messages import MOST_PROFILED, MOST_SAID_BYTES, Begun, Done, Piece, ProfileOrder
+from membudget.measure.profiling.messages import MOST_PROFILED, MOST_SAID_BYTES, AnswerBegun, Done, Piece, ProfileOrder
 from membudget.measure.profiling.order import ProfiledAt, Profiling
 from membudget.measure.profiling.profiler import Profiler
 from membudget.measure.trial import Trial
@@ -52,7 +52,7 @@ _MOST_CAPTURES = 3
 """The most profiles before the end."""
 _REST = 3
 """How many times as long as the last profile took the next one waits, so that the service has time for its work."""
-_BEGUN, _PIECE, _DONE = TypeAdapter(Begun), TypeAdapter(Piece), TypeAdapter(Done)
+_BEGUN, _PIECE, _DONE = TypeAdapter(AnswerBegun), TypeAdapter(Piece), TypeAdapter(Done)
 _NOT_NEAR = "the container ended before its memory came near the judged peak, so nothing was profiled"
 _TOO_MANY = f"only the {MOST_PROFILED} processes with the most memory are profiled"
 _NO_ANSWER = "the profiling ended before all processes had answered"
@@ -280,7 +280,7 @@ class HeapCapture:
 
     def _hear(self, helper: Helper, profiler: Profiler, heard: _Heard) -> None:
         for said in self._answers(helper, time.monotonic() + _PROGRAM_S):
-            if isinstance(said, Begun):
+            if isinstance(said, AnswerBegun):
                 heard.processes = said.processes
                 continue
             if isinstance(said, str):
@@ -291,14 +291,14 @@ class HeapCapture:
             except Exception as error:  # noqa: BLE001 - hostile code wrote it: whatever happens must be no more than a reason
                 heard.miss(f"its answer cannot be read: {error}")
 
-    def _answers(self, helper: Helper, deadline: float) -> Iterator[Begun | bytes | str]:
+    def _answers(self, helper: Helper, deadline: float) -> Iterator[AnswerBegun | bytes | str]:
         """Yield how many processes there are, then what each said, or the reason why it said nothing."""
         pieces = bytearray()
         while True:
             line = self._line(helper, deadline)
             read = json.loads(line)
             kind = read.get("kind") if isinstance(read, dict) else None
-            if kind == Begun.__name__:
+            if kind == AnswerBegun.__name__:
                 yield _BEGUN.validate_json(line)
                 continue
             if kind == Done.__name__:

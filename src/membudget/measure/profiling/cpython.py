@@ -14,12 +14,12 @@ from pathlib import Path
 from membudget.measure.inputs import with_python_module
 from membudget.measure.live_heap.anonymous_files import content, numbered_files
 from membudget.measure.live_heap.confined import NoAnswer
-from membudget.measure.live_heap.messages import Runtime
+from membudget.measure.live_heap.messages import AskableRuntime
 from membudget.measure.live_heap.runtimes import RunningRuntime
 from membudget.measure.live_heap.signalled import ASKED_BY
 from membudget.measure.profiling.heap_profile import MOST_FRAMES, Frame, HeapProfile, ProfiledBy
 from membudget.measure.profiling.messages import MOST_SAID_BYTES
-from membudget.measure.profiling.profiler import IN_CONTAINER, Profiler, Seen
+from membudget.measure.profiling.profiler import IN_CONTAINER, Profiler, ServiceSeen
 from membudget.measure.runtimes.runtime import RuntimeKind
 from membudget.measure.trial import TrialInputs
 
@@ -96,7 +96,7 @@ def _number(text: str) -> int:
     return int(text)
 
 
-def prepared(inputs: TrialInputs, seen: Seen) -> TrialInputs:
+def prepared(inputs: TrialInputs, seen: ServiceSeen) -> TrialInputs:
     """Return `inputs` with which Python starts memray or tracemalloc. Other programs do not notice."""
     inputs = with_python_module(inputs, seen.image_variables.get("PYTHONPATH"), IN_CONTAINER, IN_PYTHON)
     if seen.memray is None:
@@ -106,7 +106,7 @@ def prepared(inputs: TrialInputs, seen: Seen) -> TrialInputs:
 
 
 TRACEMALLOC = Profiler(
-    Runtime.CPYTHON,
+    AskableRuntime.CPYTHON,
     frozenset({RuntimeKind.PYTHON}),
     capture,
     read,

@@ -17,9 +17,9 @@ _SUPPORTED = 2
 _METADATA, _CHECKPOINT = 0, 1
 _COMPRESSED = 1
 
-Value: TypeAlias = object
+RecordedValue: TypeAlias = object
 """A number, a string, None, a `Reference`, a tuple of values, or a `dict` of an object's fields."""
-_Read: TypeAlias = Callable[["_Bytes"], Value]
+_Read: TypeAlias = Callable[["_Bytes"], RecordedValue]
 
 
 class NotARecording(ValueError):
@@ -38,16 +38,16 @@ class Reference:
 class Chunk:
     """The events of the wanted type in one chunk, and the constants of all events."""
 
-    events: list[Mapping[str, Value]] = field(default_factory=list)
-    pools: dict[int, dict[int, Value]] = field(default_factory=dict)
+    events: list[Mapping[str, RecordedValue]] = field(default_factory=list)
+    pools: dict[int, dict[int, RecordedValue]] = field(default_factory=dict)
 
-    def resolved(self, value: Value) -> Value:
+    def resolved(self, value: RecordedValue) -> RecordedValue:
         """Return the constant that a value refers to, or else the value. None if the constant is missing."""
         if isinstance(value, Reference):
             return self.pools.get(value.of_class, {}).get(value.number)
         return value
 
-    def at(self, value: Value, *path: str) -> Value:
+    def at(self, value: RecordedValue, *path: str) -> RecordedValue:
         """Return what is at the end of a path of fields, or None."""
         for name in path:
             value = self.resolved(value)
@@ -144,7 +144,7 @@ class _Bytes:
         self._at += count
         return self._data[self._at - count : self._at]
 
-    def string(self, strings: int) -> Value:
+    def string(self, strings: int) -> RecordedValue:
         """Read a string. `strings` is the class of the pool of strings."""
         kind = self.raw(1)[0]
         if kind == 2:
@@ -219,7 +219,7 @@ class _Types:
 
 
 def _reading_object(parts: list[tuple[str, _Read]]) -> _Read:
-    def read(one: _Bytes) -> Value:
+    def read(one: _Bytes) -> RecordedValue:
         return {name: part(one) for name, part in parts}
 
     return read

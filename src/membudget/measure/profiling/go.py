@@ -18,7 +18,7 @@ from dataclasses import replace
 from membudget.measure.listening import parse_listening
 from membudget.measure.live_heap.confined import NoAnswer, left_s
 from membudget.measure.live_heap.runtimes import RunningRuntime, read_file
-from membudget.measure.profiling.profiler import Seen
+from membudget.measure.profiling.profiler import ServiceSeen
 from membudget.measure.trial import TrialInputs
 
 SAMPLING_BYTES = 64 << 10
@@ -45,7 +45,7 @@ _HEAP = "heap?gc=1&debug=1"
 _NOT_SERVED = 'it serves no heap profile: import _ "net/http/pprof" in the program to see call sites'
 
 
-def prepared(inputs: TrialInputs, seen: Seen) -> TrialInputs:
+def prepared(inputs: TrialInputs, seen: ServiceSeen) -> TrialInputs:
     """Return `inputs` with which Go samples more often. Other programs do not notice."""
     given = inputs.environment.get("GODEBUG", seen.image_variables.get("GODEBUG", ""))
     rate = f"memprofilerate={SAMPLING_BYTES}"

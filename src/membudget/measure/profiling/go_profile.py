@@ -4,7 +4,7 @@ import math
 import re
 from collections.abc import Iterator
 
-from membudget.measure.live_heap.messages import Runtime
+from membudget.measure.live_heap.messages import AskableRuntime
 from membudget.measure.profiling.go import SAMPLING_BYTES, capture, prepared
 from membudget.measure.profiling.heap_profile import MOST_FRAMES, Frame, HeapProfile, ProfiledBy
 from membudget.measure.profiling.profiler import Profiler
@@ -101,4 +101,4 @@ _STANDARD = frozenset(
 """The first elements of the paths of Go's own packages (pkg.go.dev/std). None has a dot, as domains have."""
 
 
-PPROF = Profiler(Runtime.GO, frozenset({RuntimeKind.GO}), capture, read, prepared)
+PPROF = Profiler(AskableRuntime.GO, frozenset({RuntimeKind.GO}), capture, read, prepared)

@@ -27,8 +27,8 @@ from pathlib import Path
 from membudget.measure.live_heap.attach import attached, said
 from membudget.measure.live_heap.confined import NoAnswer
 from membudget.measure.live_heap.runtimes import RunningRuntime
-from membudget.measure.profiling.flight_recording import Chunk, NotARecording, Reference, Value, chunks
-from membudget.measure.profiling.profiler import IN_CONTAINER, Seen, preloaded
+from membudget.measure.profiling.flight_recording import Chunk, NotARecording, RecordedValue, Reference, chunks
+from membudget.measure.profiling.profiler import IN_CONTAINER, ServiceSeen, preloaded
 from membudget.measure.trial import TrialInputs
 
 IN_JVM = Path(__file__).parent / "in_jvm"
@@ -64,7 +64,7 @@ class Method:
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class ClassSample:
     """Live objects of one class that one stack allocated."""
 
     of_class: str
@@ -83,13 +83,13 @@ class Taken:
     """The bytes of all live objects, by class."""
     native: tuple[tuple[str, int], ...]
     """The bytes of the JVM's own memory, by category. Empty if it does not track them."""
-    samples: tuple[Sample, ...]
+    samples: tuple[ClassSample, ...]
     methods: tuple[Method, ...]
     rss_bytes: int
     """The process's resident memory before it was asked."""
 
 
-def prepared(inputs: TrialInputs, seen: Seen) -> TrialInputs:
+def prepared(inputs: TrialInputs, seen: ServiceSeen) -> TrialInputs:
     """Return `inputs` with which a JVM tracks its memory. Other programs do not notice."""
     return preloaded(inputs, seen, "JAVA_TOOL_OPTIONS", _OPTIONS, IN_JVM)
 
@@ -133,7 +133,7 @@ def native_of(summary: bytes) -> tuple[tuple[str, int], ...]:
     return tuple((match[1].decode()[:_LONGEST_NAME], int(match[2])) for match in found)
 
 
-def _sampled(path: Path, pid: int, deadline: float) -> tuple[tuple[Sample, ...], tuple[Method, ...]]:
+def _sampled(path: Path, pid: int, deadline: float) -> tuple[tuple[ClassSample, ...], tuple[Method, ...]]:
     """Return the sampled objects by class and stack. None if there is no recording that can be read: by class alone."""
     file = Path(f"/tmp/.membudget-{pid}.jfr")  # noqa: S108 - the JVM writes it, in its container, and it is removed
     try:
@@ -163,13 +163,13 @@ def _read_plain(file: Path) -> bytes:
 _Stack = tuple[str, bool, tuple[Method, ...]]
 
 
-def sampled_in(recording: bytes) -> tuple[tuple[Sample, ...], tuple[Method, ...]]:
+def sampled_in(recording: bytes) -> tuple[tuple[ClassSample, ...], tuple[Method, ...]]:
     """Return the samples of a recording, the heaviest first, within bounds. Raises NotARecording."""
     weights: Counter[_Stack] = Counter()
     for chunk in chunks(recording, "jdk.OldObjectSample"):
         if chunk.events:  # each dump lists all live objects again
             weights = _weights(chunk)
-    samples: list[Sample] = []
+    samples: list[ClassSample] = []
     numbers: dict[Method, int] = {}
     length = 0
     for (name, is_whole, methods), weight in weights.most_common():
@@ -178,7 +178,7 @@ def sampled_in(recording: bytes) -> tuple[tuple[Sample, ...], tuple[Method, ...]
         if length > _LONGEST_ANSWER_BYTES - _LONGEST_CLASSES_BYTES:
             break
         stack = tuple([numbers.setdefault(one, len(numbers)) for one in methods])
-        samples.append(Sample(name, min(weight, 1 << 50), is_whole, stack))
+        samples.append(ClassSample(name, min(weight, 1 << 50), is_whole, stack))
     return tuple(samples), tuple(numbers)
 
 
@@ -196,7 +196,7 @@ def _weights(chunk: Chunk) -> Counter[_Stack]:
     return weights
 
 
-def _methods(chunk: Chunk, trace: Value) -> Iterator[Method]:
+def _methods(chunk: Chunk, trace: RecordedValue) -> Iterator[Method]:
     frames = chunk.at(trace, "frames")
     for frame in frames[:_MOST_FRAMES] if isinstance(frames, tuple) else ():
         of_class = chunk.at(frame, "method", "type", "name", "string")
@@ -213,7 +213,7 @@ _ELEMENT_BYTES = {"Z": 1, "B": 1, "C": 2, "S": 2, "I": 4, "F": 4, "J": 8, "D": 8
 _REFERENCE_BYTES = 4
 
 
-def _array_bytes(name: str, elements: Value) -> int:
+def _array_bytes(name: str, elements: RecordedValue) -> int:
     """Return the size of an array. Other objects have no place in the event for theirs, and are small: 0."""
     if not name.startswith("[") or not isinstance(elements, int) or not 0 <= elements < 1 << 31:
         return 0

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 
 from pydantic import TypeAdapter
 
-from membudget.measure.live_heap.messages import Runtime
+from membudget.measure.live_heap.messages import AskableRuntime
 from membudget.measure.profiling.heap_profile import Frame, HeapProfile, ProfiledBy
-from membudget.measure.profiling.jvm import Method, Sample, Taken, capture, prepared
+from membudget.measure.profiling.jvm import ClassSample, Method, Taken, capture, prepared
 from membudget.measure.profiling.profiler import Profiler
 from membudget.measure.runtimes.runtime import RuntimeKind
 
@@ -35,7 +35,7 @@ def read(raw: bytes) -> HeapProfile:
 def _held(taken: Taken) -> Iterator[tuple[tuple[Frame, ...], int]]:
     has_sources = not any(name.startswith(_OTHER_LANGUAGES) for name, _ in taken.classes)
     frames = [_frame(method, has_sources) for method in taken.methods]
-    samples: defaultdict[str, list[Sample]] = defaultdict(list)
+    samples: defaultdict[str, list[ClassSample]] = defaultdict(list)
     for sample in taken.samples:
         samples[readable(sample.of_class)].append(sample)
     live: defaultdict[str, int] = defaultdict(int)
@@ -53,7 +53,7 @@ def _held(taken: Taken) -> Iterator[tuple[tuple[Frame, ...], int]]:
 
 
 def _divided(
-    name: str, held_bytes: int, samples: Sequence[Sample], frames: Sequence[Frame]
+    name: str, held_bytes: int, samples: Sequence[ClassSample], frames: Sequence[Frame]
 ) -> Iterator[tuple[tuple[Frame, ...], int]]:
     """Divide the bytes of a class among the stacks that allocated its objects."""
     whole = sum(sample.stands_for_bytes for sample in samples if sample.is_whole)
@@ -136,4 +136,4 @@ def is_library_class(name: str) -> bool:
     return name.startswith((*_LIBRARIES, *_PRIMITIVE_ARRAYS))
 
 
-FLIGHT_RECORDER = Profiler(Runtime.HOTSPOT, frozenset({RuntimeKind.JVM}), capture, read, prepared)
+FLIGHT_RECORDER = Profiler(AskableRuntime.HOTSPOT, frozenset({RuntimeKind.JVM}), capture, read, prepared)

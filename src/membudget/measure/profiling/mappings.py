@@ -9,7 +9,7 @@ from collections import Counter
 from pathlib import PurePosixPath
 
 from membudget.measure.live_heap.confined import NoAnswer
-from membudget.measure.live_heap.messages import Runtime
+from membudget.measure.live_heap.messages import AskableRuntime
 from membudget.measure.live_heap.runtimes import RunningRuntime
 from membudget.measure.probe.readings import KIB
 from membudget.measure.probe.smaps import LARGEST_SMAPS_BYTES, kind_of, mappings, parse_smaps, path_of, tmpfs_devices
@@ -83,4 +83,4 @@ def _frame(name: str, file: str | None, line: int | None) -> Frame:
     return Frame(name, file, line, is_library=file is not None)
 
 
-SMAPS = Profiler(Runtime.PROGRAM, frozenset(), capture, read, is_inside=False)
+SMAPS = Profiler(AskableRuntime.PROGRAM, frozenset(), capture, read, is_inside=False)

@@ -6,7 +6,7 @@ standard library only.
 
 from dataclasses import dataclass
 
-from membudget.measure.live_heap.messages import Runtime
+from membudget.measure.live_heap.messages import AskableRuntime
 
 MOST_PROFILED = 16
 """The most processes of one container that are profiled: those with the most memory."""
@@ -20,7 +20,7 @@ PIECE_BYTES = 384 << 10
 class ProfileOrder:
     """An order to profile the processes of a container that run one runtime."""
 
-    runtime: Runtime
+    runtime: AskableRuntime
     program: str | None
     """The name of the program whose processes are meant, beside those that are known to run `runtime`. None: processes
     of any program, if `runtime` is any program.
@@ -34,7 +34,7 @@ class ProfileOrder:
 
 
 @dataclass(frozen=True, slots=True)
-class Begun:
+class AnswerBegun:
     """The beginning of an answer."""
 
     processes: int

@@ -12,11 +12,11 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from membudget.measure.live_heap.confined import NoAnswer
-from membudget.measure.live_heap.messages import Runtime
-from membudget.measure.live_heap.node import Debugger, Event, debugger
+from membudget.measure.live_heap.messages import AskableRuntime
+from membudget.measure.live_heap.node import Debugger, DebuggerEvent, debugger
 from membudget.measure.live_heap.runtimes import RunningRuntime
 from membudget.measure.profiling.heap_profile import Frame, HeapProfile, ProfiledBy
-from membudget.measure.profiling.profiler import IN_CONTAINER, Profiler, Seen, preloaded
+from membudget.measure.profiling.profiler import IN_CONTAINER, Profiler, ServiceSeen, preloaded
 from membudget.measure.profiling.summary import LONGEST_SUMMARY_BYTES, outside_of_live_heap, profile_of, summary_of
 from membudget.measure.runtimes.runtime import RuntimeKind
 from membudget.measure.trial import TrialInputs
@@ -38,7 +38,7 @@ _NATIVE = Frame("Node.js, native memory")
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class HeapSaid:
     """What the module says of one heap of V8: that of a process's main thread, or of a worker thread.
 
     V8 collects garbage before it gives the samples. The first two figures are from before.
@@ -54,7 +54,7 @@ class Said:
     """What the live objects and their buffers need."""
 
 
-def prepared(inputs: TrialInputs, seen: Seen) -> TrialInputs:
+def prepared(inputs: TrialInputs, seen: ServiceSeen) -> TrialInputs:
     """Return `inputs` with which Node loads our module. Other programs do not notice."""
     return preloaded(inputs, seen, "NODE_OPTIONS", f"--require={_MODULE}", IN_NODE)
 
@@ -69,7 +69,7 @@ def capture(process: RunningRuntime, deadline: float) -> bytes:
         return together(own, list(_of_workers(asked, process.pid)))
 
 
-def together(own: Said, workers: Sequence[Said | None]) -> bytes:
+def together(own: HeapSaid, workers: Sequence[HeapSaid | None]) -> bytes:
     """Return the summaries of a process's heaps, and of its memory beside live objects. A silent worker is None.
 
     Such a worker's heap would be taken for memory outside of V8. So that is left out then.
@@ -86,13 +86,13 @@ def together(own: Said, workers: Sequence[Said | None]) -> bytes:
     return text + outside_of_live_heap(summary_of([((_NOT_LIVE,), not_live), ((_NATIVE,), native)]))
 
 
-def said(result: object, pid: int) -> Said:
+def said(result: object, pid: int) -> HeapSaid:
     """Return what the module said, from the inspector's result. Raises NoAnswer if it is not of process `pid`."""
     match result:
         case {"result": {"value": [int(own), str(text), int(resident), int(held), int(live)]}}:
             if own != pid:
                 raise NoAnswer(f"another process, {own}, has its inspector's port")
-            return Said(text.encode(errors="replace"), resident, held, live)
+            return HeapSaid(text.encode(errors="replace"), resident, held, live)
         case {"result": {"value": [int()]}}:
             raise NoAnswer(
                 "Node has not loaded the profiler: the service replaces NODE_OPTIONS, or this Node has no inspector"
@@ -102,7 +102,7 @@ def said(result: object, pid: int) -> Said:
     raise NoAnswer("its inspector did not say what its heap holds")
 
 
-def _of_workers(asked: Debugger, pid: int) -> Iterator[Said | None]:
+def _of_workers(asked: Debugger, pid: int) -> Iterator[HeapSaid | None]:
     """Yield what worker threads say. None for one that ends meanwhile, and for those that are too many."""
     try:
         asked.call("NodeWorker.enable", waitForDebuggerOnStart=False)
@@ -115,7 +115,7 @@ def _of_workers(asked: Debugger, pid: int) -> Iterator[Said | None]:
     yield from (None for _ in sessions[_MOST_WORKERS:])
 
 
-def _answer(asked: Debugger, session: str, pid: int) -> Said | None:
+def _answer(asked: Debugger, session: str, pid: int) -> HeapSaid | None:
     while True:
         event = asked.next_event()
         if _session(event, "NodeWorker.detachedFromWorker") == session:
@@ -139,7 +139,7 @@ def _result(message: str) -> object:
     return answer["result"] if isinstance(answer, dict) and answer.get("id") == 1 and "result" in answer else None
 
 
-def _session(event: Event, method: str) -> str | None:
+def _session(event: DebuggerEvent, method: str) -> str | None:
     """Return the worker's session if the event is of that kind."""
     match event:
         case {"method": str(name), "params": {"sessionId": str(session)}} if name == method:
@@ -159,4 +159,4 @@ def _frame(name: str, file: str | None, line: int | None) -> Frame:
     return Frame(name, path, line, is_library)
 
 
-V8_SAMPLING = Profiler(Runtime.NODE, frozenset({RuntimeKind.NODE}), capture, read, prepared)
+V8_SAMPLING = Profiler(AskableRuntime.NODE, frozenset({RuntimeKind.NODE}), capture, read, prepared)

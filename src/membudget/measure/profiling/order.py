@@ -6,7 +6,7 @@ from enum import StrEnum
 from pathlib import Path, PurePosixPath
 
 from membudget.measure.profiling.heap_profile import ProfiledSide
-from membudget.measure.profiling.profiler import Profiler, Seen
+from membudget.measure.profiling.profiler import Profiler, ServiceSeen
 from membudget.measure.trial import Outcome, PhaseName, Trial, TrialSpec
 
 LIMIT_FACTOR = 2
@@ -84,7 +84,7 @@ def profiled(spec: TrialSpec, order: Profiling, image: Sequence[str], available_
         variables = dict(variable.partition("=")[::2] for variable in image)
         variables |= inputs.pod.variables if inputs.pod is not None else {}
         inputs = profiler.prepare(
-            inputs, Seen(order.executable, variables, order.memray, order.at is ProfiledAt.SETTLED)
+            inputs, ServiceSeen(order.executable, variables, order.memray, order.at is ProfiledAt.SETTLED)
         )
     timeout_ms = spec.timeout_ms * _MORE_TIME
     return replace(spec, limit_bytes=limit, timeout_ms=timeout_ms, inputs=inputs, asks_live_heap=False)

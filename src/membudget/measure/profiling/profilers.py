@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from membudget.measure.live_heap.messages import Runtime
+from membudget.measure.live_heap.messages import AskableRuntime
 from membudget.measure.profiling.cpython import TRACEMALLOC
 from membudget.measure.profiling.go_profile import PPROF
 from membudget.measure.profiling.jvm_profile import FLIGHT_RECORDER
@@ -34,7 +34,7 @@ def profiler_of(kind: RuntimeKind | None, *, is_prepared: bool = True) -> Profil
     return next(fitting, SMAPS)
 
 
-def profiler_named(runtime: Runtime) -> Profiler:
+def profiler_named(runtime: AskableRuntime) -> Profiler:
     """Return the profiler of a runtime that has one."""
     return next(one for one in PROFILERS if one.runtime is runtime)
 

@@ -11,14 +11,14 @@ import time
 from base64 import b64encode
 from collections.abc import Iterator
 
-from membudget.measure.live_heap.confined import Said, said_confined
-from membudget.measure.live_heap.messages import Runtime
+from membudget.measure.live_heap.confined import RuntimeSaid, said_confined
+from membudget.measure.live_heap.messages import AskableRuntime
 from membudget.measure.live_heap.runtimes import RunningRuntime, running_runtimes, runtime_of
 from membudget.measure.profiling.messages import (
     MOST_PROFILED,
     MOST_SAID_BYTES,
     PIECE_BYTES,
-    Begun,
+    AnswerBegun,
     Done,
     Piece,
     ProfileOrder,
@@ -31,7 +31,7 @@ _LEAST_S = 1.0
 _now = time.monotonic
 
 
-def answers(order: ProfileOrder, profiler: Profiler, silent: set[int]) -> Iterator[Begun | Piece | Done]:
+def answers(order: ProfileOrder, profiler: Profiler, silent: set[int]) -> Iterator[AnswerBegun | Piece | Done]:
     """Profile the largest of the wanted processes of a container, one after another. Yield what they say.
 
     `silent` has the IDs of processes that did not answer the last time. They are asked last. It is kept up to date.
@@ -39,7 +39,7 @@ def answers(order: ProfileOrder, profiler: Profiler, silent: set[int]) -> Iterat
     end_s = _now() + order.all_s
     try:
         with running_runtimes(order.first_pid, lambda *seen: wanted(order, *seen)) as found:
-            yield Begun(len(found))
+            yield AnswerBegun(len(found))
             largest = sorted(found, key=lambda one: -one.rss_bytes)[:MOST_PROFILED]
             largest.sort(key=lambda one: one.pid in silent)
             for number, process in enumerate(largest, start=1):
@@ -56,9 +56,9 @@ def answers(order: ProfileOrder, profiler: Profiler, silent: set[int]) -> Iterat
     yield Done(None if largest else "none of the container's processes runs it any more")
 
 
-def wanted(order: ProfileOrder, program: str, libraries: frozenset[str]) -> Runtime | None:
+def wanted(order: ProfileOrder, program: str, libraries: frozenset[str]) -> AskableRuntime | None:
     """Return the ordered runtime if a process is one that runs it, by its program and the files that it maps."""
-    is_any = order.runtime is Runtime.PROGRAM and order.program is None
+    is_any = order.runtime is AskableRuntime.PROGRAM and order.program is None
     is_meant = is_any or program == order.program or runtime_of(program, libraries) is order.runtime
     return order.runtime if is_meant else None
 
@@ -73,11 +73,11 @@ def seconds_for(each_s: float, left_s: float, others: int) -> float:
     return min(each_s, max(_LEAST_S, most_s))
 
 
-def _said(process: RunningRuntime, profiler: Profiler, timeout_s: float) -> Said:
+def _said(process: RunningRuntime, profiler: Profiler, timeout_s: float) -> RuntimeSaid:
     return said_confined(process, profiler.capture, timeout_s, most_bytes=MOST_SAID_BYTES, is_inside=profiler.is_inside)
 
 
-def _pieces(process: RunningRuntime, said: Said) -> Iterator[Piece]:
+def _pieces(process: RunningRuntime, said: RuntimeSaid) -> Iterator[Piece]:
     if said.data is None:
         yield Piece(process.pid, reason=said.reason)
         return
@@ -91,7 +91,7 @@ def main() -> None:
     silent: set[int] = set()
     for line in sys.stdin:
         read = json.loads(line)
-        order = ProfileOrder(**{**read, "runtime": Runtime(read["runtime"])})
+        order = ProfileOrder(**{**read, "runtime": AskableRuntime(read["runtime"])})
         for said in answers(order, profiler_named(order.runtime), silent):
             sys.stdout.write(json.dumps({"kind": type(said).__name__, **dataclasses.asdict(said)}) + "\n")
             sys.stdout.flush()

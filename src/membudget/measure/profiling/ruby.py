@@ -10,10 +10,10 @@ from pathlib import Path
 
 from membudget.measure.live_heap.anonymous_files import content, numbered_files
 from membudget.measure.live_heap.confined import NoAnswer
-from membudget.measure.live_heap.messages import Runtime
+from membudget.measure.live_heap.messages import AskableRuntime
 from membudget.measure.live_heap.runtimes import RunningRuntime
 from membudget.measure.profiling.heap_profile import Frame, HeapProfile, ProfiledBy
-from membudget.measure.profiling.profiler import IN_CONTAINER, Profiler, Seen, preloaded
+from membudget.measure.profiling.profiler import IN_CONTAINER, Profiler, ServiceSeen, preloaded
 from membudget.measure.profiling.summary import LONGEST_SUMMARY_BYTES, plain, profile_of
 from membudget.measure.runtimes.runtime import RuntimeKind
 from membudget.measure.trial import TrialInputs
@@ -31,7 +31,7 @@ _LIBRARY = re.compile(
 """Paths of gems, of Ruby's own library, and of code without a file."""
 
 
-def prepared(inputs: TrialInputs, seen: Seen) -> TrialInputs:
+def prepared(inputs: TrialInputs, seen: ServiceSeen) -> TrialInputs:
     """Return `inputs` with which Ruby loads our module. Other programs do not notice."""
     return preloaded(inputs, seen, "RUBYOPT", f"-r{_MODULE}", IN_RUBY)
 
@@ -73,4 +73,4 @@ def _frame(name: str, file: str | None, line: int | None) -> Frame:
     return Frame(name, file, line, file is None or _LIBRARY.search(file) is not None)
 
 
-OBJECT_SPACE = Profiler(Runtime.RUBY, frozenset({RuntimeKind.RUBY}), capture, read, prepared, is_inside=False)
+OBJECT_SPACE = Profiler(AskableRuntime.RUBY, frozenset({RuntimeKind.RUBY}), capture, read, prepared, is_inside=False)

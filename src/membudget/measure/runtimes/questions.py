@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
-from membudget.measure.runtimes.runtime import FPM_CONFIG, Answer, Connections, Runtime, RuntimeKind
+from membudget.measure.runtimes.runtime import FPM_CONFIG, Connections, Runtime, RuntimeAnswer, RuntimeKind
 
 _MOST_BYTES = 1 << 60
 _FLAG = re.compile(r"^\s*\S{1,20}\s+(\w{1,60})\s*:?=\s*(\S{1,40})\s", re.MULTILINE)
@@ -102,7 +102,7 @@ def _harmless(words: list[str]) -> list[str]:
     return [word for word in words if _TOUCHES_MEMORY.fullmatch(word) is None]
 
 
-def known_answer(runtime: Runtime, limit_bytes: int | None) -> Answer | None:
+def known_answer(runtime: Runtime, limit_bytes: int | None) -> RuntimeAnswer | None:
     """Return the ceiling of a runtime that cannot be asked, because its settings say it. None for other runtimes.
 
     .NET's heap takes at most GCHeapHardLimit bytes, or that percentage of the container's limit. Variables write both
@@ -113,7 +113,7 @@ def known_answer(runtime: Runtime, limit_bytes: int | None) -> Answer | None:
     size, percent = (_hexadecimal(runtime, name) for name in (_DOTNET_LIMIT, f"{_DOTNET_LIMIT}Percent"))
     if size is None and percent is not None and percent <= 100 and limit_bytes is not None:
         size = percent * limit_bytes // 100
-    return Answer(ceiling_bytes=_small(size), sees_limit=True) if size else None
+    return RuntimeAnswer(ceiling_bytes=_small(size), sees_limit=True) if size else None
 
 
 def _hexadecimal(runtime: Runtime, name: str) -> int | None:
@@ -124,7 +124,7 @@ def _hexadecimal(runtime: Runtime, name: str) -> int | None:
     return None
 
 
-def read_answer(kind: RuntimeKind, outputs: Sequence[str]) -> Answer | None:
+def read_answer(kind: RuntimeKind, outputs: Sequence[str]) -> RuntimeAnswer | None:
     """Return what a runtime said to each command. None if that is no answer."""
     match kind:
         case RuntimeKind.REDIS:
@@ -140,11 +140,11 @@ def read_answer(kind: RuntimeKind, outputs: Sequence[str]) -> Answer | None:
     return answer if answer is not None and answer.ceiling_bytes else None
 
 
-def _of_jvm(output: str) -> Answer | None:
+def _of_jvm(output: str) -> RuntimeAnswer | None:
     flags = dict(_FLAG.findall(output))
     heap, version = _HEAP.search(output), _VERSION.search(output)
     support = flags.get("UseContainerSupport")
-    return Answer(
+    return RuntimeAnswer(
         version=version[1] if version is not None else None,
         ceiling_bytes=_number(flags.get("MaxHeapSize")),
         initial_bytes=_number(flags.get("InitialHeapSize")),
@@ -154,7 +154,7 @@ def _of_jvm(output: str) -> Answer | None:
     )
 
 
-def _of_node(output: str) -> Answer | None:
+def _of_node(output: str) -> RuntimeAnswer | None:
     line = next((line for line in output.splitlines() if line.startswith('{"ceiling"')), "")
     try:
         found = json.loads(line)
@@ -169,24 +169,28 @@ def _of_node(output: str) -> Answer | None:
     beside = None
     if anonymous is not None and isinstance(heap, int) and not isinstance(heap, bool):
         beside = _small(max(0, _KIB * int(anonymous[1]) - heap))
-    return Answer(
+    return RuntimeAnswer(
         version=version[:60] if isinstance(version, str) else None,
         ceiling_bytes=_small(ceiling),
         idle_beside_bytes=beside,
     )
 
 
-def _of_postgres(outputs: Sequence[str]) -> Answer | None:
+def _of_postgres(outputs: Sequence[str]) -> RuntimeAnswer | None:
     numbers = [_NUMBER_LINE.search(output) for output in outputs]
     blocks, work, most = (_number(found[1]) if found is not None else None for found in numbers)
     if blocks is None or work is None or most is None:
         return None
     shared, each = _BLOCK_BYTES * blocks, _KIB * work
     ceiling = _small(shared + each * most)
-    return Answer(ceiling_bytes=ceiling, connections=Connections(shared, each, most)) if ceiling is not None else None
+    return (
+        RuntimeAnswer(ceiling_bytes=ceiling, connections=Connections(shared, each, most))
+        if ceiling is not None
+        else None
+    )
 
 
-def _of_php_fpm(outputs: Sequence[str]) -> Answer | None:
+def _of_php_fpm(outputs: Sequence[str]) -> RuntimeAnswer | None:
     """Return the sum of all pools: each child may take the memory_limit of its pool, or else that of PHP."""
     general = _PHP_LIMIT.search(outputs[1])
     pools: dict[str, dict[str, str]] = {}
@@ -204,7 +208,11 @@ def _of_php_fpm(outputs: Sequence[str]) -> Answer | None:
                 return None
             total, most = total + children * limit, most + children
     ceiling = _small(total)
-    return Answer(ceiling_bytes=ceiling, connections=Connections(0, total // most, most)) if most and ceiling else None
+    return (
+        RuntimeAnswer(ceiling_bytes=ceiling, connections=Connections(0, total // most, most))
+        if most and ceiling
+        else None
+    )
 
 
 def _php_size(text: str) -> int | None:
@@ -213,9 +221,9 @@ def _php_size(text: str) -> int | None:
     return _small(int(found[1]) << _PHP_UNITS[found[2].upper()]) if found is not None else None
 
 
-def _of_redis(output: str) -> Answer | None:
+def _of_redis(output: str) -> RuntimeAnswer | None:
     found = _MAXMEMORY.search(output)
-    return Answer(ceiling_bytes=_number(found[1]) or None) if found is not None else None
+    return RuntimeAnswer(ceiling_bytes=_number(found[1]) or None) if found is not None else None
 
 
 def _number(text: str | None) -> int | None:

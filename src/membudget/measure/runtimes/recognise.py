@@ -12,9 +12,9 @@ from membudget.measure.runtimes.runtime import (
     MOST_RUNTIMES,
     MOST_WORKERS,
     Malloc,
+    PreforkServer,
     Runtime,
     RuntimeKind,
-    Server,
 )
 from membudget.measure.trial import Trial
 
@@ -41,8 +41,8 @@ _HELPER = re.compile(r"from multiprocessing\.(?:resource_tracker|forkserver) imp
 resource_tracker.py and forkserver.py).
 """
 _SERVERS = {
-    RuntimeKind.PYTHON: (Server.GUNICORN, Server.UVICORN),
-    RuntimeKind.RUBY: (Server.PUMA, Server.UNICORN),
+    RuntimeKind.PYTHON: (PreforkServer.GUNICORN, PreforkServer.UVICORN),
+    RuntimeKind.RUBY: (PreforkServer.PUMA, PreforkServer.UNICORN),
 }
 
 
@@ -178,12 +178,12 @@ def _malloc(clues: Clues) -> Malloc | None:
     return next((malloc for pattern, malloc in _MALLOCS if any(pattern.search(path) for path in libraries)), None)
 
 
-def _server(kind: RuntimeKind, processes: Sequence[ProcessUse]) -> Server | None:
+def _server(kind: RuntimeKind, processes: Sequence[ProcessUse]) -> PreforkServer | None:
     if kind is RuntimeKind.PHP_FPM:
-        return Server.PHP_FPM
+        return PreforkServer.PHP_FPM
     # Modules of Apache bring runtimes into its processes: mod_wsgi maps libpython.
     if any(map(_is_apache, processes)):
-        return Server.APACHE
+        return PreforkServer.APACHE
     words = {_program_word(word) for process in processes for word in (process.name, *process.arguments)}
     return next((server for server in _SERVERS.get(kind, ()) if server.value in words), None)
 

@@ -48,7 +48,7 @@ class RuntimeKind(StrEnum):
     """Another program, whose allocator has arenas of its own for threads."""
 
 
-class Server(StrEnum):
+class PreforkServer(StrEnum):
     """A server that forks workers in advance."""
 
     GUNICORN = "gunicorn"
@@ -82,7 +82,7 @@ class Connections(Stored):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer(Stored):
+class RuntimeAnswer(Stored):
     """What a runtime said of itself in the same image, environment and limit, without the service."""
 
     version: _Word | None = None
@@ -144,7 +144,7 @@ class Runtime(Stored):
     """The variables that set memory."""
     malloc: Malloc | None = None
     """None if no memory map tells it."""
-    server: Server | None = None
+    server: PreforkServer | None = None
     areas: Annotated[tuple[Area, ...], Field(max_length=20)] = ()
     """The largest anonymous mappings."""
     has_map: bool = False
@@ -163,7 +163,7 @@ class Runtime(Stored):
     """None if no setting was tried, or if it changed nothing."""
     container_bytes: _Bytes | None = None
     """RSS of the container at that look, in which each page counts once. None in older reports."""
-    answer: Answer | None = None
+    answer: RuntimeAnswer | None = None
     unanswered: Annotated[str, Field(max_length=LONGEST_REASON)] | None = None
     """Why it was not asked, or gave no answer. None if it answered, or if there is nothing to ask."""
     places: Annotated[dict[_Word, SettingPlace], Field(max_length=MOST_PLACES)] = field(default_factory=dict)

@@ -34,7 +34,7 @@ _PR_SET_NO_NEW_PRIVS = 38
 _CLONE_NEWNET = 0x40000000
 
 
-class Ending(Enum):
+class ChildEnding(Enum):
     """How a child ended."""
 
     DONE = auto()
@@ -44,7 +44,7 @@ class Ending(Enum):
     """The child failed. Its traceback is on standard error."""
 
 
-def run_confined(work: Callable[[], None], memory_bytes: int, prepare: Callable[[], None] | None = None) -> Ending:
+def run_confined(work: Callable[[], None], memory_bytes: int, prepare: Callable[[], None] | None = None) -> ChildEnding:
     """Run `work` in a child, after `prepare`, which still has all rights. The child ends with its parent."""
     sys.stdout.flush()
     parent = os.getpid()
@@ -54,8 +54,8 @@ def run_confined(work: Callable[[], None], memory_bytes: int, prepare: Callable[
     _, status = os.waitpid(pid, 0)
     code = os.waitstatus_to_exitcode(status)
     if code in (_OUT_OF_MEMORY, -signal.SIGKILL):
-        return Ending.OUT_OF_MEMORY
-    return Ending.DONE if code == 0 else Ending.FAILED
+        return ChildEnding.OUT_OF_MEMORY
+    return ChildEnding.DONE if code == 0 else ChildEnding.FAILED
 
 
 def end_out_of_memory() -> None:

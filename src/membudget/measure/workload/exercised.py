@@ -7,7 +7,7 @@ from membudget.core.errors import DoctorCheck, EnvironmentFault
 from membudget.core.metrics import Metric, MetricValue
 from membudget.engine.containers import Containers, ContainerState
 from membudget.measure.figures import Startup
-from membudget.measure.live_heap.messages import Runtime
+from membudget.measure.live_heap.messages import AskableRuntime
 from membudget.measure.probe.messages import ProbeReport
 from membudget.measure.trial import RanInside, TrialSpec, WorkloadResult
 from membudget.measure.workload.run import ContainerWorkload
@@ -20,7 +20,7 @@ class LiveHeap:
     """What the runtimes of a container keep, or the reason why that is unknown."""
 
     value: MetricValue
-    answered: frozenset[Runtime] = frozenset()
+    answered: frozenset[AskableRuntime] = frozenset()
     """Those that answered. CPython and Ruby were started with a module of membudget's for that."""
 
 
@@ -52,7 +52,7 @@ class Exercised:
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class ContainerEnding:
     """How a container ended, and what was seen of it until then."""
 
     state: ContainerState
@@ -84,12 +84,12 @@ def end(containers: Containers, container_id: str) -> tuple[ContainerState, bool
     return containers.state(container_id), False
 
 
-def ran_inside(spec: TrialSpec, ending: Ending) -> tuple[RanInside, ...]:
+def ran_inside(spec: TrialSpec, ending: ContainerEnding) -> tuple[RanInside, ...]:
     """Return what of the load, of checks or of membudget ran inside the container."""
     did_run = {
         RanInside.COMMANDS: spec.workload.runs_inside,
         RanInside.HEALTHCHECK: ending.state.health is not None,
-        RanInside.PYTHON_MODULE: Runtime.CPYTHON in ending.live_heap.answered,
-        RanInside.RUBY_MODULE: Runtime.RUBY in ending.live_heap.answered,
+        RanInside.PYTHON_MODULE: AskableRuntime.CPYTHON in ending.live_heap.answered,
+        RanInside.RUBY_MODULE: AskableRuntime.RUBY in ending.live_heap.answered,
     }
     return tuple(what for what, did in did_run.items() if did)

@@ -22,7 +22,7 @@ from membudget.measure.listening import chosen, read_listening
 from membudget.measure.load import DriveEvent, DriveFault, DriveOrder, LoadPoint, LoadResult, RequestGroup
 from membudget.measure.workload.confinement import (
     BoundedConnector,
-    Ending,
+    ChildEnding,
     end_out_of_memory,
     enter_network,
     is_out_of_memory,
@@ -49,9 +49,9 @@ def main() -> None:
         namespace = order.network_namespace
         enter = partial(enter_network, namespace) if namespace is not None else None
         ending = run_confined(partial(_obey, order), _MEMORY_BYTES, enter)
-        if ending is Ending.OUT_OF_MEMORY:
+        if ending is ChildEnding.OUT_OF_MEMORY:
             _say(DriveEvent("failed", _out_of_memory(order), DriveFault.OUT_OF_MEMORY))
-        elif ending is Ending.FAILED:
+        elif ending is ChildEnding.FAILED:
             sys.exit(1)
 
 

@@ -8,7 +8,16 @@ from typing import Any
 
 from membudget.budgets.auto_workload import AutoWorkload
 from membudget.budgets.workload import CommandWorkload
-from membudget.budgets.workload_parts import Action, Commands, Driver, ExecCommand, Part, Readiness, Requests, Rest
+from membudget.budgets.workload_parts import (
+    Action,
+    Commands,
+    Driver,
+    ExecCommand,
+    Readiness,
+    Requests,
+    Rest,
+    WorkloadPart,
+)
 from membudget.core.quantities import format_duration
 from membudget.engine.containers import LOG_TAIL_LINES, CannotStart, Containers
 from membudget.engine.options import ContainerOptions, ExecOptions
@@ -278,7 +287,7 @@ class ContainerWorkload:
                 return result
         return result
 
-    def _run_part(self, part: Part, deadline: float) -> WorkloadResult:
+    def _run_part(self, part: WorkloadPart, deadline: float) -> WorkloadResult:
         """Run a part as often or as long as it asks for."""
         run = runner_of(part.does)
         ends_at = time.monotonic() + part.duration_ms / 1000 if part.duration_ms is not None else None

@@ -4,7 +4,7 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING, ClassVar, TypedDict
 
 from membudget.core.untrusted_text import printable
-from membudget.publish.commit_state import Annotation, CommitState, CommitStates, State
+from membudget.publish.commit_state import Annotation, CommitState, CommitStates, StateName
 from membudget.publish.pull_request import NotPosted, Posted, ServerFault
 from membudget.publish.server import Right
 from membudget.publish.servers.exchange import ApiModel, Exchange
@@ -21,7 +21,7 @@ _LONGEST_TITLE = 200
 _LONGEST_MESSAGE = 4000
 _LONGEST_DESCRIPTION = 140
 """GitHub's limit, in characters."""
-_CONCLUSIONS = {State.SUCCESS: "success", State.FAILURE: "failure", State.ERROR: "failure"}
+_CONCLUSIONS = {StateName.SUCCESS: "success", StateName.FAILURE: "failure", StateName.ERROR: "failure"}
 """An error is not "neutral", because that satisfies a required check."""
 
 
@@ -95,7 +95,7 @@ class CheckRun(ApiCommitStates):
         """Create the check run, or complete the one that was begun."""
         if self._begun is not None:
             return self._posted(self._change(self._begun, state), state, created=False)
-        is_pending = state.state is State.PENDING
+        is_pending = state.state is StateName.PENDING
         # If a check run is created complete twice, the newer one counts. A second one in progress would stay so.
         created = self._api.call(
             lambda exchange: (
@@ -137,13 +137,13 @@ class CheckRun(ApiCommitStates):
         return self._posted(newest, state, created=self._begun is None) if newest is not None else None
 
     def _posted(self, told: _CheckRun, state: CommitState, *, created: bool) -> Posted:
-        if state.state is State.PENDING:
+        if state.state is StateName.PENDING:
             self._begun = told.id
         return Posted(self._api.hide(told.html_url or self._run_url), created=created)
 
 
 def _content(state: CommitState) -> _Content:
-    if state.state is State.PENDING:
+    if state.state is StateName.PENDING:
         return {"status": "in_progress"}
     annotations = [
         _annotation(one, one.place.path, (one.place.first, one.place.last))

@@ -14,7 +14,7 @@ from requests.structures import CaseInsensitiveDict
 from membudget.publish.json_bounds import oversized
 from membudget.publish.server import Right
 from membudget.web.bounded_http import LimitExceeded, Limits, Login, ask, body, bounded_session
-from membudget.web.retries import Answer
+from membudget.web.retries import FailedAnswer
 
 _MOST_TABLES = 20_000
 """Objects and arrays of one answer. A hundred pull requests have a fifth of it; PyGithub takes kilobytes for each."""
@@ -46,7 +46,7 @@ class ApiModel(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Got:
+class ApiAnswer:
     """An answer, read whole."""
 
     status: int
@@ -67,7 +67,7 @@ class Exchange:
         self.limits = limits
         self._login = login
         self._follows = follows
-        self.answer: Got | None = None
+        self.answer: ApiAnswer | None = None
 
     def ask(self, method: str, url: str, headers: Mapping[str, str], content: str | None = None) -> None:
         """Send the request, and keep the answer. Raises LimitExceeded, and what requests and urllib3 raise."""
@@ -90,7 +90,7 @@ class Exchange:
         problem = oversized(read, _MOST_TABLES) if is_success else None
         if problem is not None:
             raise LimitExceeded(f"sent an answer that {problem}")
-        self.answer = Got(answer.status_code, answer.headers, read, "next" in answer.links, is_success)
+        self.answer = ApiAnswer(answer.status_code, answer.headers, read, "next" in answer.links, is_success)
 
 
 class AskedAgain(Exception):
@@ -104,11 +104,11 @@ class _Said(ApiModel):
     """Instead of a message, where OAuth 2.0 refuses a token (RFC 6750)."""
 
 
-def refusal(response: Got) -> Answer:
+def refusal(response: ApiAnswer) -> FailedAnswer:
     """Return an answer that is no success, with the server's message."""
     said = None
     if oversized(response.content, _MOST_TABLES) is None:
         with suppress(ValidationError):
             parsed = _Said.model_validate_json(response.content)
             said = next((text for text in (parsed.message, parsed.error) if text and isinstance(text, str)), "")
-    return Answer(response.status, response.headers, said)
+    return FailedAnswer(response.status, response.headers, said)

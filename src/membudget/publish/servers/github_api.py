@@ -48,7 +48,7 @@ class Author(ApiModel):
     login: str
 
 
-class Written(Protocol):
+class AuthoredText(Protocol):
     """Something that an account wrote."""
 
     @property
@@ -56,7 +56,7 @@ class Written(Protocol):
         """None once that account is deleted."""
 
 
-Wrote = TypeVar("Wrote", bound=Written)
+Wrote = TypeVar("Wrote", bound=AuthoredText)
 
 
 class OwnWork:
@@ -67,7 +67,7 @@ class OwnWork:
         self._own_names = own_names
         self._names: frozenset[str] | None = None
 
-    def learn(self, created: Written) -> None:
+    def learn(self, created: AuthoredText) -> None:
         """Take the author of what was just created as the token's user."""
         if created.user is not None:
             self._names = frozenset({created.user.login})

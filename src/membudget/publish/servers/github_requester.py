@@ -18,7 +18,7 @@ from github.Consts import DEFAULT_PER_PAGE
 from github.Repository import Repository
 from github.Requester import HTTPRequestsConnectionClass, HTTPSRequestsConnectionClass, Requester
 
-from membudget.publish.servers.exchange import Exchange, Got
+from membudget.publish.servers.exchange import ApiAnswer, Exchange
 
 _SILENT = logging.getLogger(__name__)
 """PyGithub logs answers, which may repeat the token, and the addresses of artifacts, which are keys."""
@@ -108,7 +108,7 @@ class _Response:
     status = 200
     """For every success: PyGithub repeats a request after a 202, and follows a 301."""
 
-    def __init__(self, answer: Got) -> None:
+    def __init__(self, answer: ApiAnswer) -> None:
         self._answer = answer
 
     def getheaders(self) -> ItemsView[str, str]:

@@ -24,9 +24,9 @@ from membudget.core.masking import Mask
 from membudget.core.untrusted_text import printable
 from membudget.publish.pull_request import ServerFault
 from membudget.publish.server import Right, Server
-from membudget.publish.servers.exchange import Dialect, Exchange, Got, refusal
+from membudget.publish.servers.exchange import ApiAnswer, Dialect, Exchange, refusal
 from membudget.web.bounded_http import Allowance, Deadline, LimitExceeded, Limits, TokenLogin, save
-from membudget.web.retries import Answer, Policy, Retries, Tried, repeated
+from membudget.web.retries import FailedAnswer, Policy, Retries, TriedRequest, repeated
 
 Model = TypeVar("Model")
 
@@ -55,7 +55,7 @@ class _NoAnswer:
     """Whether another try would end in the same way."""
 
 
-Action = Callable[[Exchange], object]
+ApiCall = Callable[[Exchange], object]
 """Makes one request. Its result is dropped."""
 
 
@@ -99,7 +99,7 @@ class HttpApi:
         self._sleep = sleep
         self._allowance = Allowance(allowed_s)
 
-    def call(self, action: Action, model: type[Model], *, repeatable: bool = True) -> Model:
+    def call(self, action: ApiCall, model: type[Model], *, repeatable: bool = True) -> Model:
         """Return the answer. An action that is not `repeatable` is not repeated if it may have happened.
 
         Raises ServerFault, as every call does.
@@ -131,7 +131,7 @@ class HttpApi:
             return f"the token may not write {right.value}: {advice}"
         return str(fault)
 
-    def delete(self, action: Action) -> None:
+    def delete(self, action: ApiCall) -> None:
         """Remove something. If it is already gone, do nothing."""
         try:
             self._answered(action)
@@ -139,7 +139,7 @@ class HttpApi:
             if not fault.is_gone:
                 raise
 
-    def download(self, action: Action, into: BinaryIO, most_bytes: int) -> bool:
+    def download(self, action: ApiCall, into: BinaryIO, most_bytes: int) -> bool:
         """Write to `into` what the server redirects `action` to, without the token. False: it has more bytes."""
         location = self._answered(action, follows=False).headers.get("Location", "")
         if urlsplit(location).scheme not in ("https", urlsplit(self._url).scheme):
@@ -152,21 +152,21 @@ class HttpApi:
             raise ServerFault(f"the download failed: {outcome.reason}")
         return outcome
 
-    def _answered(self, action: Action, *, repeatable: bool = True, follows: bool = True) -> Got:
+    def _answered(self, action: ApiCall, *, repeatable: bool = True, follows: bool = True) -> ApiAnswer:
         with self._allowance.spend() as deadline:
             attempt = partial(self._tried, action, deadline, follows=follows)
             outcome = repeated(attempt, Retries(_RETRIES, deadline.left), self._sleep, repeatable=repeatable)
-        if isinstance(outcome, Got) and outcome.is_success:
+        if isinstance(outcome, ApiAnswer) and outcome.is_success:
             return outcome
         raise _fault(self.dialect.name, outcome, self.hide)
 
-    def _tried(self, action: Action, deadline: Deadline, *, follows: bool) -> Tried[Got | _NoAnswer]:
+    def _tried(self, action: ApiCall, deadline: Deadline, *, follows: bool) -> TriedRequest[ApiAnswer | _NoAnswer]:
         outcome = self._try(action, deadline, follows=follows)
         if isinstance(outcome, _NoAnswer):
-            return Tried(outcome, outcome.is_final)
-        return Tried(outcome, outcome.is_success, None if outcome.is_success else refusal(outcome))
+            return TriedRequest(outcome, outcome.is_final)
+        return TriedRequest(outcome, outcome.is_success, None if outcome.is_success else refusal(outcome))
 
-    def _try(self, action: Action, deadline: Deadline, *, follows: bool) -> Got | _NoAnswer:
+    def _try(self, action: ApiCall, deadline: Deadline, *, follows: bool) -> ApiAnswer | _NoAnswer:
         """Return the answer, or what prevented it."""
         limits = Limits(deadline, _MOST_ANSWER_BYTES, _TIMEOUT_S)
         exchange = Exchange(self._url, self._authorization, self.dialect, limits, follows=follows)
@@ -186,7 +186,7 @@ class HttpApi:
             return exchange.answer or _NoAnswer("was asked nothing", is_final=True)
         raise interruption
 
-    def _parsed(self, answer: Got, model: type[Model]) -> Model:
+    def _parsed(self, answer: ApiAnswer, model: type[Model]) -> Model:
         with suppress(ValidationError):
             return TypeAdapter(model).validate_json(answer.content)
         raise NotThisApi(self.dialect)
@@ -211,26 +211,26 @@ class ApiServer(Server):
         return self._api
 
 
-def _saved(location: str, into: BinaryIO, most_bytes: int, limits: Limits) -> Tried[bool | _NoAnswer]:
+def _saved(location: str, into: BinaryIO, most_bytes: int, limits: Limits) -> TriedRequest[bool | _NoAnswer]:
     """Try to write what is at `location` to `into`. The outcome is False if it has more bytes."""
     into.seek(0)
     into.truncate()
     try:
-        return Tried(save(location, into, most_bytes, limits), is_final=True)
+        return TriedRequest(save(location, into, most_bytes, limits), is_final=True)
     except LimitExceeded as error:
-        return Tried(_NoAnswer(f"the storage server {error}"), is_final=True)
+        return TriedRequest(_NoAnswer(f"the storage server {error}"), is_final=True)
     except (requests.RequestException, HTTPError) as error:
         response = error.response if isinstance(error, requests.HTTPError) else None
-        answer = Answer(response.status_code, response.headers) if response is not None else None
+        answer = FailedAnswer(response.status_code, response.headers) if response is not None else None
         reason = _NoAnswer(type(error).__name__)  # the address itself is a key: not to be told
-        return Tried(reason, is_final=False, answer=answer)
+        return TriedRequest(reason, is_final=False, answer=answer)
 
 
 def _asked_for_page(action: Callable[[Exchange, int], object], number: int, exchange: Exchange) -> object:
     return action(exchange, number)
 
 
-def _fault(name: str, outcome: Got | _NoAnswer, hide: Mask) -> ServerFault:
+def _fault(name: str, outcome: ApiAnswer | _NoAnswer, hide: Mask) -> ServerFault:
     if isinstance(outcome, _NoAnswer):
         return ServerFault(f"{name} {outcome.reason}")
     answer = refusal(outcome)

@@ -16,7 +16,7 @@ ServerClass = Callable[[Mapping[str, str], SecretStr], Server]
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class KnownServer:
     """How a server is recognised, and where its class is."""
 
     variable: str
@@ -48,9 +48,9 @@ def _github() -> ServerClass:
 _TOKENS = ("GITHUB_TOKEN", "FORGEJO_TOKEN", "GITEA_TOKEN")
 """Runners of Forgejo and Gitea set the token under each of these names."""
 SERVERS = (
-    Entry("FORGEJO_ACTIONS", _TOKENS, _forgejo),
-    Entry("GITEA_ACTIONS", _TOKENS, _gitea),
-    Entry("GITHUB_ACTIONS", _TOKENS, _github),
+    KnownServer("FORGEJO_ACTIONS", _TOKENS, _forgejo),
+    KnownServer("GITEA_ACTIONS", _TOKENS, _gitea),
+    KnownServer("GITHUB_ACTIONS", _TOKENS, _github),
 )
 """The first entry whose variable is set counts: runners of Forgejo and Gitea set GITHUB_ACTIONS as well. Outside of any
 job, the last entry counts.
@@ -76,5 +76,5 @@ def take_token(environ: MutableMapping[str, str]) -> SecretStr:
     return SecretStr(token)
 
 
-def _entry(environ: Mapping[str, str]) -> Entry:
+def _entry(environ: Mapping[str, str]) -> KnownServer:
     return next((entry for entry in SERVERS if environ.get(entry.variable) == "true"), SERVERS[-1])

@@ -11,7 +11,7 @@ from membudget.core.metric_words import format_reading
 from membudget.core.metrics import Metric
 from membudget.core.quantities import format_size, format_size_delta
 from membudget.core.untrusted_text import printable
-from membudget.judge.comparison import Comparison, Difference, Ranking, ranked
+from membudget.judge.comparison import PeakComparison, PeakDifference, Ranking, ranked
 from membudget.report.assumptions import workload_finding
 from membudget.report.findings import findings
 from membudget.report.formats.measure_report import MeasureReport, environment_line, failure_lines
@@ -29,14 +29,14 @@ class CompareReport(ClosedModel):
     """In the order of the table: the smallest peak RSS first."""
     smallest: str | None
     """The image with the smallest peak RSS. None if no image could be measured."""
-    comparisons: tuple[Comparison, ...]
+    comparisons: tuple[PeakComparison, ...]
     """The other images, compared with the smallest."""
 
     @property
     def is_complete(self) -> bool:
         """Whether every image has a figure, so that none is missing from the comparison."""
         return self.smallest is not None and not any(
-            one.difference is Difference.NOT_MEASURED for one in self.comparisons
+            one.difference is PeakDifference.NOT_MEASURED for one in self.comparisons
         )
 
 
@@ -83,17 +83,17 @@ def _sentences(report: CompareReport) -> Iterator[str]:
         yield _sentence(one, image, printable(report.smallest), more)
 
 
-def _sentence(one: Comparison, image: MeasureReport, smallest: str, more_bytes: int) -> str:
+def _sentence(one: PeakComparison, image: MeasureReport, smallest: str, more_bytes: int) -> str:
     name, trials = printable(one.image), len(image.trials)
-    if one.difference is Difference.NOT_MEASURED:
+    if one.difference is PeakDifference.NOT_MEASURED:
         why = image.metrics[Metric.PEAK_RSS].reason
         return f"{name}: not compared: {'a trial failed' if why is None or _has_failed(image) else printable(why)}"
-    if one.difference is Difference.CUT_OFF or one.ratio is None or one.low is None or one.high is None:
+    if one.difference is PeakDifference.CUT_OFF or one.ratio is None or one.low is None or one.high is None:
         return f"{name}: not compared: its limit cut off the peak"
-    if one.difference is Difference.NOT_FOUND:
+    if one.difference is PeakDifference.NOT_FOUND:
         most, least = math.ceil(100 * one.high) / 100, math.floor(100 * one.low) / 100
         return f"{name}: no difference found, it needs {least:.2f} to {most:.2f} × the memory of {smallest}"
-    if one.difference is Difference.UNCERTAIN:
+    if one.difference is PeakDifference.UNCERTAIN:
         few = "1 trial is" if trials == 1 else f"{trials} trials are"
         return (
             f"{name} needs about {one.ratio:.2f} × the memory of {smallest}; {few} too few to say how exact this is"

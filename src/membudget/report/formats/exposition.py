@@ -29,7 +29,7 @@ UNITS = {
 """The unit as OpenMetrics names it. The names of rates end in it, so that it is not added to them."""
 
 
-class Kind(StrEnum):
+class FamilyKind(StrEnum):
     """The type of a family, as OpenMetrics names it."""
 
     GAUGE = "gauge"
@@ -38,12 +38,12 @@ class Kind(StrEnum):
     STATE_SET = "stateset"
 
 
-_SUFFIXES = {Kind.GAUGE: "", Kind.COUNTER: _TOTAL, Kind.INFO: "_info", Kind.STATE_SET: ""}
+_SUFFIXES = {FamilyKind.GAUGE: "", FamilyKind.COUNTER: _TOTAL, FamilyKind.INFO: "_info", FamilyKind.STATE_SET: ""}
 """What the names of a family's samples have in addition to the family's name."""
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class SeriesSample:
     """A value of a series."""
 
     labels: Mapping[str, str]
@@ -59,10 +59,10 @@ class Family:
 
     name: str
     """The name, including the unit, and without the suffix of its samples."""
-    kind: Kind
+    kind: FamilyKind
     unit: str
     help: str
-    samples: list[Sample] = field(default_factory=list)
+    samples: list[SeriesSample] = field(default_factory=list)
 
     @property
     def sample_name(self) -> str:
@@ -71,14 +71,14 @@ class Family:
 
     def add(self, value: str, labels: Mapping[str, str], time_s: int | None = None) -> None:
         """Add a sample."""
-        self.samples.append(Sample(labels, value, time_s))
+        self.samples.append(SeriesSample(labels, value, time_s))
 
 
 def metric_family(prefix: str, metric: Metric, words: str) -> Family:
     """Return the family of one of membudget's metrics, without samples."""
     unit = UNITS[metric.definition.unit]
     name = metric.value if not unit or metric.value.endswith(f"_{unit}") else f"{metric.value}_{unit}"
-    return Family(f"{prefix}_{name}", Kind.GAUGE, unit, words)
+    return Family(f"{prefix}_{name}", FamilyKind.GAUGE, unit, words)
 
 
 def figure(unit: Unit, value: int) -> str:
@@ -94,7 +94,7 @@ def figure(unit: Unit, value: int) -> str:
 
 def production_family(metric: ProductionMetric) -> Family:
     """Return the family of one of production's metrics, without samples."""
-    kind = Kind.COUNTER if metric.is_counter else Kind.GAUGE
+    kind = FamilyKind.COUNTER if metric.is_counter else FamilyKind.GAUGE
     return Family(metric.removesuffix(_TOTAL), kind, metric.unit, f"{metric.summary.replace('`', '')}; from CI")
 
 
@@ -120,12 +120,12 @@ def plain_text(families: Iterable[Family]) -> str:
 
 def _plain_text(family: Family) -> Iterator[str]:
     yield f"# HELP {family.sample_name} {escaped(family.help, is_label=False)}"
-    yield f"# TYPE {family.sample_name} {Kind.COUNTER if family.kind is Kind.COUNTER else Kind.GAUGE}"
+    yield f"# TYPE {family.sample_name} {FamilyKind.COUNTER if family.kind is FamilyKind.COUNTER else FamilyKind.GAUGE}"
     for sample in family.samples:
         yield _line(family, sample, 1000)
 
 
-def _line(family: Family, sample: Sample, times_a_second: int) -> str:
+def _line(family: Family, sample: SeriesSample, times_a_second: int) -> str:
     shown = ",".join(f'{name}="{escaped(text)}"' for name, text in sample.labels.items())
     labels = f"{{{shown}}}" if shown else ""
     time = f" {sample.time_s * times_a_second}" if sample.time_s is not None else ""

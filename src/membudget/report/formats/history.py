@@ -12,20 +12,20 @@ from rich.text import Text
 from membudget.build.revision import MainCommit
 from membudget.core.metric_words import format_delta, format_value
 from membudget.core.untrusted_text import json_without_commands, printable
-from membudget.history.line import LineFault, Skipped
-from membudget.history.series import Point, Series
+from membudget.history.line import LineFault, SkippedFault
+from membudget.history.series import MetricSeries, SeriesPoint
 from membudget.report.formats.tables import TerminalTable
 
 _LONGEST_SUBJECT = 60
 
 
-def render_table(found: Sequence[Series]) -> RenderableType:
+def render_table(found: Sequence[MetricSeries]) -> RenderableType:
     """Return a table for a terminal, newest commit first within each series."""
     headings = ("image", "metric", "commit", "date", "value", "change", "trials", "budget", "subject")
     return TerminalTable(headings, list(_rows(found)), frozenset({"value", "change", "trials", "budget"}))
 
 
-def _rows(found: Sequence[Series]) -> Iterator[list[Text]]:
+def _rows(found: Sequence[MetricSeries]) -> Iterator[list[Text]]:
     for series in found:
         before = (None, *(point.line.value for point in series.one_per_commit))
         pairs = list(zip(series.one_per_commit, before, strict=False))
@@ -44,11 +44,11 @@ def _rows(found: Sequence[Series]) -> Iterator[list[Text]]:
             ]
 
 
-def _date(point: Point) -> str:
+def _date(point: SeriesPoint) -> str:
     return time_of(point).strftime("%Y-%m-%d")
 
 
-def time_of(point: Point) -> datetime:
+def time_of(point: SeriesPoint) -> datetime:
     """Return the time of a point's commit."""
     return commit_time(point.commit)
 
@@ -58,19 +58,19 @@ def commit_time(commit: MainCommit) -> datetime:
     return datetime.fromtimestamp(min(max(commit.time_s, 0), 253_402_300_799), UTC)
 
 
-def _value(point: Point) -> str:
+def _value(point: SeriesPoint) -> str:
     value = format_value(point.line.metric, point.line.value)
     return f"at least {value}" if point.line.lower_bound else value
 
 
-def render_csv(found: Sequence[Series]) -> str:
+def render_csv(found: Sequence[MetricSeries]) -> str:
     """Return a row per commit, oldest first, and a column per image and metric, in the metrics' base units.
 
     This is the form that Apache Otava reads: `time`, `commit`, then figures. A commit without a figure has an empty
     cell, which Otava refuses, so it is given one series at a time.
     """
     columns = [f"{series.image}.{series.metric}" for series in found]
-    by_commit: dict[str, tuple[Point, dict[str, int]]] = {}
+    by_commit: dict[str, tuple[SeriesPoint, dict[str, int]]] = {}
     for series in found:
         for point in series.points:
             row = by_commit.setdefault(point.commit.sha, (point, {}))[1]
@@ -84,7 +84,7 @@ def render_csv(found: Sequence[Series]) -> str:
     return text.getvalue()
 
 
-def render_json(found: Sequence[Series], skipped: Iterable[str]) -> str:
+def render_json(found: Sequence[MetricSeries], skipped: Iterable[str]) -> str:
     """Return all points as JSON, with what was skipped."""
     series = [
         {
@@ -98,7 +98,7 @@ def render_json(found: Sequence[Series], skipped: Iterable[str]) -> str:
     return json_without_commands(json.dumps({"series": series, "skipped": list(skipped)}, indent=1)) + "\n"
 
 
-def _point(point: Point) -> dict[str, object]:
+def _point(point: SeriesPoint) -> dict[str, object]:
     line = point.line
     return {
         "commit": point.commit.sha,
@@ -124,7 +124,7 @@ _WHY = {
 }
 
 
-def skipped_words(skipped: Iterable[Skipped]) -> Iterator[str]:
+def skipped_words(skipped: Iterable[SkippedFault]) -> Iterator[str]:
     """Yield a sentence for each kind of line that is skipped, with the first commit where it was found."""
     for one in skipped:
         commit = one.commit[:12]

@@ -7,7 +7,7 @@ from rich.text import Text
 
 from membudget.core.definition import Better
 from membudget.core.metric_words import format_value
-from membudget.history.series import Point, Series
+from membudget.history.series import MetricSeries, SeriesPoint
 
 _ROWS = 8
 _BLOCKS = " ▁▂▃▄▅▆▇█"
@@ -17,12 +17,12 @@ MOST_BARS = 100
 """More commits share bars: each bar is the worst of its commits."""
 
 
-def render_charts(found: Sequence[Series]) -> RenderableType:
+def render_charts(found: Sequence[MetricSeries]) -> RenderableType:
     """Return a chart for each series."""
     return Group(*(line for series in found for line in _chart(series)))
 
 
-def _chart(series: Series) -> Iterator[Text]:
+def _chart(series: MetricSeries) -> Iterator[Text]:
     bars = _bars(series)
     budget = series.points[-1].line.budget
     highest = max(1, *bars, budget or 0)
@@ -41,7 +41,7 @@ def _chart(series: Series) -> Iterator[Text]:
     yield Text("")
 
 
-def _bars(series: Series) -> list[int]:
+def _bars(series: MetricSeries) -> list[int]:
     """Return the height of each bar: of a commit, or the worst of several commits."""
     values = [max(0, point.line.value) for point in series.one_per_commit]
     each = -(-len(values) // MOST_BARS)
@@ -60,5 +60,5 @@ def _cell(value: int, row: int, highest: int, *, is_budget: bool) -> str:
     return _BUDGET if is_budget and block == " " else block
 
 
-def _end(point: Point) -> str:
+def _end(point: SeriesPoint) -> str:
     return f"{point.commit.sha[:10]} ({format_value(point.line.metric, point.line.value)})"

@@ -16,7 +16,7 @@ from membudget.judge.manifests import ManifestFinding
 from membudget.judge.measurement import ImageMeasurement
 from membudget.judge.memory_rules import MemoryFinding
 from membudget.judge.metric import Inconclusive, Row, Verdict
-from membudget.judge.runtime_finding import Bound, RuntimeFinding
+from membudget.judge.runtime_finding import Exactness, RuntimeFinding
 from membudget.judge.whole import Gap
 from membudget.measure.runtimes.runtime import RuntimeKind
 from membudget.report.accepting import exception_lines, keys_of_image, proposal_of
@@ -180,7 +180,7 @@ class JudgedRuntime(ClosedModel):
     ceiling_bytes: int | None
     beside_bytes: int | None
     """The measured memory beside the heap: `beside_bound` says how exactly."""
-    beside_bound: Bound
+    beside_bound: Exactness
     limit_bytes: int
     reason: str
     fitting: str | None

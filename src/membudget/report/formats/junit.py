@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from xml.etree import ElementTree as ET
 
 from membudget.core.untrusted_text import in_plain_text, printable, printable_line, raw
-from membudget.judge.image import Failed, ImageJudgement, ImageReason, OfRow
+from membudget.judge.image import ImageJudgement, ImageReason, OfRow, StageFailed
 from membudget.judge.manifests import ManifestFinding
 from membudget.judge.measurement import ImageMeasurement
 from membudget.judge.metric import Verdict
@@ -22,7 +22,7 @@ from membudget.report.manifest_words import LABELS, fault_words, finding_words
 from membudget.report.report import JudgedReport
 from membudget.report.row_words import row_sentence
 from membudget.report.story import story
-from membudget.report.story_parts import Compared, Item, Items, Paste, Problem, Remarks, Section
+from membudget.report.story_parts import ComparedRevisions, Item, Items, Paste, Remarks, Section, StoryProblem
 from membudget.report.table import HEADINGS, RowKind, TableRow, table_rows
 from membudget.report.verdicts import image_reason
 
@@ -131,11 +131,11 @@ def _of_manifest(finding: ManifestFinding) -> _Case:
     return _Case(LABELS[finding.rule], finding.verdict, printable(raw(finding_words(finding)), _LONGEST_MESSAGE))
 
 
-def _failure(image: ImageJudgement) -> Failed | None:
-    return next((reason for reason in image.reasons if isinstance(reason, Failed)), None)
+def _failure(image: ImageJudgement) -> StageFailed | None:
+    return next((reason for reason in image.reasons if isinstance(reason, StageFailed)), None)
 
 
-def _case_of(row: TableRow, failed: Failed | None) -> _Case:
+def _case_of(row: TableRow, failed: StageFailed | None) -> _Case:
     """Return the case of a row. `failed` is the failure of its image, which a row without values tells."""
     figures = (f"{name}: {in_plain_text(cell)}" for name, cell in zip(HEADINGS[2:], row.cells[2:], strict=True))
     name = in_plain_text(row.metric)
@@ -155,12 +155,12 @@ def _case_of(row: TableRow, failed: Failed | None) -> _Case:
     return _Case(name, row.verdict, message, "\n".join(figures), tells)
 
 
-def _problems(sections: Sequence[Section], about: str | None) -> list[tuple[Problem, Item]]:
-    problems = [block for section in sections for block in section.blocks if isinstance(block, Problem)]
+def _problems(sections: Sequence[Section], about: str | None) -> list[tuple[StoryProblem, Item]]:
+    problems = [block for section in sections for block in section.blocks if isinstance(block, StoryProblem)]
     return [(problem, item) for problem in problems for item in problem.elements if item.about == about]
 
 
-def _explained(cases: list[_Case], problems: Sequence[tuple[Problem, Item]]) -> list[_Case]:
+def _explained(cases: list[_Case], problems: Sequence[tuple[StoryProblem, Item]]) -> list[_Case]:
     """Add reasons and next step to the first failing case. If no row fails, add a case for the failure."""
     for problem, item in problems:
         if problem.verdict not in _TAGS:
@@ -175,14 +175,14 @@ def _explained(cases: list[_Case], problems: Sequence[tuple[Problem, Item]]) -> 
     return cases
 
 
-def _with(case: _Case, problem: Problem, item: Item) -> _Case:
+def _with(case: _Case, problem: StoryProblem, item: Item) -> _Case:
     """Return a case with the reasons and the next step of its image, as far as its message does not say them."""
     said = [] if case.says(item) else [item.finding]
     text = [*([case.text] if case.text else []), _title(problem), *_lines([*said, *item.below])]
     return replace(case, text="\n".join(text))
 
 
-def _title(problem: Problem) -> str:
+def _title(problem: StoryProblem) -> str:
     return f"{problem.title} → {problem.next_step.as_text()}"
 
 
@@ -207,12 +207,12 @@ def _said(sections: Sequence[Section], about: str | None, cases: Sequence[_Case]
         match block:
             case Remarks() if about is None:
                 yield from (f"Note: {finding.as_text()}" for finding in block.elements)
-            case Compared() if about is None:
+            case ComparedRevisions() if about is None:
                 yield from _lines(block.elements)
             case Paste() if about is None and block.elements:
                 yield f"{within.title.as_text()}:" if within.title is not None else ""
                 yield from (printable_line(line) for lines in block.elements for line in lines)
-            case Problem() if block.verdict not in _TAGS or about is None:
+            case StoryProblem() if block.verdict not in _TAGS or about is None:
                 told = [item for item in block.elements if item.about == about]
                 if told:
                     yield _title(block)

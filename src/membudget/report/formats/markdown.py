@@ -15,7 +15,7 @@ from membudget.report.story import story
 from membudget.report.story_parts import (
     Block,
     Charts,
-    Compared,
+    ComparedRevisions,
     Figures,
     Item,
     Items,
@@ -23,11 +23,11 @@ from membudget.report.story_parts import (
     Legend,
     Log,
     Paste,
-    Problem,
     Remarks,
     Rows,
     Section,
     Sheet,
+    StoryProblem,
 )
 from membudget.report.table import TableRow
 from membudget.report.timeline import Chart
@@ -57,7 +57,7 @@ def elements(block: Block) -> list[str]:  # noqa: PLR0911 - one for each kind
             return _lines(_sheet_columns(block.headings), [list(map(_cell, row)) for row in block.elements])
         case Remarks():
             return [f"> {finding.as_markdown()}" for finding in block.elements]
-        case Items() | Problem():
+        case Items() | StoryProblem():
             return [_item(item) for item in block.elements]
         case Log():
             return [code_block(lines, most_lines=_LOG_LINES) for lines in block.elements]
@@ -65,7 +65,7 @@ def elements(block: Block) -> list[str]:  # noqa: PLR0911 - one for each kind
             return [code_block(lines, most_lines=_PASTED_LINES, language=block.language) for lines in block.elements]
         case Charts():
             return [_chart(name, chart) for name, chart in block.elements]
-        case Legend() | Compared():
+        case Legend() | ComparedRevisions():
             return [finding.as_markdown() for finding in block.elements]
 
 
@@ -80,7 +80,7 @@ def whole(block: Block, shown: Sequence[str], run_url: str | None) -> str:  # no
             return "\n".join([*markdown_table(_sheet_columns(block.headings), []), *shown])
         case Remarks() | Charts():
             return "\n\n".join(shown)
-        case Problem():
+        case StoryProblem():
             return "\n".join([f"**{block.title}** → {block.next_step.as_markdown()}", "", *shown])
         case Items():
             return "\n".join([*([f"**{block.title}**", ""] if block.title else []), *shown])
@@ -88,7 +88,7 @@ def whole(block: Block, shown: Sequence[str], run_url: str | None) -> str:  # no
             return "\n".join(shown)
         case Legend():
             return "\n".join(f"<sub>{line}</sub>" for line in shown)
-        case Compared():
+        case ComparedRevisions():
             link = f" · [run]({run_url})" if run_url is not None else ""
             return "\n".join(f"<sub>{line}{link}</sub>" for line in shown)
 

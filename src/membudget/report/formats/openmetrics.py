@@ -17,7 +17,7 @@ from membudget.report.formats.exposition import (
     PREFIX,
     UNITS,
     Family,
-    Kind,
+    FamilyKind,
     figure,
     metric_family,
     openmetrics,
@@ -46,7 +46,7 @@ def families(result: JudgedReport) -> list[Family]:
 
 
 def _about(report: Report) -> Family:
-    family = Family(f"{PREFIX}_report", Kind.INFO, "", "what was compared, and by which version of membudget")
+    family = Family(f"{PREFIX}_report", FamilyKind.INFO, "", "what was compared, and by which version of membudget")
     base = report.comparison.base
     labels = {"version": _PLAIN.sub("_", report.membudget_version), "head": report.comparison.head.sha}
     family.add("1", labels | ({"base": base.sha} if base is not None else {}))
@@ -54,23 +54,23 @@ def _about(report: Report) -> Family:
 
 
 def _duration(report: Report) -> Family:
-    family = Family(f"{PREFIX}_check_duration_seconds", Kind.GAUGE, "seconds", "how long the check took")
+    family = Family(f"{PREFIX}_check_duration_seconds", FamilyKind.GAUGE, "seconds", "how long the check took")
     family.add(figure(Unit.MILLISECONDS, report.duration_ms), {})
     return family
 
 
 def _verdict(judgement: Judgement) -> Family:
-    family = Family(f"{PREFIX}_verdict", Kind.STATE_SET, "", "the verdict on the whole")
+    family = Family(f"{PREFIX}_verdict", FamilyKind.STATE_SET, "", "the verdict on the whole")
     _add_state(family, judgement.verdict, {})
     return family
 
 
 def _images(result: JudgedReport) -> Iterator[Family]:
-    verdicts = Family(f"{PREFIX}_image_verdict", Kind.STATE_SET, "", "the verdict on an image")
+    verdicts = Family(f"{PREFIX}_image_verdict", FamilyKind.STATE_SET, "", "the verdict on an image")
     for judged in result.judgement.images:
         _add_state(verdicts, judged.verdict, {"image": judged.name})
-    limits = Family(f"{PREFIX}_limit_bytes", Kind.GAUGE, "bytes", "the memory limit that the kernel enforces")
-    trials = Family(f"{PREFIX}_trials", Kind.GAUGE, "", "measured trials, without the discarded warm-up")
+    limits = Family(f"{PREFIX}_limit_bytes", FamilyKind.GAUGE, "bytes", "the memory limit that the kernel enforces")
+    trials = Family(f"{PREFIX}_trials", FamilyKind.GAUGE, "", "measured trials, without the discarded warm-up")
     for image in result.report.images:
         limits.add(str(image.limit_bytes), {"image": image.name})
         for name, side in (("base", image.base), ("head", image.head)):
@@ -103,7 +103,7 @@ def _values(metric: Metric, images: Iterable[ImageMeasurement]) -> Family:
 
 
 def _of_rows(what: str, unit: str, words: str, rows: Iterable[tuple[dict[str, str], Row]]) -> Family:
-    family = Family(f"{PREFIX}_{what}{f'_{unit}' if unit else ''}", Kind.GAUGE, unit, words)
+    family = Family(f"{PREFIX}_{what}{f'_{unit}' if unit else ''}", FamilyKind.GAUGE, unit, words)
     for subject, row in rows:
         bound = tightest(fixed_bounds(row.budget))
         value = row.headroom if what == "headroom" else bound.level if bound is not None else None

@@ -8,7 +8,7 @@ from rich.text import Text
 from membudget.core.closed_model import ClosedModel
 from membudget.core.metrics import Metric
 from membudget.core.untrusted_text import Quoted, in_markdown, in_plain_text, printable
-from membudget.judge.production import Compared, ImageFidelity, NotMeasured, NotSeen, Production, Reach
+from membudget.judge.production import CiNotMeasured, ComparedUse, ImageFidelity, NotSeen, Production, Reach
 from membudget.report.formats.tables import TerminalTable, markdown_table
 from membudget.report.production_words import HEADINGS, meanings, rows, sentences
 from membudget.version import VERSION
@@ -67,7 +67,7 @@ class ComparedReport(ClosedModel):
     wanted_scale: float | None
 
     @classmethod
-    def of(cls, one: Compared) -> "ComparedReport":
+    def of(cls, one: ComparedUse) -> "ComparedReport":
         """Return a comparison as figures."""
         return cls(
             metric=one.metric,
@@ -138,7 +138,7 @@ class ImageReport(ClosedModel):
     compared: tuple[ComparedReport, ...]
     """The kinds of memory that both sides know. The first one decides."""
     production: ProductionReport | None
-    reason: NotSeen | NotMeasured | None
+    reason: NotSeen | CiNotMeasured | None
     """Why nothing was compared."""
 
 
@@ -156,7 +156,7 @@ def as_json(found: Sequence[ImageFidelity]) -> str:
 
 def _image(one: ImageFidelity) -> ImageReport:
     seen = one.production
-    reasons = [what for what in (one.of_ci, seen) if isinstance(what, NotMeasured | NotSeen)]
+    reasons = [what for what in (one.of_ci, seen) if isinstance(what, CiNotMeasured | NotSeen)]
     return ImageReport(
         name=one.name,
         scale=one.scale,

@@ -10,7 +10,7 @@ from membudget.core.metrics import Metric
 from membudget.core.production import InProduction, ProductionMetric
 from membudget.judge.measurement import ImageMeasurement, SideMeasurement
 from membudget.judge.values import largest_samples
-from membudget.manifests.deployed import Amount, Container, Platform, Role, Workload
+from membudget.manifests.deployed import Amount, Container, DeployedWorkload, ManifestPlatform, Role
 from membudget.report.formats.exposition import JOB, Family, production_family
 from membudget.report.report import Report
 
@@ -80,11 +80,11 @@ def _declared(report: Report) -> Iterator[_Declared]:
                 yield metric, tuple(labels.items()), amount.size_bytes
 
 
-def _deployed(report: Report) -> Iterator[tuple[Workload, Container]]:
+def _deployed(report: Report) -> Iterator[tuple[DeployedWorkload, Container]]:
     """Yield the containers of the head's Kubernetes manifests that run an image of the budgets file."""
     workloads = report.manifests.head.workloads if report.manifests is not None else ()
     for workload in workloads:
-        if workload.platform is Platform.KUBERNETES:
+        if workload.platform is ManifestPlatform.KUBERNETES:
             for container in workload.containers:
                 if container.runs is not None and container.role is not Role.INIT:
                     yield workload, container

@@ -12,7 +12,7 @@ from urllib.parse import quote
 from membudget.budgets.manifests import ManifestRule, ManifestRules
 from membudget.budgets.runtimes import RuntimeRule, RuntimeRules
 from membudget.core.untrusted_text import Json, json_without_commands, printable, raw
-from membudget.judge.manifests import Addition, Change, ManifestFinding, Patch
+from membudget.judge.manifests import Addition, AmountChange, ManifestFinding, Patch
 from membudget.judge.metric import Verdict
 from membudget.judge.runtime_finding import RuntimeFinding
 from membudget.manifests.deployed import Place
@@ -143,9 +143,9 @@ def _artifact(path: str) -> Json:
     return {"uri": quote(path, safe="/"), "uriBaseId": "%SRCROOT%"}
 
 
-def _fix(change: Change | Addition, patch: Patch) -> Json:
+def _fix(change: AmountChange | Addition, patch: Patch) -> Json:
     """Return the change of an amount in its line, or what is added to the line. The last column is excluded."""
-    if isinstance(change, Change):
+    if isinstance(change, AmountChange):
         start, old, new, verb = patch.before.index(change.amount.text), change.amount.text, change.text, "write"
     else:
         start, new = insertion(change.parts)

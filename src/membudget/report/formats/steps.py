@@ -9,7 +9,7 @@ from rich.text import Text
 from membudget.core.metric_words import format_delta, format_value
 from membudget.core.untrusted_text import in_markdown, in_plain_text, printable
 from membudget.history.step_line import StepLine
-from membudget.history.steps import Step
+from membudget.history.steps import SuspectedStep
 from membudget.report.findings import Finding
 from membudget.report.formats.markdown import folded
 from membudget.report.formats.tables import TerminalTable
@@ -32,7 +32,7 @@ _DIGITS = 10
 class ListedStep:
     """A suspected step, and what the history says came of it."""
 
-    step: Step
+    step: SuspectedStep
     earlier: StepLine | None
 
 

@@ -22,18 +22,18 @@ from membudget.report.story import story
 from membudget.report.story_parts import (
     Block,
     Charts,
-    Compared,
+    ComparedRevisions,
     Figures,
     Items,
     Keep,
     Legend,
     Log,
     Paste,
-    Problem,
     Remarks,
     Rows,
     Section,
     Sheet,
+    StoryProblem,
 )
 from membudget.report.table import RowKind, TableRow
 from membudget.report.usage import USAGE_HEADINGS, holders, next_step_without_base, usage_rows
@@ -158,7 +158,7 @@ def rendered(block: Block) -> RenderableType:  # noqa: C901, PLR0911 - one for e
             return _table(block.headings, [[Text(in_plain_text(cell)) for cell in row] for row in block.elements])
         case Remarks():
             return Text("\n".join(f"Note: {finding.as_text()}" for finding in block.elements))
-        case Problem():
+        case StoryProblem():
             title = Text.assemble((str(block.title), "bold"), f" → {block.next_step.as_text()}")
             return Group(title, _items(block))
         case Items():
@@ -167,7 +167,7 @@ def rendered(block: Block) -> RenderableType:  # noqa: C901, PLR0911 - one for e
             return Text("\n".join(f"  │ {printable_line(line)}" for lines in block.elements for line in lines), "dim")
         case Paste():
             return Text("\n".join(printable_line(line) for lines in block.elements for line in lines))
-        case Legend() | Compared():
+        case Legend() | ComparedRevisions():
             return Text("\n".join(finding.as_text() for finding in block.elements), style="dim")
         case Charts():
             return Text("\n".join(_bars(block)))
@@ -181,7 +181,7 @@ def _table(headings: Sequence[str], rows: Sequence[Sequence[Text]]) -> TerminalT
     return TerminalTable(headings, rows, frozenset(headings) - _LEFT_ALIGNED, _GOOD_BREAKS)
 
 
-def _items(block: Items | Problem) -> Text:
+def _items(block: Items | StoryProblem) -> Text:
     lines = []
     for item in block.elements:
         lines.append(f"- {item.finding.as_text()}")

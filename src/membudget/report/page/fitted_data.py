@@ -7,7 +7,7 @@ from membudget.core.untrusted_text import Json, in_plain_text
 from membudget.judge.fitted import FittedImage
 from membudget.judge.measurement import ImageMeasurement
 from membudget.report.findings import Finding
-from membudget.report.fit_curve import Curve, Point, curve, rung_table
+from membudget.report.fit_curve import Curve, CurvePoint, curve, rung_table
 from membudget.report.fit_words import fitted_findings, fitted_of
 
 
@@ -38,5 +38,5 @@ def _points(drawn: Curve) -> list[Json]:
     ]
 
 
-def _short(percent: float | None, point: Point) -> float | None:
+def _short(percent: float | None, point: CurvePoint) -> float | None:
     return round(percent, 1) if percent is not None and point.works else None

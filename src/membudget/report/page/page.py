@@ -33,7 +33,17 @@ from membudget.report.page.profile_data import profile_data
 from membudget.report.page.timeline_data import figures, lines, sides
 from membudget.report.report import JudgedReport, Report, RevisionReport
 from membudget.report.story import story
-from membudget.report.story_parts import Compared, Item, Items, Keep, Log, Paste, Problem, Remarks, Section
+from membudget.report.story_parts import (
+    ComparedRevisions,
+    Item,
+    Items,
+    Keep,
+    Log,
+    Paste,
+    Remarks,
+    Section,
+    StoryProblem,
+)
 from membudget.report.table import HEADINGS, RowKind, TableRow, table_rows
 from membudget.report.trial_counts import trials_in_words
 from membudget.report.verdicts import SIGNS, status_mark
@@ -75,7 +85,7 @@ def _told(sections: Sequence[Section], most: int) -> dict[str, Json]:
             match block:
                 case Remarks():
                     remarks += (finding.as_json() for finding in block.elements[:_MOST_NOTES])
-                case Problem():
+                case StoryProblem():
                     problems.append({
                         "verdict": block.verdict.value,
                         "title": str(block.title),
@@ -91,7 +101,7 @@ def _told(sections: Sequence[Section], most: int) -> dict[str, Json]:
                     logs.append([section.title.as_json(), section.is_open, lines])
                 case Paste() if section.title is not None and block.elements:
                     logs.append([section.title.as_json(), False, list(map(printable_line, block.elements[0]))])
-                case Compared():
+                case ComparedRevisions():
                     compared = block.elements[0].as_json()
                 case _:
                     pass
@@ -106,7 +116,7 @@ def _items(items: Iterable[Item]) -> list[Json]:
 
 def _told_above(sections: Sequence[Section]) -> frozenset[Finding]:
     """Return the findings below the verdict, so that the details of images do not repeat them."""
-    problems = [block for section in sections for block in section.blocks if isinstance(block, Problem)]
+    problems = [block for section in sections for block in section.blocks if isinstance(block, StoryProblem)]
     return frozenset(below for problem in problems for item in problem.elements for below in item.below)
 
 

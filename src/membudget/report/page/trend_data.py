@@ -11,7 +11,7 @@ from membudget.core.definition import Better
 from membudget.core.metrics import IMAGE_METRICS
 from membudget.core.untrusted_text import Json, printable
 from membudget.history.marked_steps import MarkedStep
-from membudget.history.series import Series
+from membudget.history.series import MetricSeries
 from membudget.history.standing import Newest, Standing
 from membudget.report.formats.badge import message_of
 
@@ -19,7 +19,7 @@ _DIGITS = 17
 """How many binary digits of the largest value are kept: the curve is drawn with about 300 pixels."""
 
 
-def series_data(series: Series, places: Mapping[str, int], steps: Sequence[MarkedStep]) -> dict[str, Json]:
+def series_data(series: MetricSeries, places: Mapping[str, int], steps: Sequence[MarkedStep]) -> dict[str, Json]:
     """Return the columns of a series. `places` has the place of each commit on the branch.
 
     `steps` may also be those of other series.

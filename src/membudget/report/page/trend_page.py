@@ -7,7 +7,7 @@ from membudget.build.revision import MainCommit
 from membudget.core.metrics import Metric
 from membudget.core.untrusted_text import Json, printable
 from membudget.history.marked_steps import MarkedStep
-from membudget.history.series import Series
+from membudget.history.series import MetricSeries
 from membudget.history.standing import Newest, Standing
 from membudget.report.formats.history import commit_time
 from membudget.report.page.document import Document, as_json
@@ -43,7 +43,7 @@ class Trends:
     """The name of the repository."""
     commits: Sequence[MainCommit]
     """The commits of main, oldest first."""
-    series: Sequence[Series]
+    series: Sequence[MetricSeries]
     releases: Sequence[tuple[str, str]] = ()
     """Commits with the names of their tags."""
     steps: Sequence[MarkedStep] = ()
@@ -86,7 +86,7 @@ def _newest(trends: Trends, most_points: int) -> Trends:
 
 def _data(trends: Trends) -> dict[str, Json]:
     places = {commit.sha: place for place, commit in enumerate(trends.commits)}
-    by_image: dict[str, list[Series]] = {}
+    by_image: dict[str, list[MetricSeries]] = {}
     for series in trends.series:
         by_image.setdefault(series.image, []).append(series)
     for listed in by_image.values():
@@ -108,7 +108,7 @@ def _data(trends: Trends) -> dict[str, Json]:
     }  # fmt: skip
 
 
-def _standing(first: Sequence[Series]) -> Standing:
+def _standing(first: Sequence[MetricSeries]) -> Standing:
     standings = {Newest.of(series.metric, series.points[-1].line).standing for series in first}
     return next((standing for standing in _WORST_FIRST if standing in standings), Standing.UNKNOWN)
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from membudget.measure.live_heap import hotspot
 from membudget.measure.live_heap.confined import NoAnswer
-from membudget.measure.live_heap.messages import Runtime
+from membudget.measure.live_heap.messages import AskableRuntime
 from membudget.measure.live_heap.runtimes import RunningRuntime
 
 HISTOGRAM = b"""0
@@ -73,7 +73,7 @@ def test_the_smallest_of_three_totals_counts(tmp_path: Path) -> None:
     """Serial and Parallel count some dead objects in most collections."""
     totals = [sending(b"0\nTotal 1 %d\n" % size) for size in (46_000, 42_000, 43_000)]
     first, *others = totals
-    process = RunningRuntime(Runtime.HOTSPOT, (1 << 22) + os.getpid(), 0, 0, frozenset(), -1, -1)
+    process = RunningRuntime(AskableRuntime.HOTSPOT, (1 << 22) + os.getpid(), 0, 0, frozenset(), -1, -1)
     with jvm(
         Path("/tmp"), first, sending(b"0\nCommand executed successfully\n"), *others, name=f".java_pid{process.pid}"
     ) as path:

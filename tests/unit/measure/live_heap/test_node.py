@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from membudget.measure.live_heap import node
 from membudget.measure.live_heap.confined import NoAnswer
-from membudget.measure.live_heap.messages import Runtime
+from membudget.measure.live_heap.messages import AskableRuntime
 from membudget.measure.live_heap.node import used_bytes
 from membudget.measure.live_heap.runtimes import RunningRuntime
 from membudget.measure.live_heap.websocket import Connection
@@ -186,7 +186,7 @@ def test_the_inspector_is_closed_after_an_answer_that_is_none(monkeypatch: pytes
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
         monkeypatch.setattr(node, "_inspector_port", lambda *_: server.getsockname()[1])
-        process = RunningRuntime(Runtime.NODE, 1, 0, 0, frozenset({signal.SIGUSR1}), -1, -1)
+        process = RunningRuntime(AskableRuntime.NODE, 1, 0, 0, frozenset({signal.SIGUSR1}), -1, -1)
         with pytest.raises(NoAnswer, match="refused HeapProfiler"):
             node.live_bytes(process, soon())
         thread.join()

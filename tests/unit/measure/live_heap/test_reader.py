@@ -6,7 +6,7 @@ import pytest
 
 from membudget.core.errors import EngineLost, EnvironmentFault
 from membudget.engine.helper import HelperFailed
-from membudget.measure.live_heap.messages import HeapAnswer, ProcessHeap, Runtime
+from membudget.measure.live_heap.messages import AskableRuntime, HeapAnswer, ProcessHeap
 from membudget.measure.live_heap.reader import live_heap, summed
 from membudget.measure.workload.service import MissingDrivers
 from tests.fakes.containers import FakeDrivers
@@ -15,7 +15,7 @@ FOUND = {"pid": 1, "runtime": "JVM", "heap_bytes": 1000, "reason": None}
 
 
 def heap(heap_bytes: int | None, reason: str | None = None) -> ProcessHeap:
-    return ProcessHeap(7, Runtime.HOTSPOT, heap_bytes, reason)
+    return ProcessHeap(7, AskableRuntime.HOTSPOT, heap_bytes, reason)
 
 
 def answer(*heaps: dict[str, object], fault: str | None = None) -> str:
@@ -29,8 +29,8 @@ def test_the_processes_of_the_container_are_asked() -> None:
     assert json.loads(drivers.orders[0])["first_pid"] == 4711
 
 
-@pytest.mark.parametrize("runtime", Runtime)
-def test_python_is_told_because_it_was_started_otherwise(runtime: Runtime) -> None:
+@pytest.mark.parametrize("runtime", AskableRuntime)
+def test_python_is_told_because_it_was_started_otherwise(runtime: AskableRuntime) -> None:
     drivers = FakeDrivers(answer({**FOUND, "runtime": runtime.value}))
     assert live_heap(drivers, "id", 7).answered == {runtime}
 

@@ -5,24 +5,24 @@ from pathlib import Path
 
 import pytest
 
-from membudget.measure.live_heap.messages import Runtime
+from membudget.measure.live_heap.messages import AskableRuntime
 from membudget.measure.live_heap.runtimes import running_runtimes, runtime_of
 
 
 @pytest.mark.parametrize(
     ("program", "libraries", "runtime"),
     [
-        ("java", ("libc.so.6", "libjvm.so"), Runtime.HOTSPOT),
-        ("java", (), Runtime.HOTSPOT),
-        ("own-launcher", ("libjvm.so",), Runtime.HOTSPOT),
-        ("node", (), Runtime.NODE),
-        ("nodejs", (), Runtime.NODE),
-        ("python3", (), Runtime.CPYTHON),
-        ("python3.13t", (), Runtime.CPYTHON),
-        ("uwsgi", ("libpython3.11.so.1.0",), Runtime.CPYTHON),
+        ("java", ("libc.so.6", "libjvm.so"), AskableRuntime.HOTSPOT),
+        ("java", (), AskableRuntime.HOTSPOT),
+        ("own-launcher", ("libjvm.so",), AskableRuntime.HOTSPOT),
+        ("node", (), AskableRuntime.NODE),
+        ("nodejs", (), AskableRuntime.NODE),
+        ("python3", (), AskableRuntime.CPYTHON),
+        ("python3.13t", (), AskableRuntime.CPYTHON),
+        ("uwsgi", ("libpython3.11.so.1.0",), AskableRuntime.CPYTHON),
         ("python-argcomplete", (), None),
-        ("ruby3.1", (), Runtime.RUBY),
-        ("puma", ("libruby-3.1.so.3.1.2",), Runtime.RUBY),
+        ("ruby3.1", (), AskableRuntime.RUBY),
+        ("puma", ("libruby-3.1.so.3.1.2",), AskableRuntime.RUBY),
         ("rubyfmt", (), None),
         ("pypy3", (), None),
         ("javascript", (), None),
@@ -32,7 +32,7 @@ from membudget.measure.live_heap.runtimes import running_runtimes, runtime_of
     ],
 )
 def test_a_runtime_is_known_by_its_program_or_its_library(
-    program: str, libraries: tuple[str, ...], runtime: Runtime | None
+    program: str, libraries: tuple[str, ...], runtime: AskableRuntime | None
 ) -> None:
     assert runtime_of(program, frozenset(libraries)) is runtime
 

@@ -11,7 +11,7 @@ import pytest
 from membudget.core.quantities import MIB
 from membudget.measure.inputs import IN_PYTHON
 from membudget.measure.live_heap import signalled
-from membudget.measure.live_heap.confined import Answer
+from membudget.measure.live_heap.confined import LiveHeapAnswer
 from tests.support.python_processes import python
 
 READY = "print('ready', flush=True); input()\n"
@@ -21,7 +21,7 @@ pytestmark = [
 ]
 
 
-def ask(program: str, *options: str, seconds: float = 60, path: str = str(IN_PYTHON)) -> Answer:
+def ask(program: str, *options: str, seconds: float = 60, path: str = str(IN_PYTHON)) -> LiveHeapAnswer:
     with python(program + READY, *options, path=path) as process:
         return signalled.ask(process, seconds)
 

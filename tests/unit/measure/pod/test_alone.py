@@ -10,7 +10,7 @@ from membudget.core.quantities import MIB
 from membudget.engine.containers import Containers
 from membudget.measure.pod.alone import Alone, alone, fill
 from membudget.measure.pod.manifest_plan import manifest_plan
-from membudget.measure.pod_plan import Definition, PodPlan, PodService
+from membudget.measure.pod_plan import PodDefinition, PodPlan, PodService
 from membudget.measure.trial import TrialInputs, TrialSpec
 
 
@@ -18,7 +18,7 @@ def spec(inputs: TrialInputs, command: tuple[str, ...] | None = None) -> TrialSp
     return TrialSpec("api", "image", 64 * MIB, 1000, CommandWorkload(command=command), inputs=inputs)
 
 
-def compose(definition: Definition, *copies: tuple[str, str]) -> PodPlan:
+def compose(definition: PodDefinition, *copies: tuple[str, str]) -> PodPlan:
     return PodPlan("api", (), {"api": PodService(definition, None, None, copies)}, {}, {})
 
 
@@ -28,7 +28,7 @@ def test_without_a_pod_the_budgets_file_says_all() -> None:
 
 
 def test_a_compose_file_gives_variables_user_command_and_volumes() -> None:
-    given: Definition = {
+    given: PodDefinition = {
         "environment": {"JAVA_TOOL_OPTIONS": "-Xmx$$250m", "EMPTY": None, "BOTH": "compose"},
         "user": "65534", "read_only": True, "entrypoint": ["/bin/sh"], "command": ["-c", "exec java $$A"],
         "working_dir": "/app", "tmpfs": ["/tmp:size=1m"], "volumes": [{"type": "volume", "target": "/data"}],
@@ -41,7 +41,7 @@ def test_a_compose_file_gives_variables_user_command_and_volumes() -> None:
 
 
 def test_the_budgets_file_stands_before_compose() -> None:
-    given: Definition = {"user": "1", "command": ["serve"], "tmpfs": "/tmp"}
+    given: PodDefinition = {"user": "1", "command": ["serve"], "tmpfs": "/tmp"}
     inputs = TrialInputs(user="2", volumes={"/tmp": Path("x")}, pod=compose(given))
     found = alone(spec(inputs, ("other",)))
     assert (found.user, found.command, found.volumes) == ("2", ("other",), ("/tmp",))

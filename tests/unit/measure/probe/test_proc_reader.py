@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from membudget.core.quantities import KIB, MIB
 from membudget.measure.probe.messages import Depth
-from membudget.measure.probe.proc_reader import MOST_PROCESSES, Moment, Reader
+from membudget.measure.probe.proc_reader import MOST_PROCESSES, Reader, SnapshotStart
 from membudget.measure.probe.process_use import Snapshot
 from tests.unit.measure.probe.recorded_smaps import SMAPS
 
@@ -66,7 +66,7 @@ class Processes:
         (self.cgroup / "cgroup.procs").write_text("".join(f"{pid}\n" for pid in pids))
 
     def take(self, guard: Far | None = None, depth: Depth = Depth.MAPS, *, is_brief: bool = False) -> Snapshot | None:
-        return self.reader.take(self.cgroup, Moment(1, 2, 3), guard or Far(), depth, is_brief=is_brief)
+        return self.reader.take(self.cgroup, SnapshotStart(1, 2, 3), guard or Far(), depth, is_brief=is_brief)
 
 
 @pytest.fixture
@@ -330,7 +330,7 @@ def family() -> Iterator[list[int]]:
 def test_what_real_processes_share_counts_once_in_pss(family: list[int], tmp_path: Path) -> None:
     (tmp_path / "cgroup.procs").write_text("\n".join(map(str, family)))
     begun = time.monotonic()
-    snapshot = Reader(budget_s=30).take(tmp_path, Moment(0, 0, 0), Far())
+    snapshot = Reader(budget_s=30).take(tmp_path, SnapshotStart(0, 0, 0), Far())
     assert time.monotonic() - begun < 30
     assert snapshot is not None
     assert snapshot.summed_pss_bytes is not None

@@ -14,11 +14,11 @@ import pytest
 from membudget.core.errors import EnvironmentFault
 from membudget.core.metrics import Metric, MetricValue
 from membudget.core.quantities import MIB
-from membudget.measure.live_heap.messages import LONGEST_REASON, Runtime
+from membudget.measure.live_heap.messages import LONGEST_REASON, AskableRuntime
 from membudget.measure.profiling import capturing
 from membudget.measure.profiling.capturing import HeapCapture
 from membudget.measure.profiling.heap_profile import Frame, HeapProfile, ProfiledBy, ProfiledSide
-from membudget.measure.profiling.messages import MOST_PROFILED, MOST_SAID_BYTES, Begun, Done, Piece
+from membudget.measure.profiling.messages import MOST_PROFILED, MOST_SAID_BYTES, AnswerBegun, Done, Piece
 from membudget.measure.profiling.order import ProfiledAt, Profiling
 from membudget.measure.profiling.profiler import Profiler
 from membudget.measure.workload.service import PlacedDriver
@@ -38,10 +38,10 @@ def _read(raw: bytes) -> HeapProfile:
     return HeapProfile.of(ProfiledBy.SMAPS, [((Frame(name),), int(size)) for name, size in lines])
 
 
-_PROFILER = Profiler(Runtime.PROGRAM, frozenset(), lambda *_: b"", _read)
+_PROFILER = Profiler(AskableRuntime.PROGRAM, frozenset(), lambda *_: b"", _read)
 
 
-_Line = Begun | Piece | Done | str
+_Line = AnswerBegun | Piece | Done | str
 
 
 class _Program:
@@ -148,7 +148,7 @@ def test_what_is_kept_is_profiled_after_the_settle_time() -> None:
 
 
 def test_the_processes_of_a_container_are_added_up() -> None:
-    capture = _capture(_Program([Begun(2), _said("a 5\nb 7", 1), _said("a 6", 2), Done()]))
+    capture = _capture(_Program([AnswerBegun(2), _said("a 5\nb 7", 1), _said("a 6", 2), Done()]))
     with capture.watching("c1"):
         capture.workload_ended()
     side = _side(capture)
@@ -170,7 +170,7 @@ def test_peaks_of_several_processes_that_memray_adds_up_are_counted(
 ) -> None:
     """Each process tells what it held at its own peak. Its silent one has none."""
     said: list[_Line] = [
-        Begun(len(pids) + 1),
+        AnswerBegun(len(pids) + 1),
         *(_said("a 5", pid) for pid in pids),
         Piece(9, reason="it hangs"),
         Done(),
@@ -185,21 +185,21 @@ def test_peaks_of_several_processes_that_memray_adds_up_are_counted(
 @pytest.mark.parametrize(
     ("answer", "processes", "unanswered", "reason"),
     [
-        ([Begun(3), _said("a 5"), Piece(2, reason="s3cret"), Piece(3, reason="no"), Done()], 3, 2, "PID 2: ***"),
+        ([AnswerBegun(3), _said("a 5"), Piece(2, reason="s3cret"), Piece(3, reason="no"), Done()], 3, 2, "PID 2: ***"),
         (
-            [Begun(2), _said("a ?", 1), _said("a 5", 2), Done()],
+            [AnswerBegun(2), _said("a ?", 1), _said("a 5", 2), Done()],
             2,
             1,
             "its answer cannot be read: invalid literal for int() with base 10: '?'",
         ),
         (
-            [Begun(MOST_PROFILED + 2), _said("a 5"), *[_said("a 0")] * (MOST_PROFILED - 1), Done()],
+            [AnswerBegun(MOST_PROFILED + 2), _said("a 5"), *[_said("a 0")] * (MOST_PROFILED - 1), Done()],
             MOST_PROFILED + 2,
             2,
             "only the 16 processes with the most memory are profiled",
         ),
-        ([Begun(2), _said("a 5"), "{"], 2, 1, "the profiling ended before all processes had answered"),
-        ([Begun(3), _said("a 5")], 3, 2, "the profiling ended before all processes had answered"),
+        ([AnswerBegun(2), _said("a 5"), "{"], 2, 1, "the profiling ended before all processes had answered"),
+        ([AnswerBegun(3), _said("a 5")], 3, 2, "the profiling ended before all processes had answered"),
     ],
 )
 def test_processes_that_gave_no_profile_are_counted(
@@ -217,8 +217,8 @@ def test_processes_that_gave_no_profile_are_counted(
 
 def test_the_count_is_that_of_the_profile_that_counts() -> None:
     rss = [_PEAK]
-    missing: list[_Line] = [Begun(2), _said("a 5"), Piece(2, reason="it hangs"), Done()]
-    program = _Program(missing, [Begun(2), _said("a 5", 1), _said("a 4", 2), Done()])
+    missing: list[_Line] = [AnswerBegun(2), _said("a 5"), Piece(2, reason="it hangs"), Done()]
+    program = _Program(missing, [AnswerBegun(2), _said("a 5", 1), _said("a 4", 2), Done()])
     capture = _capture(program, lambda: rss[0])
     with capture.watching("c1"):
         assert program.asked.acquire(timeout=30)

@@ -15,7 +15,7 @@ from membudget.core.quantities import MIB
 from membudget.measure.live_heap.confined import NoAnswer
 from membudget.measure.profiling.cpython import IN_PYTHON, capture, prepared, read
 from membudget.measure.profiling.heap_profile import MOST_FRAMES, Frame, HeapProfile
-from membudget.measure.profiling.profiler import Seen
+from membudget.measure.profiling.profiler import ServiceSeen
 from membudget.measure.trial import TrialInputs
 from tests.support.python_processes import READY, SEARCH, python
 
@@ -204,9 +204,9 @@ def test_reading_raises_nothing_else(said: bytes) -> None:
 
 
 def test_python_finds_the_module_before_the_images_own() -> None:
-    given_path = prepared(TrialInputs({"PYTHONPATH": "/app"}), Seen(image_variables={"PYTHONPATH": "/lib"}))
+    given_path = prepared(TrialInputs({"PYTHONPATH": "/app"}), ServiceSeen(image_variables={"PYTHONPATH": "/lib"}))
     assert given_path.environment["PYTHONPATH"] == "/.membudget-profile:/app"
-    of_image = prepared(TrialInputs(), Seen(image_variables={"PYTHONPATH": "/lib"}))
+    of_image = prepared(TrialInputs(), ServiceSeen(image_variables={"PYTHONPATH": "/lib"}))
     assert of_image.environment["PYTHONPATH"] == "/.membudget-profile:/lib"
-    assert prepared(TrialInputs(), Seen()).environment["PYTHONPATH"] == "/.membudget-profile"
+    assert prepared(TrialInputs(), ServiceSeen()).environment["PYTHONPATH"] == "/.membudget-profile"
     assert of_image.volumes == {"/.membudget-profile": IN_PYTHON}

@@ -11,7 +11,7 @@ from membudget.measure.live_heap.confined import NoAnswer
 from membudget.measure.profiling.go import largest, prepared
 from membudget.measure.profiling.go_profile import read, scaled
 from membudget.measure.profiling.heap_profile import Frame, HeapProfile, ProfiledBy
-from membudget.measure.profiling.profiler import Seen
+from membudget.measure.profiling.profiler import ServiceSeen
 from membudget.measure.trial import TrialInputs
 
 RECORDED = Path(__file__).parent / "recorded"
@@ -121,7 +121,7 @@ def test_no_text_is_an_error_of_ours(said: bytes, text: str) -> None:
 
 
 def test_settings_of_the_service_are_kept() -> None:
-    assert prepared(TrialInputs(), Seen(None, {"GODEBUG": "a=1"})).environment == {
+    assert prepared(TrialInputs(), ServiceSeen(None, {"GODEBUG": "a=1"})).environment == {
         "GODEBUG": "a=1,memprofilerate=65536"
     }
-    assert prepared(TrialInputs(), Seen()).environment == {"GODEBUG": "memprofilerate=65536"}
+    assert prepared(TrialInputs(), ServiceSeen()).environment == {"GODEBUG": "memprofilerate=65536"}

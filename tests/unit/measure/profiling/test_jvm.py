@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from membudget.measure.profiling import jvm
 from membudget.measure.profiling.heap_profile import Frame, HeapProfile, ProfiledBy
-from membudget.measure.profiling.jvm import Method, Sample, Taken, classes_of, native_of, prepared, sampled_in
+from membudget.measure.profiling.jvm import ClassSample, Method, Taken, classes_of, native_of, prepared, sampled_in
 from membudget.measure.profiling.jvm_profile import is_library_class, read, readable
-from membudget.measure.profiling.profiler import Seen
+from membudget.measure.profiling.profiler import ServiceSeen
 from membudget.measure.trial import TrialInputs
 
 RECORDED = Path(__file__).parent / "recorded"
@@ -26,7 +26,7 @@ RECORDING = gzip.decompress((RECORDED / "openjdk-17.jfr.gz").read_bytes())
 def taken(
     classes: tuple[tuple[str, int], ...] = (),
     native: tuple[tuple[str, int], ...] = (),
-    samples: tuple[Sample, ...] = (),
+    samples: tuple[ClassSample, ...] = (),
     methods: tuple[Method, ...] = (),
     rss_bytes: int = 0,
 ) -> HeapProfile:
@@ -81,7 +81,7 @@ def test_a_jvm_that_does_not_track_its_memory_has_no_categories() -> None:
 
 def test_samples_divide_the_bytes_of_their_class() -> None:
     methods = (Method("shop/Index", "build", 7), Method("java/util/Arrays", "copyOf", 1))
-    samples = (Sample("[B", 300, False, (1, 0)), Sample("[B", 100, False, (1,)))
+    samples = (ClassSample("[B", 300, False, (1, 0)), ClassSample("[B", 100, False, (1,)))
     profile = taken((("[B", 800),), samples=samples, methods=methods)
     assert stacks(profile) == [
         (["byte[]", "java.util.Arrays.copyOf", "shop.Index.build"], 600),
@@ -91,7 +91,7 @@ def test_samples_divide_the_bytes_of_their_class() -> None:
 
 
 def test_large_objects_are_all_sampled_and_stand_for_themselves() -> None:
-    samples = (Sample("[B", 300, True, (0,)), Sample("[B", 100, False, (1,)))
+    samples = (ClassSample("[B", 300, True, (0,)), ClassSample("[B", 100, False, (1,)))
     profile = taken((("[B", 500),), samples=samples, methods=(Method("a/A", "f", 7), Method("a/A", "g", 9)))
     assert stacks(profile) == [(["byte[]", "a.A.f"], 300), (["byte[]", "a.A.g"], 200)]
 
@@ -110,7 +110,7 @@ def test_only_live_objects_are_marked_as_live() -> None:
 
 def test_few_samples_do_not_stand_for_all_of_a_class() -> None:
     profile = taken(
-        (("[B", 1000),), samples=(Sample("[B", 100, False, (0,)),), methods=(Method("shop/Index", "build", 7),)
+        (("[B", 1000),), samples=(ClassSample("[B", 100, False, (0,)),), methods=(Method("shop/Index", "build", 7),)
     )
     assert stacks(profile) == [(["byte[]"], 800), (["byte[]", "shop.Index.build"], 200)]
 
@@ -122,13 +122,13 @@ def test_without_samples_a_profile_is_by_class() -> None:
 
 
 def test_the_place_says_more_than_a_class_of_the_service() -> None:
-    samples = (Sample("shop/Item", 100, False, (0,)),)
+    samples = (ClassSample("shop/Item", 100, False, (0,)),)
     profile = taken((("shop.Item", 100),), samples=samples, methods=(Method("shop/Index", "build", 7),))
     assert profile.frames == (Frame("shop.Item", is_library=True), Frame("shop.Index.build", "shop/Index.java", 7))
 
 
 def test_the_file_of_a_class_is_unknown_where_other_languages_run() -> None:
-    samples, methods = (Sample("[B", 100, False, (0,)),), (Method("shop/Index", "build", 7),)
+    samples, methods = (ClassSample("[B", 100, False, (0,)),), (Method("shop/Index", "build", 7),)
     profile = taken((("[B", 100), ("kotlin.Unit", 16)), samples=samples, methods=methods)
     assert Frame("shop.Index.build", None, 7) in profile.frames
 
@@ -162,7 +162,7 @@ def test_classes_of_libraries_are_known(name: str, expected: bool) -> None:
 def test_only_classes_of_the_jdk_have_no_file_in_a_repository() -> None:
     names = ("java.util.List", "org.springframework.samples.Owner", "com.acme.Shop")
     methods = tuple(Method(name, "load", 5) for name in names)
-    profile = taken((("[B", 100),), samples=(Sample("[B", 100, False, (0, 1, 2)),), methods=methods)
+    profile = taken((("[B", 100),), samples=(ClassSample("[B", 100, False, (0, 1, 2)),), methods=methods)
     assert profile.frames[1:] == (
         Frame("java.util.List.load", None, 5, is_library=True),
         Frame("org.springframework.samples.Owner.load", "org/springframework/samples/Owner.java", 5, is_library=True),
@@ -172,12 +172,12 @@ def test_only_classes_of_the_jdk_have_no_file_in_a_repository() -> None:
 
 def test_a_method_made_of_a_lambda_is_named_after_its_method() -> None:
     methods = (Method("Shop", "lambda$main$0", 5),)
-    profile = taken((("[B", 100),), samples=(Sample("[B", 100, False, (0,)),), methods=methods)
+    profile = taken((("[B", 100),), samples=(ClassSample("[B", 100, False, (0,)),), methods=methods)
     assert Frame("Shop.main", "Shop.java", 5) in profile.frames
 
 
 def test_options_of_the_service_are_kept() -> None:
-    inputs = prepared(TrialInputs(environment={"A": "b"}), Seen(None, {"JAVA_TOOL_OPTIONS": "-Xmx100m"}))
+    inputs = prepared(TrialInputs(environment={"A": "b"}), ServiceSeen(None, {"JAVA_TOOL_OPTIONS": "-Xmx100m"}))
     assert inputs.environment["A"] == "b"
     assert inputs.environment["JAVA_TOOL_OPTIONS"].startswith("-Xmx100m -XX:NativeMemoryTracking=summary ")
     assert jvm.IN_JVM in inputs.volumes.values()
@@ -197,8 +197,8 @@ def test_the_answer_is_bounded() -> None:
         b"",
         b"{}",
         b"[1]",
-        jvm.as_text(Taken((), (), (Sample("[B", 1, False, (0,)),), (), 0)),
-        jvm.as_text(Taken((), (), (Sample("[B", 1, False, (-1,)),), (Method("a", "b", 1),), 0)),
+        jvm.as_text(Taken((), (), (ClassSample("[B", 1, False, (0,)),), (), 0)),
+        jvm.as_text(Taken((), (), (ClassSample("[B", 1, False, (-1,)),), (Method("a", "b", 1),), 0)),
     ],
 )
 def test_anything_else_is_refused(raw: bytes) -> None:
@@ -207,7 +207,7 @@ def test_anything_else_is_refused(raw: bytes) -> None:
 
 
 def test_numbers_out_of_range_do_no_harm() -> None:
-    samples = (Sample("[B", 0, False, (0,)), Sample("[C", -5, False, (0,)), Sample("[C", 5, False, (0,)))
+    samples = (ClassSample("[B", 0, False, (0,)), ClassSample("[C", -5, False, (0,)), ClassSample("[C", 5, False, (0,)))
     profile = taken((("[B", 1 << 70), ("[C", 10), ("[D", -1)), samples=samples, methods=(Method("a", "b", -3),))
     assert all(0 <= stack.held_bytes <= 1 << 50 for stack in profile.stacks)
 

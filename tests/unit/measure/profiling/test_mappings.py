@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from membudget.measure.live_heap.messages import Runtime
+from membudget.measure.live_heap.messages import AskableRuntime
 from membudget.measure.live_heap.runtimes import RunningRuntime
 from membudget.measure.probe.smaps import parse_smaps
 from membudget.measure.profiling.heap_profile import Frame, ProfiledBy
@@ -63,7 +63,7 @@ def test_a_process_is_read_from_outside() -> None:
         running.stdout.readline()
         handle, folder = os.pidfd_open(running.pid), os.open(f"/proc/{running.pid}", os.O_RDONLY | os.O_DIRECTORY)
         try:
-            process = RunningRuntime(Runtime.PROGRAM, running.pid, 0, 0, frozenset(), folder, handle)
+            process = RunningRuntime(AskableRuntime.PROGRAM, running.pid, 0, 0, frozenset(), folder, handle)
             profile = read(capture(process, time.monotonic() + 60))
         finally:
             running.send_signal(signal.SIGKILL)

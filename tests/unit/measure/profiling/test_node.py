@@ -11,8 +11,8 @@ from membudget.measure.live_heap.node import Debugger
 from membudget.measure.live_heap.websocket import Connection
 from membudget.measure.profiling import node
 from membudget.measure.profiling.heap_profile import Frame, ProfiledBy
-from membudget.measure.profiling.node import IN_NODE, Said, prepared, read, said, together
-from membudget.measure.profiling.profiler import IN_CONTAINER, Seen
+from membudget.measure.profiling.node import IN_NODE, HeapSaid, prepared, read, said, together
+from membudget.measure.profiling.profiler import IN_CONTAINER, ServiceSeen
 from membudget.measure.trial import TrialInputs
 
 RECORDED = Path(__file__).parent / "recorded"
@@ -47,17 +47,17 @@ def result(text: object, pid: int = 7) -> str:
     return json.dumps({"id": 1, "result": {"result": {"value": [pid, text, 100 * MIB, 12 * MIB, 9 * MIB]}}})
 
 
-def heap(held: int, live: int, resident: int = 0, text: str = HEAD) -> Said:
-    return Said(text.encode(), resident * MIB, held * MIB, live * MIB)
+def heap(held: int, live: int, resident: int = 0, text: str = HEAD) -> HeapSaid:
+    return HeapSaid(text.encode(), resident * MIB, held * MIB, live * MIB)
 
 
-def beside(own: Said, *workers: Said | None) -> dict[str, int]:
+def beside(own: HeapSaid, *workers: HeapSaid | None) -> dict[str, int]:
     """The MiB of each frame beside live objects."""
     profile = read(together(own, workers))
     return {profile.frames[one.frames[0]].name: one.held_bytes // MIB for one in profile.stacks}
 
 
-def of_workers(*messages: object) -> list[Said | None]:
+def of_workers(*messages: object) -> list[HeapSaid | None]:
     return list(node._of_workers(Debugger(Sent(*messages)), 7))
 
 
@@ -112,7 +112,7 @@ def test_code_of_node_and_of_packages_is_a_librarys() -> None:
 def test_node_loads_our_module_beside_its_own_options(
     environment: dict[str, str], variables: dict[str, str], options: str
 ) -> None:
-    inputs = prepared(TrialInputs(environment={"A": "b", **environment}), Seen(image_variables=variables))
+    inputs = prepared(TrialInputs(environment={"A": "b", **environment}), ServiceSeen(image_variables=variables))
     assert inputs.environment == {"A": "b", "NODE_OPTIONS": options}
     assert inputs.volumes == {IN_CONTAINER: IN_NODE}
     assert (IN_NODE / "profile.cjs").is_file()
@@ -176,7 +176,7 @@ def test_heaps_of_worker_threads_are_no_native_memory() -> None:
 
 
 @pytest.mark.parametrize("missing", [None, heap(30, 30, text=HEAD + "f a\t\t0\n" * 600_000)])
-def test_native_memory_is_unknown_if_a_workers_heap_is(missing: Said | None) -> None:
+def test_native_memory_is_unknown_if_a_workers_heap_is(missing: HeapSaid | None) -> None:
     assert beside(heap(20, 15, 90), missing, heap(10, 9)) == {"V8 heap, not live": 6}
 
 

@@ -6,22 +6,22 @@ import pytest
 
 from membudget.budgets.auto_workload import AutoWorkload
 from membudget.core.quantities import MIB
-from membudget.measure.live_heap.messages import Runtime
+from membudget.measure.live_heap.messages import AskableRuntime
 from membudget.measure.pod_plan import PodPlan, PodService
 from membudget.measure.profiling.heap_profile import HeapProfile, ProfiledBy
 from membudget.measure.profiling.order import Profiling, failed_to_start, profiled
-from membudget.measure.profiling.profiler import Profiler, Seen
+from membudget.measure.profiling.profiler import Profiler, ServiceSeen
 from membudget.measure.runtimes.runtime import RuntimeKind
 from membudget.measure.trial import Outcome, PhaseName, TrialInputs, TrialSpec
 from tests.support import builders
 
 
-def _prepare(inputs: TrialInputs, seen: Seen) -> TrialInputs:
+def _prepare(inputs: TrialInputs, seen: ServiceSeen) -> TrialInputs:
     return TrialInputs({**inputs.environment, **seen.image_variables, "PROGRAM": seen.executable or ""})
 
 
 _PROFILER = Profiler(
-    Runtime.NODE,
+    AskableRuntime.NODE,
     frozenset({RuntimeKind.NODE}),
     lambda *_: b"",
     lambda _: HeapProfile.of(ProfiledBy.SMAPS, []),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from membudget.measure.live_heap.messages import Runtime
+from membudget.measure.live_heap.messages import AskableRuntime
 from membudget.measure.profiling.profilers import PROFILERS, profiler_named, profiler_of, unprepared
 from membudget.measure.runtimes.runtime import RuntimeKind
 
@@ -21,6 +21,6 @@ def test_a_jvm_that_cannot_be_prepared_is_profiled_by_the_same_questions() -> No
     assert unprepared(usual) == other
 
 
-@pytest.mark.parametrize("runtime", Runtime)
-def test_each_runtime_has_a_profiler(runtime: Runtime) -> None:
+@pytest.mark.parametrize("runtime", AskableRuntime)
+def test_each_runtime_has_a_profiler(runtime: AskableRuntime) -> None:
     assert profiler_named(runtime).runtime is runtime

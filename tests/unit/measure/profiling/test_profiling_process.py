@@ -7,31 +7,31 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from membudget.measure.live_heap.confined import Said
-from membudget.measure.live_heap.messages import Runtime
+from membudget.measure.live_heap.confined import RuntimeSaid
+from membudget.measure.live_heap.messages import AskableRuntime
 from membudget.measure.live_heap.runtimes import RunningRuntime
 from membudget.measure.profiling import profiling_process
 from membudget.measure.profiling.mappings import SMAPS
-from membudget.measure.profiling.messages import MOST_PROFILED, Begun, Done, Piece, ProfileOrder
+from membudget.measure.profiling.messages import MOST_PROFILED, AnswerBegun, Done, Piece, ProfileOrder
 from membudget.measure.profiling.profiling_process import answers, seconds_for, wanted
 
 
 @pytest.mark.parametrize(
     ("runtime", "program", "seen", "libraries", "is_wanted"),
     [
-        (Runtime.CPYTHON, "gunicorn", "python3.12", (), True),
-        (Runtime.CPYTHON, None, "uwsgi", ("libpython3.11.so.1.0",), True),
-        (Runtime.CPYTHON, None, "sh", (), False),
-        (Runtime.GO, "server", "server", (), True),
-        (Runtime.GO, "server", "sh", (), False),
-        (Runtime.GO, None, "server", (), False),
-        (Runtime.PROGRAM, None, "anything", (), True),
-        (Runtime.PROGRAM, "nginx", "nginx", (), True),
-        (Runtime.PROGRAM, "nginx", "sh", (), False),
+        (AskableRuntime.CPYTHON, "gunicorn", "python3.12", (), True),
+        (AskableRuntime.CPYTHON, None, "uwsgi", ("libpython3.11.so.1.0",), True),
+        (AskableRuntime.CPYTHON, None, "sh", (), False),
+        (AskableRuntime.GO, "server", "server", (), True),
+        (AskableRuntime.GO, "server", "sh", (), False),
+        (AskableRuntime.GO, None, "server", (), False),
+        (AskableRuntime.PROGRAM, None, "anything", (), True),
+        (AskableRuntime.PROGRAM, "nginx", "nginx", (), True),
+        (AskableRuntime.PROGRAM, "nginx", "sh", (), False),
     ],
 )
 def test_processes_are_wanted_by_their_runtime_or_their_program(
-    runtime: Runtime, program: str | None, seen: str, libraries: tuple[str, ...], *, is_wanted: bool
+    runtime: AskableRuntime, program: str | None, seen: str, libraries: tuple[str, ...], *, is_wanted: bool
 ) -> None:
     found = wanted(ProfileOrder(runtime, program, None, 1.0, 1.0), seen, frozenset(libraries))
     assert found is (runtime if is_wanted else None)
@@ -50,18 +50,18 @@ class _Processes:
     def running(self, _first_pid: int | None, _recognise: object) -> Iterator[list[RunningRuntime]]:
         """The largest first."""
         yield [
-            RunningRuntime(Runtime.PROGRAM, pid, 0, 0, frozenset(), 0, 0, rss_bytes=1000 - pid)
+            RunningRuntime(AskableRuntime.PROGRAM, pid, 0, 0, frozenset(), 0, 0, rss_bytes=1000 - pid)
             for pid in range(1, self.number + 1)
         ]
 
-    def said(self, process: RunningRuntime, _ask: object, timeout_s: float, **_: object) -> Said:
+    def said(self, process: RunningRuntime, _ask: object, timeout_s: float, **_: object) -> RuntimeSaid:
         self.asked.append((process.pid, timeout_s))
         if process.pid in self.hanging:
             self.now += timeout_s
-            return Said(None, "it did not answer in time")
+            return RuntimeSaid(None, "it did not answer in time")
         assert timeout_s > 0.2, "too little time for one that answers"
         self.now += 0.2
-        return Said(b"x")
+        return RuntimeSaid(b"x")
 
 
 @pytest.fixture
@@ -77,10 +77,10 @@ def among(monkeypatch: pytest.MonkeyPatch) -> Callable[[_Processes], _Processes]
     return made
 
 
-_ORDER = ProfileOrder(Runtime.PROGRAM, None, None, 30.0, 60.0)
+_ORDER = ProfileOrder(AskableRuntime.PROGRAM, None, None, 30.0, 60.0)
 
 
-def _silent(said: Iterator[Begun | Piece | Done]) -> list[int]:
+def _silent(said: Iterator[AnswerBegun | Piece | Done]) -> list[int]:
     return [one.pid for one in said if isinstance(one, Piece) and one.reason is not None]
 
 

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from membudget.measure.live_heap.confined import NoAnswer
-from membudget.measure.live_heap.messages import Runtime
+from membudget.measure.live_heap.messages import AskableRuntime
 from membudget.measure.live_heap.runtimes import RunningRuntime
 from membudget.measure.profiling.heap_profile import Frame, ProfiledBy
-from membudget.measure.profiling.profiler import IN_CONTAINER, Seen
+from membudget.measure.profiling.profiler import IN_CONTAINER, ServiceSeen
 from membudget.measure.profiling.ruby import ASKED_BY, IN_RUBY, capture, prepared, read
 from membudget.measure.trial import TrialInputs
 
@@ -42,7 +42,7 @@ def answering(said: bytes, program: str = ANSWERS) -> Iterator[RunningRuntime]:
         assert running.stdout.read(5) == b"ready"
         handle, folder = os.pidfd_open(running.pid), os.open(f"/proc/{running.pid}", os.O_RDONLY | os.O_DIRECTORY)
         try:
-            yield RunningRuntime(Runtime.CPYTHON, running.pid, 0, 0, frozenset({ASKED_BY}), folder, handle)
+            yield RunningRuntime(AskableRuntime.CPYTHON, running.pid, 0, 0, frozenset({ASKED_BY}), folder, handle)
         finally:
             running.kill()
             os.close(handle)
@@ -81,7 +81,7 @@ def test_code_of_ruby_and_of_gems_is_a_librarys(file: str, *, expected: bool) ->
 
 
 def test_ruby_loads_our_module_beside_its_own_options() -> None:
-    inputs = prepared(TrialInputs(), Seen(image_variables={"RUBYOPT": "--yjit"}))
+    inputs = prepared(TrialInputs(), ServiceSeen(image_variables={"RUBYOPT": "--yjit"}))
     assert inputs.environment == {"RUBYOPT": f"--yjit -r{IN_CONTAINER}/profile.rb"}
     assert inputs.volumes == {IN_CONTAINER: IN_RUBY}
     assert (IN_RUBY / "profile.rb").is_file()
@@ -119,6 +119,6 @@ def test_an_answer_that_never_ends_is_left_at_the_deadline(said: bytes) -> None:
 
 
 def test_a_process_without_a_handler_is_not_signalled() -> None:
-    process = RunningRuntime(Runtime.CPYTHON, 1, 0, 0, frozenset({1}), -1, -1)
+    process = RunningRuntime(AskableRuntime.CPYTHON, 1, 0, 0, frozenset({1}), -1, -1)
     with pytest.raises(NoAnswer, match="has not loaded the profiler"):
         capture(process, soon())

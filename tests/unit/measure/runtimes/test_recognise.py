@@ -7,7 +7,7 @@ import pytest
 from membudget.core.quantities import MIB
 from membudget.measure.probe.process_use import ProcessUse, Snapshot
 from membudget.measure.runtimes.recognise import kind_of, main_program, runtimes_of
-from membudget.measure.runtimes.runtime import MOST_RUNTIMES, Malloc, Runtime, RuntimeKind, Server
+from membudget.measure.runtimes.runtime import MOST_RUNTIMES, Malloc, PreforkServer, Runtime, RuntimeKind
 from membudget.measure.trial import Trial
 from tests.support import builders
 from tests.support.runtimes import clues, process
@@ -95,7 +95,7 @@ def test_workers_are_counted_without_their_master() -> None:
         process(clues("/usr/bin/python3.11", parent=1), rss=30 + pid, pid=pid, arguments=words) for pid in (7, 8)
     ]
     (found,) = seen(master, *workers, rss=95)
-    assert (found.kind, found.server, found.processes) == (RuntimeKind.PYTHON, Server.GUNICORN, 3)
+    assert (found.kind, found.server, found.processes) == (RuntimeKind.PYTHON, PreforkServer.GUNICORN, 3)
     assert found.workers == (38 * MIB, 37 * MIB)
 
 
@@ -113,7 +113,7 @@ def test_processes_that_help_workers_of_uvicorn_are_none(helper: str) -> None:
     first = process(clues(python, parent=1), rss=40, pid=3, arguments=(python, "-c", spawned, "--multiprocessing-fork"))
     of_helper = process(clues(python, parent=2), rss=41, pid=4, arguments=(python, "-c", helper[:4]))
     (found,) = seen(master, helping, first, of_helper, rss=115)
-    assert (found.server, found.workers) == (Server.UVICORN, (41 * MIB, 40 * MIB))
+    assert (found.server, found.workers) == (PreforkServer.UVICORN, (41 * MIB, 40 * MIB))
 
 
 @pytest.mark.parametrize(
@@ -178,15 +178,15 @@ def test_near_the_limit_workers_hold_at_least_what_their_parent_has_not() -> Non
 @pytest.mark.parametrize(
     ("executable", "title", "server"),
     [
-        ("/usr/bin/python3.11", "gunicorn: worker [app]", Server.GUNICORN),
-        ("/usr/bin/python3.11", "/usr/local/bin/uvicorn", Server.UVICORN),
-        ("/usr/bin/ruby3.1", "puma: cluster worker 0: 1 [app]", Server.PUMA),
-        ("/usr/bin/ruby3.1", "unicorn worker[0]", Server.UNICORN),
-        ("/usr/sbin/php-fpm8.2", "php-fpm: pool www", Server.PHP_FPM),
+        ("/usr/bin/python3.11", "gunicorn: worker [app]", PreforkServer.GUNICORN),
+        ("/usr/bin/python3.11", "/usr/local/bin/uvicorn", PreforkServer.UVICORN),
+        ("/usr/bin/ruby3.1", "puma: cluster worker 0: 1 [app]", PreforkServer.PUMA),
+        ("/usr/bin/ruby3.1", "unicorn worker[0]", PreforkServer.UNICORN),
+        ("/usr/sbin/php-fpm8.2", "php-fpm: pool www", PreforkServer.PHP_FPM),
         ("/usr/bin/python3.11", "worker.py", None),
     ],
 )
-def test_servers(executable: str, title: str, server: Server | None) -> None:
+def test_servers(executable: str, title: str, server: PreforkServer | None) -> None:
     (found,) = seen(process(clues(executable), arguments=(title,)))
     assert found.server is server
 
@@ -196,7 +196,7 @@ def test_apache_is_a_server_also_if_a_module_brings_a_runtime_into_it() -> None:
     master = process(clues("/usr/sbin/apache2", python, parent=0), rss=20, pid=1)
     workers = [process(clues("/usr/sbin/apache2", python, parent=1), rss=40, pid=pid) for pid in (2, 3)]
     (found,) = seen(master, *workers, rss=100)
-    assert (found.kind, found.server) == (RuntimeKind.PYTHON, Server.APACHE)
+    assert (found.kind, found.server) == (RuntimeKind.PYTHON, PreforkServer.APACHE)
     assert found.workers == (40 * MIB, 40 * MIB)
 
 
@@ -270,7 +270,7 @@ def test_servers_with_more_workers_than_memory_maps_are_counted(count: int) -> N
     ]
     master = process(clues(python, parent=0, has_map=False), rss=10, pid=1, arguments=words)
     (found,) = seen(*workers, master, rss=20 * count + 10)
-    assert (found.server, len(found.workers), found.processes) == (Server.GUNICORN, count, count + 1)
+    assert (found.server, len(found.workers), found.processes) == (PreforkServer.GUNICORN, count, count + 1)
     assert main_program([trial_with(builders.snapshot(*workers, master))]) == (RuntimeKind.PYTHON, python)
 
 

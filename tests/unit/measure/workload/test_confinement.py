@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from membudget.measure.load import DriveOrder, RequestGroup
-from membudget.measure.workload.confinement import Ending, run_confined
+from membudget.measure.workload.confinement import ChildEnding, run_confined
 
 MIB = 1 << 20
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="rights and limits are Linux's")
@@ -28,7 +28,7 @@ def test_work_has_no_rights_left(tmp_path: Path) -> None:
         status = Path("/proc/thread-self/status").read_text()
         os.write(tells, json.dumps([os.getresuid(), os.getgroups(), limits, status]).encode())
 
-    assert run_confined(work, 256 * MIB) is Ending.DONE
+    assert run_confined(work, 256 * MIB) is ChildEnding.DONE
     os.close(tells)
     users, groups, limits, status = json.loads(os.read(told, 1 << 16))
     os.close(told)
@@ -48,7 +48,7 @@ def test_work_that_takes_more_memory_than_it_may_is_told_apart() -> None:
         while True:
             kept.append(bytearray(MIB))
 
-    assert run_confined(eat, 128 * MIB) is Ending.OUT_OF_MEMORY
+    assert run_confined(eat, 128 * MIB) is ChildEnding.OUT_OF_MEMORY
 
 
 @pytest.mark.thorough
@@ -56,7 +56,7 @@ def test_work_that_fails_leaves_its_traceback(capfd: pytest.CaptureFixture[str])
     def fail() -> None:
         raise ValueError("what went wrong")
 
-    assert run_confined(fail, 512 * MIB) is Ending.FAILED
+    assert run_confined(fail, 512 * MIB) is ChildEnding.FAILED
     assert "ValueError: what went wrong" in capfd.readouterr().err
 
 

@@ -4,13 +4,13 @@ from hypothesis import strategies as some
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as of_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as of_plain_text
 
-from membudget.report.formats.exposition import Family, Kind, openmetrics, plain_text
+from membudget.report.formats.exposition import Family, FamilyKind, openmetrics, plain_text
 
 TEXTS = some.text(some.characters(codec="utf-8", exclude_characters="\r"), max_size=20)
 """Lines end with \\n alone."""
 
 
-def family(kind: Kind = Kind.GAUGE) -> Family:
+def family(kind: FamilyKind = FamilyKind.GAUGE) -> Family:
     return Family("cats", kind, "", "how many\nthere are")
 
 
@@ -21,8 +21,8 @@ def test_a_family_without_samples_is_left_out() -> None:
 
 def test_plain_text_knows_neither_units_nor_information_nor_states() -> None:
     made = [
-        Family("a_seconds", Kind.GAUGE, "seconds", "time"), Family("b", Kind.INFO, "", "about"),
-        Family("c", Kind.STATE_SET, "", "state"), Family("d", Kind.COUNTER, "", "count"),
+        Family("a_seconds", FamilyKind.GAUGE, "seconds", "time"), Family("b", FamilyKind.INFO, "", "about"),
+        Family("c", FamilyKind.STATE_SET, "", "state"), Family("d", FamilyKind.COUNTER, "", "count"),
     ]  # fmt: skip
     for one in made:
         one.add("1", {})
@@ -44,7 +44,7 @@ def test_times_are_seconds_in_openmetrics_and_milliseconds_in_plain_text() -> No
 @pytest.mark.thorough
 @given(label=TEXTS, words=TEXTS)
 def test_any_text_is_read_as_it_was_written(label: str, words: str) -> None:
-    made = Family("cats", Kind.GAUGE, "", words)
+    made = Family("cats", FamilyKind.GAUGE, "", words)
     made.add("3", {"kind": label})
     for read in (of_openmetrics(openmetrics([made])), of_plain_text(plain_text([made]))):  # type: ignore[no-untyped-call]
         (found,) = read

@@ -7,7 +7,7 @@ from membudget.build.revision import MainCommit
 from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB
 from membudget.history.line import HistoryLine
-from membudget.history.series import Point, Series
+from membudget.history.series import MetricSeries, SeriesPoint
 from membudget.report.formats.history import render_csv, render_json, render_table
 from membudget.report.formats.history_chart import MOST_BARS, render_charts
 from tests.support.golden import assert_golden
@@ -16,15 +16,17 @@ from tests.support.history import line
 TIME_S = 1_790_000_000
 
 
-def series(*mib: float, image: str = "api", metric: Metric = Metric.PEAK_RSS, budget: int | None = 64) -> Series:
+def series(*mib: float, image: str = "api", metric: Metric = Metric.PEAK_RSS, budget: int | None = 64) -> MetricSeries:
     """One point per value, an hour apart."""
-    return Series(image, metric, tuple(point(number, value, image, metric, budget) for number, value in enumerate(mib)))
+    return MetricSeries(
+        image, metric, tuple(point(number, value, image, metric, budget) for number, value in enumerate(mib))
+    )
 
 
-def point(number: int, mib: float, image: str, metric: Metric, budget: int | None) -> Point:
+def point(number: int, mib: float, image: str, metric: Metric, budget: int | None) -> SeriesPoint:
     commit = MainCommit(f"{number:040x}", TIME_S + 3600 * number, f"Change {number} \x1b[31m::error::")
     level = budget * MIB if budget is not None else None
-    return Point(commit, with_budget(line(commit.sha, mib, image=image, metric=metric), level))
+    return SeriesPoint(commit, with_budget(line(commit.sha, mib, image=image, metric=metric), level))
 
 
 def with_budget(made: HistoryLine, level: int | None) -> HistoryLine:
@@ -81,9 +83,9 @@ def test_json_has_every_point_and_what_was_skipped() -> None:
 
 def test_commits_with_impossible_dates_are_shown_all_the_same() -> None:
     odd = [
-        Point(MainCommit("a" * 40, 10**17, "the future"), line("a" * 40)),
-        Point(MainCommit("b" * 40, -5, "long ago"), line("b" * 40)),
+        SeriesPoint(MainCommit("a" * 40, 10**17, "the future"), line("a" * 40)),
+        SeriesPoint(MainCommit("b" * 40, -5, "long ago"), line("b" * 40)),
     ]
-    found = [Series("api", Metric.PEAK_RSS, tuple(odd))]
+    found = [MetricSeries("api", Metric.PEAK_RSS, tuple(odd))]
     assert "9999-12-31" in shown(render_table(found))
     assert datetime.fromtimestamp(0, UTC).strftime("%Y-%m-%d") in render_csv(found)

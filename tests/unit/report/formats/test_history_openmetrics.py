@@ -4,13 +4,13 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from membudget.build.revision import MainCommit
 from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB
-from membudget.history.series import Point, Series
+from membudget.history.series import MetricSeries, SeriesPoint
 from membudget.report.formats.history_openmetrics import render_openmetrics
 from tests.support.history import MACHINE, line
 from tests.unit.report.formats.test_history import FOUND, TIME_S, series
 
 
-def parsed(*found: Series) -> dict[str, Family]:
+def parsed(*found: MetricSeries) -> dict[str, Family]:
     text = render_openmetrics(found)
     return {family.name: family for family in text_string_to_metric_families(text)}  # type: ignore[no-untyped-call]
 
@@ -41,8 +41,8 @@ def test_each_kind_of_machine_has_series_of_its_own() -> None:
     """Memory of two kinds is not comparable. The size of an image is the same on all."""
     for metric, machines in ((Metric.PEAK_RSS, [MACHINE, "other"]), (Metric.IMAGE_SIZE, [None, None])):
         one, two = series(40, 41, metric=metric).points
-        moved = Point(one.commit, one.line.model_copy(update={"machine": "other"}))
-        samples = parsed(Series("api", metric, (moved, two)))[f"membudget_history_{metric}_bytes"].samples
+        moved = SeriesPoint(one.commit, one.line.model_copy(update={"machine": "other"}))
+        samples = parsed(MetricSeries("api", metric, (moved, two)))[f"membudget_history_{metric}_bytes"].samples
         assert [one.labels.get("machine") for one in samples] == machines
 
 
@@ -52,10 +52,10 @@ def test_peak_rss_is_not_called_rss_of_cadvisor_because_it_has_shared_memory() -
 
 def test_samples_are_in_the_order_of_their_times_also_with_impossible_dates() -> None:
     odd = [
-        Point(MainCommit("a" * 40, 10**17, "the future"), line("a" * 40)),
-        Point(MainCommit("b" * 40, -5, "long ago"), line("b" * 40)),
+        SeriesPoint(MainCommit("a" * 40, 10**17, "the future"), line("a" * 40)),
+        SeriesPoint(MainCommit("b" * 40, -5, "long ago"), line("b" * 40)),
     ]
-    families = parsed(Series("api", Metric.PEAK_RSS, tuple(odd)))
+    families = parsed(MetricSeries("api", Metric.PEAK_RSS, tuple(odd)))
     times = [float(one.timestamp or 0) for one in families["membudget_history_peak_rss_bytes"].samples]
     assert len(times) == 2
     assert times == sorted(times)

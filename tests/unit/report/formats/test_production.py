@@ -10,7 +10,7 @@ from rich.console import Console
 
 from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB
-from membudget.judge.production import ImageFidelity, NotMeasured, NotSeen, OfCi, Scrapes, Used
+from membudget.judge.production import CiNotMeasured, ImageFidelity, NotSeen, OfCi, ProductionUse, Scrapes
 from membudget.report.formats.production import as_json, render, render_markdown
 from tests.unit.judge.production_cases import production
 
@@ -25,8 +25,8 @@ def ci(mib: int, shared_mib: int = 0) -> OfCi:
     return OfCi(mib * MIB, ((mib - 2) * MIB, mib * MIB, (mib + 2) * MIB), shared_bytes=shared_mib * MIB)
 
 
-def used(largest: float, p99: float, of_pods: float) -> Used:
-    return Used(*(round(mib * MIB) for mib in (largest, p99, of_pods)))
+def used(largest: float, p99: float, of_pods: float) -> ProductionUse:
+    return ProductionUse(*(round(mib * MIB) for mib in (largest, p99, of_pods)))
 
 
 def api() -> ImageFidelity:
@@ -37,7 +37,7 @@ def api() -> ImageFidelity:
         used={
             Metric.PEAK_RSS: used(128, 110, 127.84),
             Metric.PEAK_WORKING_SET: used(138, 120, 137.84),
-            Metric.PEAK_MEMORY: Used(140 * MIB),
+            Metric.PEAK_MEMORY: ProductionUse(140 * MIB),
         },
         containers=2,
         samples=2686,
@@ -60,7 +60,7 @@ def test_a_terminal_shows_what_the_documentation_shows() -> None:
 
 
 def test_markdown_has_the_table_and_what_it_rests_on() -> None:
-    shown = render_markdown([api(), ImageFidelity("web", 1, NotSeen.NO_SERIES, NotMeasured.FAILED)])
+    shown = render_markdown([api(), ImageFidelity("web", 1, NotSeen.NO_SERIES, CiNotMeasured.FAILED)])
     assert shown.startswith("| image | memory |")
     assert "- the workload reaches 61% (59% to 62%) of production's peak RSS. Raise its load" in shown
     assert "`web`:\n\n- not compared: its trials in CI failed" in shown

@@ -2,7 +2,7 @@ import struct
 
 import pytest
 
-from membudget.report.formats.exposition import Family, Kind
+from membudget.report.formats.exposition import Family, FamilyKind
 from membudget.report.formats.remote_write import MOST_SERIES, snappy_block, write_requests
 
 TIME_MS = 1_790_000_000_123
@@ -14,7 +14,7 @@ BY_GOOGLES_PROTOBUF = bytes.fromhex(
 
 
 def cats(**labels: str) -> Family:
-    made = Family("cats", Kind.COUNTER, "", "how many there are")
+    made = Family("cats", FamilyKind.COUNTER, "", "how many there are")
     made.add("2.5", labels)
     return made
 
@@ -52,7 +52,7 @@ def test_labels_are_sorted_and_empty_ones_left_out() -> None:
 
 @pytest.mark.thorough
 def test_many_series_go_in_several_requests() -> None:
-    made = Family("cats", Kind.GAUGE, "", "how many there are")
+    made = Family("cats", FamilyKind.GAUGE, "", "how many there are")
     for number in range(2 * MOST_SERIES + 1):
         made.add("1", {"number": str(number)})
     bodies = list(write_requests([made], {}, TIME_MS))
@@ -60,7 +60,7 @@ def test_many_series_go_in_several_requests() -> None:
 
 
 def test_without_figures_there_is_no_request() -> None:
-    assert list(write_requests([Family("cats", Kind.GAUGE, "", "none")], {}, TIME_MS)) == []
+    assert list(write_requests([Family("cats", FamilyKind.GAUGE, "", "none")], {}, TIME_MS)) == []
 
 
 @pytest.mark.parametrize("count", [0, 1, 127, 128, 65_535, 65_536, 65_537, 200_000])

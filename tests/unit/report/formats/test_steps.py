@@ -11,7 +11,7 @@ from membudget.budgets.rules import EffectiveBudget, Tolerance
 from membudget.core.metrics import IMAGE_METRICS, Metric, MetricValue
 from membudget.core.quantities import MIB
 from membudget.history.step_line import StepOutcome
-from membudget.history.steps import Step
+from membudget.history.steps import SuspectedStep
 from membudget.report.formats.steps import ListedStep, render_markdown, render_table, render_text
 from membudget.report.report import Report
 from membudget.report.step_words import step_title
@@ -150,7 +150,7 @@ def test_the_budgets_of_the_file_decide_nothing_else() -> None:
 def test_suspected_steps_are_listed_with_what_came_of_them() -> None:
     branch = commits()
     places = (branch[4], branch[5], 40 * MIB, 48 * MIB, 0.001, branch[0], branch[7])
-    worse = Step("api", Metric.PEAK_RSS, MACHINE, *places)
+    worse = SuspectedStep("api", Metric.PEAK_RSS, MACHINE, *places)
     better = replace(worse, value_before=48 * MIB, value_after=40 * MIB)
     outcomes = [searched(4, 5, outcome) for outcome in StepOutcome]
     listed = [ListedStep(worse, None), *(ListedStep(worse, one) for one in outcomes), ListedStep(better, None)]

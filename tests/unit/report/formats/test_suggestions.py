@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from membudget.judge.manifests import Change, ManifestJudgement
+from membudget.judge.manifests import AmountChange, ManifestJudgement
 from membudget.report.formats.suggestions import Suggestion, suggestions
 from tests.support.manifests import checked, containers, judged
 
@@ -34,7 +34,7 @@ def test_backticks_in_a_line_cannot_end_the_block() -> None:
 def test_a_line_that_shows_other_than_it_is_gets_no_suggestion(hidden: str) -> None:
     found = judged(checked({"deploy/api.yaml": containers(LOW % "")}))
     (finding,) = found.findings
-    assert isinstance(finding.change, Change)
+    assert isinstance(finding.change, AmountChange)
     line = f"{finding.change.amount.line_text} # {hidden}"
     change = replace(finding.change, amount=replace(finding.change.amount, line_text=line))
     assert suggestions(ManifestJudgement((replace(finding, change=change),))) == ()

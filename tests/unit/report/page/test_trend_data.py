@@ -11,7 +11,7 @@ from membudget.core.metrics import Metric
 from membudget.core.quantities import MIB
 from membudget.history.line import HistoryLine
 from membudget.history.marked_steps import MarkedStep
-from membudget.history.series import Point, Series
+from membudget.history.series import MetricSeries, SeriesPoint
 from membudget.report.page.trend_data import series_data
 from tests.support.history import MACHINE, line
 from tests.support.trends import commits, series
@@ -34,7 +34,9 @@ def decoded(data: dict[str, Any]) -> list[tuple[int, int, int, int]]:
 
 def of_lines(*lines: HistoryLine, metric: Metric = Metric.PEAK_RSS) -> dict[str, Any]:
     known = {commit.sha: commit for commit in MAIN}
-    return series_data(Series("api", metric, tuple(Point(known[one.commit], one) for one in lines)), PLACES, ())
+    return series_data(
+        MetricSeries("api", metric, tuple(SeriesPoint(known[one.commit], one) for one in lines)), PLACES, ()
+    )
 
 
 def test_figures_are_kept_to_about_five_digits() -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from membudget.core.metrics import Metric
-from membudget.history.series import Series
+from membudget.history.series import MetricSeries
 from membudget.report.page.document import asset
 from membudget.report.page.trend_page import Trends, render
 from tests.support.trends import commits, hostile_trends, trends
@@ -70,4 +70,4 @@ def test_the_scripts_read_what_the_page_has() -> None:
 
 def test_series_of_no_commit_of_the_branch_are_left_out() -> None:
     made = trends(images=1, count=5)
-    assert data(render(replace(made, series=[Series("gone", Metric.PEAK_RSS, made.series[1].points)])))["images"]
+    assert data(render(replace(made, series=[MetricSeries("gone", Metric.PEAK_RSS, made.series[1].points)])))["images"]

@@ -41,7 +41,7 @@ _LARGE = 512
 """From this size on, rounding does not matter."""
 
 
-class Failed(Exception):
+class MemrayFailed(Exception):
     """Raised if memray cannot be used. The message is the reason."""
 
 
@@ -203,9 +203,9 @@ class Memray:
     def stop(self, *, is_of_now: bool) -> "Held":
         """Return what this process holds now, or what it held when it held the most. Raises Failed."""
         if self._tracker is None:
-            raise Failed("memray does not count in this process")
+            raise MemrayFailed("memray does not count in this process")
         if self._lost():
-            raise Failed("the service has closed files that are not its own")
+            raise MemrayFailed("the service has closed files that are not its own")
         tracker, self._tracker = self._tracker, None
         tracker.__exit__(None, None, None)
         try:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from membudget.core.quantities import MIB
 from membudget.core.untrusted_text import raw
 from membudget.judge.runtime_finding import RuntimeFinding
-from membudget.measure.runtimes.runtime import Answer, Runtime, RuntimeKind
+from membudget.measure.runtimes.runtime import Runtime, RuntimeAnswer, RuntimeKind
 from membudget.report.runtime_words import finding_words
 from tests.support.runtimes import (
     LIMIT_MIB,
@@ -95,7 +95,7 @@ def _value(finding: RuntimeFinding) -> float:
 
 def _with(runtime: Runtime, finding: RuntimeFinding, value: float) -> Runtime:
     """The runtime with the suggested value."""
-    fitting, answer = finding.fitting or "", runtime.answer or Answer()
+    fitting, answer = finding.fitting or "", runtime.answer or RuntimeAnswer()
     size, of = round(value * MIB), answer.connections
     if fitting.startswith("GOMEMLIMIT"):
         return replace(runtime, variables={"GOMEMLIMIT": fitting.partition("=")[2]})
