@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 
 def folder(name: str) -> Path:
@@ -15,6 +16,30 @@ def folder(name: str) -> Path:
     path = base / name
     path.mkdir(parents=True, exist_ok=True)
     return path
+
+
+class Claim:
+    """That a process uses something. The kernel drops it when the process ends, also if it is killed (flock(2))."""
+
+    def __init__(self, lock: IO[str]) -> None:
+        self._lock = lock
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self.is_alone = True
+        except BlockingIOError:
+            fcntl.flock(lock, fcntl.LOCK_SH)
+            self.is_alone = False
+
+    def share(self) -> None:
+        """Let others use it, too. Until then, they wait."""
+        fcntl.flock(self._lock, fcntl.LOCK_SH)
+
+
+@contextmanager
+def claimed(name: str) -> Iterator[Claim]:
+    """Claim something that processes of this machine use side by side. The first one is alone until it shares it."""
+    with (folder("locks") / name).open("w") as lock:
+        yield Claim(lock)
 
 
 @contextmanager

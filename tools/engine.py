@@ -4,8 +4,8 @@
     python3 tools/engine.py stop                   stop a private engine that was kept
 
 With KEEP_ENGINE=1 a private engine is kept for the next call. It is Debian's docker.io, started with folders and a
-socket of its own; nothing else on the machine is told of it. What a killed run left on it is removed first, unless
-another run uses it. Standard library only: it runs before anything is set up.
+socket of its own; nothing else on the machine is told of it. What a killed run left on it is removed first, if nobody
+else uses it. Standard library only: it runs before anything is set up.
 """
 
 import os
@@ -13,6 +13,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import debian
@@ -42,11 +43,13 @@ def run(command: list[str]) -> int:
     """Run a command with an engine; its exit code."""
     environ = dict(os.environ)
     started = False
-    address: Path | None = None
+    claims = ExitStack()
+    claim: dev_cache.Claim | None = None
     try:
         if not _answers_already(environ):
             _provide_dockerd()
             if not _answers_already(environ):  # a package may start what it installs
+                claim = claims.enter_context(dev_cache.claimed("engine"))
                 address = dockerd.socket_in(_folder())
                 started = not dockerd.answers(address)
                 if started:
@@ -54,8 +57,10 @@ def run(command: list[str]) -> int:
                     dockerd.start(_folder())
                 environ["DOCKER_HOST"] = f"unix://{address}"
         _provide_plugins(environ)
-        if address is not None and (started or not engine_sweep.is_in_use(address)):
-            engine_sweep.sweep(address)
+        if claim is not None:
+            if claim.is_alone and not engine_sweep.is_in_use(address := dockerd.socket_in(_folder())):
+                engine_sweep.sweep(address)
+            claim.share()
         process = subprocess.Popen(command, env=environ)
         # The command gets the terminal's Ctrl-C itself and we wait for it to end; a SIGTERM is passed on.
         signal.signal(signal.SIGINT, lambda *_: None)
@@ -64,6 +69,7 @@ def run(command: list[str]) -> int:
     finally:
         if started and environ.get("KEEP_ENGINE") != "1":
             dockerd.stop(_folder())  # without a word: the last one is the command's
+        claims.close()
 
 
 def _folder() -> Path:

@@ -15,14 +15,14 @@ import debian
 _BUILDERS = "buildx_buildkit_"
 """How the containers and volumes of buildx's builders begin."""
 _OWN_NETWORKS = frozenset({"bridge", "host", "none"})
-_ENGINES = ("dockerd", "containerd")
+_ENGINES = ("dockerd", "containerd", "docker-proxy", "podman", "conmon")
 """Programs of engines. Those that tests started have the address of the first engine in their environment, too."""
 
 
 def is_in_use(address: Path) -> bool:
     """Whether a process of this machine is told to use the engine behind a socket, by DOCKER_HOST.
 
-    That is each run of tests on it, from this clone or another one. A run that was killed is no process any more.
+    Runs by tools/engine.py claim it, and this finds the others: commands that were given the address by hand.
     """
     wanted = f"DOCKER_HOST=unix://{address}".encode()
     return any(wanted in environ.split(b"\0") for environ in _environments())

@@ -127,8 +127,8 @@ def test_images_measured_side_by_side_get_the_same_verdicts(
         "budgets.toml": QUICKER.replace("trials = 1", "trials = 1\ncontainer = { cpus = 1 }")
         + IMAGE % ("small", "small")
         + IMAGE % ("large", "large"),
-        "small/Dockerfile": holding(images, 20, 1000),
-        "large/Dockerfile": holding(images, 50, 1000),
+        "small/Dockerfile": holding(images, 20, 2000),  # for longer than one takes to start after the other
+        "large/Dockerfile": holding(images, 50, 2000),
     }
     repository.commit("First", files)
     answers = {}
@@ -137,7 +137,7 @@ def test_images_measured_side_by_side_get_the_same_verdicts(
         most = 0
         while process.poll() is None:
             most = max(most, len(running_trials(engine, process.pid)))
-            time.sleep(0.2)
+            time.sleep(0.1)
         done = finish(process)
         assert done.exit_code == 1, done.stderr
         assert most == jobs

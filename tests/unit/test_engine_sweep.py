@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import debian
+import dev_cache
 import dockerd
 import engine
 import engine_sweep
@@ -37,9 +38,10 @@ def test_an_engine_is_in_use_while_a_process_is_told_to_use_it(tmp_path: Path) -
     assert not engine_sweep.is_in_use(tmp_path / "a.sock"), "a killed run is no process any more"
 
 
-def test_an_engine_that_tests_started_beside_does_not_use_the_first(tmp_path: Path) -> None:
-    (tmp_path / "dockerd").symlink_to(sys.executable)
-    with process(tmp_path / "dockerd", tmp_path / "a.sock"):
+@pytest.mark.parametrize("name", ["dockerd", "podman"])
+def test_an_engine_that_tests_started_beside_does_not_use_the_first(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).symlink_to(sys.executable)
+    with process(tmp_path / name, tmp_path / "a.sock"):
         assert not engine_sweep.is_in_use(tmp_path / "a.sock")
 
 
@@ -108,6 +110,27 @@ def test_a_private_engine_that_another_run_uses_is_left_alone(client: Path, priv
     with process(sys.executable, private):
         assert engine.run([sys.executable, "-c", ""]) == 0
     assert removals(client) == []
+
+
+def test_an_engine_that_did_not_answer_at_first_is_left_alone_too(
+    client: Path, private: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dockerd, "answers", lambda _: False)
+    monkeypatch.setattr(dockerd, "start", lambda _: None)
+    monkeypatch.setenv("KEEP_ENGINE", "1")
+    with process(sys.executable, private):
+        assert engine.run([sys.executable, "-c", ""]) == 0
+    assert removals(client) == []
+
+
+def test_a_run_that_claims_the_private_engine_is_left_alone(client: Path, private: Path) -> None:
+    with dev_cache.claimed("engine") as first:
+        assert first.is_alone
+        first.share()
+        assert engine.run([sys.executable, "-c", ""]) == 0
+        assert removals(client) == []
+    assert engine.run([sys.executable, "-c", ""]) == 0
+    assert len(removals(client)) == 2
 
 
 @pytest.mark.parametrize("how", ["by DOCKER_HOST", "at the usual place", "by its context"])

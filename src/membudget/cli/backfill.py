@@ -19,6 +19,7 @@ from membudget.build.revision import BaseRequest, Commit, MainCommit
 from membudget.build.sources import BaseVariants
 from membudget.check import check as check_use_case
 from membudget.check.check import CheckRequest
+from membudget.check.manifest_texts import CommitManifests
 from membudget.cli.history_reading import fetched, points_in, store_to_fill
 from membudget.cli.history_store import HistoryStore, keep, lines_of_report, text_of
 from membudget.cli.measure import measuring_options
@@ -96,7 +97,7 @@ def with_figures_alone(request: CheckRequest) -> CheckRequest:
     runtime_rules = RuntimeRules.model_validate(dict.fromkeys(RuntimeRule, "off"))
     memory_rules = MemoryRules.model_validate(dict.fromkeys(MemoryRule, "off"))
     judged_by = replace(rules, images=images, manifests=(), runtime_rules=runtime_rules, memory_rules=memory_rules)
-    return replace(request, rules=judged_by, profiles=False, budgets_text=None)
+    return replace(request, rules=judged_by, profiles=False, budgets_text=None, manifests=CommitManifests())
 
 
 def of_commit(request: CheckRequest, commit: MainCommit, images: Collection[str]) -> CheckRequest:

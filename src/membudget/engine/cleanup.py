@@ -16,7 +16,13 @@ from membudget.engine.connection import RUN_LABEL, Engine, engine_errors
 from membudget.engine.containers import Containers
 from membudget.engine.helper import DockerHelper
 from membudget.engine.options import ContainerOptions
-from membudget.engine.removal import each, remove_container, remove_networks_and_volumes, unless_gone
+from membudget.engine.removal import (
+    each,
+    patience_ends,
+    remove_container,
+    remove_networks_and_volumes,
+    unless_gone,
+)
 from membudget.engine.run_id import RunId, owner_lives
 
 TRIAL_IMAGES = "membudget-trial"
@@ -45,7 +51,7 @@ def remove_run(engine: Engine, run: RunId) -> None:
         with engine_errors("cleaning up"):
             found = api.containers(all=True, filters={"label": f"{RUN_LABEL}={run}"})
             ours = (container["Id"] for container in found if _run_of_container(container) == run)
-            each(partial(remove_container, engine), ours)
+            each(partial(remove_container, engine, end=patience_ends()), ours)
 
 
 def _remove_images(engine: Engine, run: RunId) -> None:

@@ -13,20 +13,26 @@ _PATIENCE_S = 10.0
 _PAUSE_S = 0.5
 
 
-def remove_container(engine: Engine, container_id: str) -> None:
+def patience_ends() -> float:
+    """Return until when an engine is asked again that refuses to remove containers, on the clock of `monotonic`."""
+    return time.monotonic() + _PATIENCE_S
+
+
+def remove_container(engine: Engine, container_id: str, end: float | None = None) -> None:
     """Remove a container and its anonymous volumes, even while it runs. It may be gone already.
 
     On a busy machine, an engine may refuse at first: Podman if it does not see in time that the container's process has
-    ended, Docker (409) while it removes the container already. So it is asked again. Raises docker's APIError if it
-    refuses for ten seconds.
+    ended, Docker (409) while it removes the container already. So it is asked again until `end`, by default for ten
+    seconds. Several containers have one `end`. Raises docker's APIError if the engine still refuses.
     """
-    end = time.monotonic() + _PATIENCE_S
+    end = patience_ends() if end is None else end
     while True:
         try:
             unless_gone(partial(engine.client.api.remove_container, force=True, v=True), container_id)
             return
-        except APIError:
-            if time.monotonic() >= end:
+        except APIError as error:
+            may_change = error.status_code == 409 or error.is_server_error()
+            if not may_change or time.monotonic() >= end:
                 raise
         time.sleep(_PAUSE_S)
 

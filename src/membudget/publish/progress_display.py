@@ -109,7 +109,7 @@ class _Lines:
     @contextmanager
     def step(self, step: ProgressStep) -> Iterator[None]:
         """Print a line when the step begins, with the time left if it is known and worth telling."""
-        with self._lock:  # the budgets file allows only plain names
+        with self._lock:
             self._print_step(f"{printable(step.image)}: {step_words(step)}{self._timing.begin_step(step)}")
         yield
         with self._lock:

@@ -53,6 +53,22 @@ def test_what_is_gone_is_removed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert removed(monkeypatch, Busy(1, 404)) == [0]
 
 
+def test_who_must_not_remove_it_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = Busy(1000, 403)
+    with pytest.raises(APIError, match="exit file"):
+        removed(monkeypatch, engine)
+    assert engine.asked_s == [0]
+
+
+def test_several_containers_share_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = Busy(1000)
+    monkeypatch.setattr(removal, "time", engine)
+    end = removal.patience_ends()
+    with pytest.raises(APIError, match="exit file"):
+        each(lambda name: remove_container(engine, name, end), ["trial"] * 3)  # type: ignore[arg-type]
+    assert engine.asked_s[-3:] == [10, 10, 10]
+
+
 def test_an_engine_that_always_refuses_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
     engine = Busy(1000)
     with pytest.raises(APIError, match="exit file"):
