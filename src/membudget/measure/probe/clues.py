@@ -34,7 +34,7 @@ _DATABASE_WORD = re.compile(
 )
 """The settings of PostgreSQL that set memory, and those that name the folder or the file where they are set."""
 _DATABASE_OPTION = re.compile(rb"-([BcDNS])(.*)|--([\w-]{1,60}=.*)", re.DOTALL)
-_DATABASE_NAMES = {b"B": b"shared_buffers=", b"N": b"max_connections=", b"S": b"work_mem=", b"D": b"-D", b"c": b""}
+_DATABASE_NAMES = {b"B": b"shared_buffers=", b"N": b"max_connections=", b"S": b"work_mem=", b"D": b"-D"}
 """What PostgreSQL's short options set (src/backend/postmaster/postmaster.c)."""
 _NUMBER = re.compile(rb"[\w.%+-]{1,40}")
 _LIST = re.compile(rb"[\w./:=,+-]{1,300}")
@@ -127,11 +127,15 @@ def _database_words(words: Iterable[bytes]) -> Iterator[bytes]:
     rest = iter(words)
     for word in rest:
         option = _DATABASE_OPTION.fullmatch(word)
-        if option is not None and option[3] is not None:
-            name, _, value = option[3].partition(b"=")
-            yield name.replace(b"-", b"_") + b"=" + value
-        elif option is not None:
-            yield _DATABASE_NAMES[option[1]] + (option[2] or next(rest, b""))
+        if option is None:
+            continue
+        setting = option[3] if option[3] is not None else option[2] or next(rest, b"")
+        if option[1] in (None, b"c"):
+            # PostgreSQL reads dashes as underscores (src/backend/utils/misc/guc.c, ParseLongOption), and any case.
+            name, _, value = setting.partition(b"=")
+            yield name.replace(b"-", b"_").lower() + b"=" + value
+        else:
+            yield _DATABASE_NAMES[option[1]] + setting
 
 
 def variables(folder: Path) -> dict[str, str]:

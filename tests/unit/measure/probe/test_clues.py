@@ -61,6 +61,8 @@ def test_a_command_line_keeps_only_words_that_set_memory(tmp_path: Path) -> None
         (b"postgres -cwork_mem=8MB -c data_directory=/d", ("work_mem=8MB", "data_directory=/d")),
         (b"postgres -c archive_command=hunter2 -c ssl_key_file=/hunter2 -h hunter2 -c", ()),
         (b"postgres: -D /data", ()),
+        (b"postgres -c max-connections=500 -cWork_Mem=64MB", ("max_connections=500", "work_mem=64MB")),
+        (b"postgres --Shared-Buffers=1GB -c Config-File=/A-b", ("shared_buffers=1GB", "config_file=/A-b")),
         (b"backup -D /data --work_mem=4MB", ()),
     ],
 )
