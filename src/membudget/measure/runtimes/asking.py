@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import NamedTuple
 
 from membudget.core.errors import EnvironmentFault, shortened
 from membudget.engine.containers import CannotStart, Containers
@@ -32,6 +33,13 @@ _LONGEST_OUTPUT = 120
 
 class _NoAnswer(Exception):
     """Raised with the reason why there is no answer."""
+
+
+class _Said(NamedTuple):
+    """What a command said."""
+
+    output: str
+    has_succeeded: bool
 
 
 def with_variables_of(
@@ -143,8 +151,10 @@ class Asking:
             self.fill(container_id)
             self.containers.start(container_id)
             while time.monotonic() < deadline:
-                outputs = list(self._answers(container_id, commands, deadline))
-                if len(outputs) == len(commands) and read_answer(kind, outputs) is not None:
+                said = list(self._answers(container_id, commands, deadline))
+                outputs = [one.output for one in said]
+                has_all = len(said) == len(commands) and said[-1].has_succeeded
+                if has_all and read_answer(kind, outputs) is not None:
                     return outputs
                 time.sleep(_ASK_EVERY_S)
             raise _NoAnswer(f"{self._unreadable(outputs[-1])}, also after {self.limit_s:.0f} s")
@@ -152,8 +162,8 @@ class Asking:
             self.began(None)
             self.containers.remove(container_id)
 
-    def _answers(self, container_id: str, commands: Sequence[tuple[str, ...]], deadline: float) -> Iterator[str]:
-        """Yield what each command says, up to one that fails."""
+    def _answers(self, container_id: str, commands: Sequence[tuple[str, ...]], deadline: float) -> Iterator[_Said]:
+        """Yield what each command says, up to one that fails, with that one."""
         for command in commands:
             self._refuse_ended(container_id)
             try:
@@ -162,8 +172,10 @@ class Asking:
                 self._refuse_ended(container_id)  # it may have ended in between
                 raise
             with contextlib.closing(stream):
-                yield self._read(stream, deadline)
-            if self.containers.exec_exit_code(exec_id) != 0:
+                output = self._read(stream, deadline)
+            has_succeeded = self.containers.exec_exit_code(exec_id) == 0
+            yield _Said(output, has_succeeded)
+            if not has_succeeded:
                 return
 
     def _refuse_ended(self, container_id: str) -> None:

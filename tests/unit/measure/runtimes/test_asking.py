@@ -10,10 +10,11 @@ import pytest
 from membudget.core.errors import EnvironmentFault
 from membudget.core.quantities import MIB
 from membudget.engine.options import ContainerOptions, ExecOptions
+from membudget.measure.runtimes import asking
 from membudget.measure.runtimes.asking import Asking
 from membudget.measure.runtimes.questions import Question, second_question
 from membudget.measure.runtimes.runtime import Connections
-from tests.support.runtimes import jvm, postgres
+from tests.support.runtimes import jvm, postgres, redis
 
 _OPTIONS = ContainerOptions(image="sha256:1", name="question", role="trial")
 _QUESTION = Question((("redis-cli",),), {}, is_inside=True)
@@ -40,6 +41,19 @@ class _Containers:
 
     def remove(self, container_id: str) -> None:
         self.removed.append(container_id)
+
+
+class _Clock:
+    """A time that passes only while someone sleeps."""
+
+    def __init__(self) -> None:
+        self._now = 0.0
+
+    def monotonic(self) -> float:
+        return self._now
+
+    def sleep(self, seconds: float) -> None:
+        self._now += seconds
 
 
 class _Stream:
@@ -83,6 +97,21 @@ def test_a_database_is_asked_until_its_service_has_made_the_configuration() -> N
     shared, work, most = asked.commands
     assert containers.commands == [shared, shared, work, shared, work, most]
     assert containers.removed == ["c1"]
+
+
+def test_an_answer_of_a_command_that_failed_does_not_count() -> None:
+    containers = _Answering((1, "maxmemory\n1\n"), (0, "maxmemory\n104857600\n"))
+    runtime = Asking(containers).asked(replace(redis(None), answer=None), _QUESTION, [_OPTIONS])  # type: ignore[arg-type]
+    assert runtime.answer is not None
+    assert runtime.answer.ceiling_bytes == 100 * MIB
+    assert len(containers.commands) == 2
+
+
+def test_what_a_failed_command_said_is_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asking, "time", _Clock())
+    containers = _Answering(*[(1, "Connection refused")] * 4)
+    runtime = Asking(containers, limit_s=1).asked(replace(redis(None), answer=None), _QUESTION, [_OPTIONS])  # type: ignore[arg-type]
+    assert runtime.unanswered == "its answer cannot be read: Connection refused, also after 1 s"
 
 
 def test_a_service_that_ends_right_before_the_question_is_a_reason() -> None:
