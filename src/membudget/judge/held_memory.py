@@ -79,6 +79,8 @@ def _of_children(image: ImageMeasurement, runtime: Runtime) -> Iterator[RuntimeF
     idle = min(runtime.workers, default=0)
     whole = runtime.container_bytes if runtime.container_bytes is not None else runtime.held_bytes
     rest = max(0, whole - sum(runtime.workers)) if runtime.workers else whole
+    if not runtime.has_all_workers:
+        rest = 0  # it would hold the children that are not listed
     # Without seen children, or if shared pages count in each, no figure of the rest holds for certain.
     is_known = runtime.workers and runtime.counts_pages_once
     if ceiling + (rest if is_known else 0) <= limit:

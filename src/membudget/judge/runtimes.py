@@ -135,9 +135,13 @@ class _Known:
             )  # fmt: skip
 
     def of_workers(self) -> Iterator[RuntimeFinding]:
-        """Yield whether the workers of a server have room. Shared pages must not count several times."""
+        """Yield whether the workers of a server have room. Shared pages must not count several times.
+
+        Nothing is certain if workers are missing: the rest of the container would hold them.
+        """
         workers, server = self.runtime.workers, self.runtime.server
-        if server is None or len(workers) < 2 or not self.runtime.counts_pages_once:
+        is_known = self.runtime.counts_pages_once and self.runtime.has_all_workers
+        if server is None or len(workers) < 2 or not is_known:
             return
         largest = max(workers)
         # `others_bytes` is all that the container held but its largest process, which may be a worker or not.

@@ -62,8 +62,9 @@ def of_children(finding: RuntimeFinding) -> str:
 
 def sum_of_children(finding: RuntimeFinding) -> str:
     """Return how the value that fits is computed."""
-    limit, rest = format_size(finding.limit_bytes), format_size(finding.beside_bytes or 0)
-    return f", which is ({limit} − 5% − {rest}) ÷ {format_size(finding.held_bytes or 0)}"
+    limit, rest = format_size(finding.limit_bytes), finding.beside_bytes
+    without_rest = f" − {format_size(rest)}" if rest else ""
+    return f", which is ({limit} − 5%{without_rest}) ÷ {format_size(finding.held_bytes or 0)}"
 
 
 def of_connections(finding: RuntimeFinding, connections: Connections) -> str:

@@ -240,7 +240,8 @@ def runtime_words(runtime: Runtime) -> Parts:
     parts += (" (", Quoted(runtime.executable), ")")
     if runtime.server is not None and runtime.workers:
         count = len(runtime.workers)
-        parts += (f", {runtime.server} with {count} worker{'' if count == 1 else 's'}",)
+        least = "" if runtime.has_all_workers else "at least "
+        parts += (f", {runtime.server} with {least}{count} worker{'' if count == 1 else 's'}",)
     if runtime.malloc is not None:
         parts += (f", {MALLOCS[runtime.malloc]}",)
     if answer is not None and answer.ceiling_bytes is not None:

@@ -65,6 +65,16 @@ def test_what_is_beside_the_children_of_php_fpm_counts() -> None:
     assert found(replace(php_fpm(50, 5, 6, 6, rest=51), counts_pages_once=False)) == (), "the rest is not known"
 
 
+def test_nothing_is_beside_children_of_php_fpm_that_were_not_all_seen() -> None:
+    seen = replace(php_fpm(64, 100, *[20] * 40), container_bytes=2030 * MIB)
+    assert found(seen, limit=7000) == (), "6400 MiB, and 60 children are in what seems to be beside the others"
+    (finding,) = found(seen, limit=6399)
+    assert (finding.ceiling_bytes, finding.beside_bytes) == (6400 * MIB, 0)
+    assert finding.fitting == "pm.max_children = 72", "6079 MiB ÷ 84 MiB"
+    other = replace(php_fpm(64, 100, *[20] * 30), container_bytes=2030 * MIB, lists_all_processes=False)
+    assert found(other, limit=7000) == ()
+
+
 def test_php_fpm_is_given_one_value() -> None:
     made = php_fpm(300, 5, 60, 60, 60, 60)
     assert [one.rule for one in found(made)] == [RuntimeRule.CEILING_ABOVE_LIMIT]

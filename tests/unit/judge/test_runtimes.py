@@ -238,6 +238,15 @@ def test_workers_and_one_more() -> None:
     assert finding.fitting == "-w 3"
 
 
+def test_workers_that_were_not_all_seen_break_no_rule() -> None:
+    """The rest of the container would hold the others: 60 workers fit, but 40 of them and the rest do not."""
+    many = replace(workers(*[60] * 40), container_bytes=(60 * 60 + 40) * MIB)
+    assert found(many, limit=3680) == ()
+    few = replace(workers(*[60] * 39), container_bytes=(60 * 60 + 40) * MIB)
+    assert rules_of(few, limit=3680) == [RuntimeRule.WORKERS_ABOVE_LIMIT]
+    assert found(replace(few, lists_all_processes=False), limit=3680) == ()
+
+
 def test_apache_limits_its_processes_whatever_its_module_for_requests_is() -> None:
     """MaxRequestWorkers would count threads with the module event, which is the default."""
     (finding,) = found(workers(*[40] * 8, server=PreforkServer.APACHE))

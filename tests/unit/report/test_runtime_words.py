@@ -111,6 +111,7 @@ def test_what_an_image_runs_on() -> None:
     assert raw(runtime_words(silent)).endswith("; its ceiling is not known: it said nothing")
     forks = Runtime(RuntimeKind.PYTHON, "/usr/bin/python3", 1, 0, server=PreforkServer.GUNICORN, workers=(MIB, MIB))
     assert "gunicorn with 2 workers" in raw(runtime_words(forks))
+    assert "gunicorn with at least 2 workers" in raw(runtime_words(replace(forks, lists_all_processes=False)))
 
 
 def test_a_jvm_that_does_not_tell_where_its_heap_lies_has_bounds_and_a_reason() -> None:

@@ -109,7 +109,9 @@ def _recognised(snapshot: Snapshot) -> Iterator[Runtime]:
     for (kind, executable), processes in sorted(groups.items(), key=lambda item: -_held(item[1])):
         largest = max(processes, key=_own)
         found = _runtime(kind, executable, processes, largest, max(0, whole - _own(largest)))
-        yield replace(found, container_bytes=snapshot.seen_bytes)
+        # Each process that the look left out has anonymous memory.
+        is_whole = not snapshot.others_anon_bytes
+        yield replace(found, container_bytes=snapshot.seen_bytes, lists_all_processes=is_whole)
 
 
 def _held(processes: Sequence[ProcessUse]) -> int:

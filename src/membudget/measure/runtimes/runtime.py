@@ -163,11 +163,18 @@ class Runtime(Stored):
     """None if no setting was tried, or if it changed nothing."""
     container_bytes: _Bytes | None = None
     """RSS of the container at that look, in which each page counts once. None in older reports."""
+    lists_all_processes: bool = True
+    """Whether that look listed all processes of the container. Otherwise, `workers` may be without some workers."""
     answer: RuntimeAnswer | None = None
     unanswered: Annotated[str, Field(max_length=LONGEST_REASON)] | None = None
     """Why it was not asked, or gave no answer. None if it answered, or if there is nothing to ask."""
     places: Annotated[dict[_Word, SettingPlace], Field(max_length=MOST_PLACES)] = field(default_factory=dict)
     """Where settings are written, by the beginning of the setting. "" is where the program is started."""
+
+    @property
+    def has_all_workers(self) -> bool:
+        """Whether `workers` is certain to have each worker, so that the rest of the container holds none."""
+        return self.lists_all_processes and len(self.workers) < MOST_WORKERS
 
     @property
     def heap_bytes(self) -> int | None:

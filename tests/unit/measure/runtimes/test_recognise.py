@@ -200,6 +200,13 @@ def test_apache_is_a_server_also_if_a_module_brings_a_runtime_into_it() -> None:
     assert found.workers == (40 * MIB, 40 * MIB)
 
 
+def test_a_look_that_left_processes_out_may_miss_workers() -> None:
+    looked = builders.snapshot(process(clues("/usr/bin/python3.11"), arguments=("gunicorn",)), rss=90)
+    for others, is_whole in ((0, True), (MIB, False)):
+        (found,) = runtimes_of([trial_with(replace(looked, others_anon_bytes=others))])
+        assert found.lists_all_processes is is_whole
+
+
 def test_the_runtime_with_the_most_memory_comes_first_and_knows_what_others_hold() -> None:
     small, large = process(clues("/usr/sbin/nginx"), rss=10, pid=1), process(clues("/usr/bin/node"), rss=80, pid=2)
     node, nginx = seen(small, large)
