@@ -27,12 +27,18 @@ ANSWER_S = 30.0
 MOST_OUTPUT_BYTES = 256 << 10
 """More output than that is no answer."""
 _ASK_EVERY_S = 0.3
+_FIRST_PROCESS = ("cat", "/proc/1/comm")
+"""Says the name of a container's first process, of which the kernel keeps 15 bytes (proc(5))."""
 _LONGEST_OUTPUT = 120
 """How much of a wrong answer is quoted."""
 
 
 class _NoAnswer(Exception):
     """Raised with the reason why there is no answer."""
+
+
+class _TooLate(_NoAnswer):
+    """Raised if the time is over while a command runs."""
 
 
 class _Said(NamedTuple):
@@ -104,7 +110,7 @@ class Asking:
         """
         try:
             if question.is_inside:
-                outputs = self._inside(question.commands, places[0], runtime.kind)
+                outputs = self._inside(question, places[0], runtime.kind)
             else:
                 outputs = [self._output(options) for options in places]
             answer = read_answer(runtime.kind, outputs)
@@ -142,25 +148,50 @@ class Asking:
             self.began(None)
             self.containers.remove(container_id)
 
-    def _inside(self, commands: Sequence[tuple[str, ...]], options: ContainerOptions, kind: RuntimeKind) -> list[str]:
-        """Start the service, and run commands inside until they answer."""
-        deadline, outputs = time.monotonic() + self.limit_s, [""]
+    def _inside(self, question: Question, options: ContainerOptions, kind: RuntimeKind) -> list[str]:
+        """Start the service, and run commands inside until they answer, or until their answer is final."""
+        deadline = time.monotonic() + self.limit_s
         container_id = self.containers.create(options)
         try:
             self.began(container_id)
             self.fill(container_id)
             self.containers.start(container_id)
-            while time.monotonic() < deadline:
-                said = list(self._answers(container_id, commands, deadline))
-                outputs = [one.output for one in said]
-                has_all = len(said) == len(commands) and said[-1].has_succeeded
-                if has_all and read_answer(kind, outputs) is not None:
-                    return outputs
-                time.sleep(_ASK_EVERY_S)
-            raise _NoAnswer(f"{self._unreadable(outputs[-1])}, also after {self.limit_s:.0f} s")
+            return self._last_answer(container_id, question, kind, deadline)
         finally:
             self.began(None)
             self.containers.remove(container_id)
+
+    def _last_answer(self, container_id: str, question: Question, kind: RuntimeKind, deadline: float) -> list[str]:
+        """Return the first answer that is final, or the last one before the time is over."""
+        outputs, answered, commands = [""], None, question.commands
+        while time.monotonic() < deadline:
+            try:
+                is_final = self._is_final(container_id, question, deadline)
+                said = list(self._answers(container_id, commands, deadline))
+            except _TooLate:
+                if answered is None:
+                    raise
+                break
+            outputs = [one.output for one in said]
+            has_all = len(said) == len(commands) and said[-1].has_succeeded
+            if has_all and read_answer(kind, outputs) is not None:
+                answered = outputs
+                if is_final:
+                    break
+            time.sleep(_ASK_EVERY_S)
+        if answered is None:
+            raise _NoAnswer(f"{self._unreadable(outputs[-1])}, also after {self.limit_s:.0f} s")
+        return answered
+
+    def _is_final(self, container_id: str, question: Question, deadline: float) -> bool:
+        """Return whether the files that an answer depends on change no more. It is asked before the answer."""
+        if question.first_process is None:
+            return True
+        try:
+            (first,) = self._answers(container_id, (_FIRST_PROCESS,), deadline)
+        except EnvironmentFault:
+            return False  # an image may have no cat. If the engine fails, the next command says it
+        return first.has_succeeded and first.output.strip() == question.first_process[:15]
 
     def _answers(self, container_id: str, commands: Sequence[tuple[str, ...]], deadline: float) -> Iterator[_Said]:
         """Yield what each command says, up to one that fails, with that one."""
@@ -191,7 +222,7 @@ class Asking:
                 if len(output) > MOST_OUTPUT_BYTES:
                     raise _NoAnswer(f"it said more than {MOST_OUTPUT_BYTES >> 10} KiB")
         except TimeoutError:
-            raise _NoAnswer(f"it did not answer within {self.limit_s:.0f} s") from None
+            raise _TooLate(f"it did not answer within {self.limit_s:.0f} s") from None
         except OSError as error:
             raise EnvironmentFault(f"the connection to a container broke: {error.strerror or error}") from None
         return output.decode(errors="replace")

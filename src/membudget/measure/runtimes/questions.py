@@ -50,6 +50,8 @@ class Question:
     """Whether the commands are run inside of one container in which the service starts, because they ask the service,
     or need files that it makes.
     """
+    first_process: str | None = None
+    """The name of the container's first process once those files are final. None if answers are final at once."""
 
 
 def question(runtime: Runtime) -> Question | None:
@@ -88,9 +90,11 @@ def second_question(runtime: Runtime) -> Question | None:
     """Return what to ask a runtime that could not answer outside of its service. None if there is nothing more to ask.
 
     Many images of PostgreSQL make the data folder, and the configuration in it, when they start for the first time.
+    Their scripts may change the configuration, and become the server when they are done.
     """
     first = question(runtime) if runtime.kind is RuntimeKind.POSTGRES else None
-    return replace(first, is_inside=True) if first is not None else None
+    name = PurePosixPath(runtime.executable).name
+    return replace(first, is_inside=True, first_process=name) if first is not None else None
 
 
 def _is_jdk_8(runtime: Runtime) -> bool:

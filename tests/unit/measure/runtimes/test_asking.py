@@ -13,10 +13,11 @@ from membudget.engine.options import ContainerOptions, ExecOptions
 from membudget.measure.runtimes import asking
 from membudget.measure.runtimes.asking import Asking
 from membudget.measure.runtimes.questions import Question, second_question
-from membudget.measure.runtimes.runtime import Connections
+from membudget.measure.runtimes.runtime import Connections, Runtime
 from tests.support.runtimes import jvm, postgres, redis
 
 _OPTIONS = ContainerOptions(image="sha256:1", name="question", role="trial")
+_LATE = "said after the time is over"
 _QUESTION = Question((("redis-cli",),), {}, is_inside=True)
 
 
@@ -63,6 +64,8 @@ class _Stream:
         self._frames = [(1, said)]
 
     def next_frame(self, _deadline: float) -> tuple[int, bytes] | None:
+        if self._frames == [(1, _LATE.encode())]:
+            raise TimeoutError
         return self._frames.pop() if self._frames else None
 
     def close(self) -> None:
@@ -87,16 +90,53 @@ class _Answering(_Containers):
         return int(exec_id)
 
 
-def test_a_database_is_asked_until_its_service_has_made_the_configuration() -> None:
-    containers = _Answering((2, "no postgresql.conf"), (0, "3072\n"), (2, "torn"), (0, "3072"), (0, "4096"), (0, "100"))
+_SHELL, _SERVER = (0, "sh\n"), (0, "postgres\n")
+
+
+def _database(containers: _Answering, limit_s: float = 30) -> Runtime:
+    """A PostgreSQL that was asked inside its service."""
     asked = second_question(postgres(1, 1, 1))
     assert asked is not None
-    runtime = Asking(containers).asked(replace(postgres(1, 1, 1), answer=None), asked, [_OPTIONS] * 3)  # type: ignore[arg-type]
+    return Asking(containers, limit_s=limit_s).asked(replace(postgres(1, 1, 1), answer=None), asked, [_OPTIONS] * 3)  # type: ignore[arg-type]
+
+
+def _settings(shared: int) -> list[tuple[int, str]]:
+    return [(0, f"{shared * 128}\n"), (0, "4096"), (0, "100")]
+
+
+def test_a_database_is_asked_until_its_service_has_made_the_configuration() -> None:
+    containers = _Answering(
+        _SERVER, (2, "no postgresql.conf"), _SERVER, (0, "3072\n"), (2, "torn"), _SERVER, *_settings(24)
+    )
+    runtime = _database(containers)
     assert runtime.answer is not None
     assert runtime.answer.connections == Connections(24 * MIB, 4 * MIB, 100)
-    shared, work, most = asked.commands
-    assert containers.commands == [shared, shared, work, shared, work, most]
+    names = [words[2] if words[0] != "cat" else "first" for words in containers.commands]
+    shared, work, most = "shared_buffers", "work_mem", "max_connections"
+    assert names == ["first", shared, "first", shared, work, "first", shared, work, most]
     assert containers.removed == ["c1"]
+
+
+def test_a_configuration_that_a_script_still_changes_is_not_taken() -> None:
+    """The official image makes the configuration, runs scripts with a server beside itself, and becomes the server."""
+    runtime = _database(_Answering(_SHELL, *_settings(128), (1, "no cat"), *_settings(64), _SERVER, *_settings(24)))
+    assert runtime.answer is not None
+    assert runtime.answer.connections == Connections(24 * MIB, 4 * MIB, 100)
+
+
+def test_the_last_answer_counts_if_the_first_process_stays_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An init may be the first process."""
+    monkeypatch.setattr(asking, "time", _Clock())
+    runtime = _database(_Answering(_SHELL, *_settings(128), _SHELL, *_settings(24)), limit_s=0.5)
+    assert runtime.answer is not None
+    assert runtime.answer.connections == Connections(24 * MIB, 4 * MIB, 100)
+
+
+def test_a_last_question_that_comes_too_late_takes_no_answer_back() -> None:
+    runtime = _database(_Answering(_SHELL, *_settings(24), (0, _LATE)))
+    assert runtime.answer is not None
+    assert runtime.answer.connections == Connections(24 * MIB, 4 * MIB, 100)
+    assert "did not answer within" in (_database(_Answering((0, _LATE))).unanswered or "")
 
 
 def test_an_answer_of_a_command_that_failed_does_not_count() -> None:

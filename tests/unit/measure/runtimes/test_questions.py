@@ -142,7 +142,7 @@ def test_postgres_alone_is_asked_again_inside_of_its_service() -> None:
     """Its data folder may be made when the service starts for the first time."""
     first, second = question(postgres(24, 16, 100)), second_question(postgres(24, 16, 100))
     assert first is not None
-    assert second == replace(first, is_inside=True)
+    assert second == replace(first, is_inside=True, first_process="postgres")
     assert second_question(redis()) is second_question(jvm()) is second_question(go()) is None
 
 
