@@ -4,11 +4,13 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from functools import lru_cache
 
 _HUNK = re.compile(r"@@ -(\d{1,9})(?:,(\d{1,9}))? \+(\d{1,9})(?:,(\d{1,9}))? @@", re.ASCII)
 _ALIKE = 0.6
 """How much two lines have to be alike for one to replace the other. difflib's own measure of a close match."""
 _MOST_PAIRS = 400
+_MOST_PAIRS_OF_FILE = 4000
 _LONGEST_LINE = 200
 """What is compared at most: SequenceMatcher takes time, and a line of generated code may be long."""
 
@@ -72,6 +74,7 @@ def _first_lines(hunk: re.Match[str]) -> tuple[int, int, int]:
 
 def _blocks(diff: str) -> Iterator[_Block]:
     base = head = 0
+    left = _MOST_PAIRS_OF_FILE
     removed: list[str] = []
     added: list[str] = []
     is_in_hunk = False
@@ -80,7 +83,9 @@ def _blocks(diff: str) -> Iterator[_Block]:
         kind = line[:1] if is_in_hunk and hunk is None else ""
         if kind not in ("-", "+", "\\") and (removed or added):
             first = base - len(removed)
-            was = tuple(first + at if at is not None else None for at in _replaced(removed, added))
+            pairs, most = len(removed) * len(added), min(left, _MOST_PAIRS)
+            was = tuple(first + at if at is not None else None for at in _replaced(removed, added, most))
+            left -= pairs if pairs <= most else 0
             yield _Block(head - len(added), len(removed), was)
             removed, added = [], []
         if hunk is not None:
@@ -94,12 +99,12 @@ def _blocks(diff: str) -> Iterator[_Block]:
         head += kind in ("+", " ")
 
 
-def _replaced(removed: Sequence[str], added: Sequence[str]) -> list[int | None]:
+def _replaced(removed: Sequence[str], added: Sequence[str], most_pairs: int) -> list[int | None]:
     """Return which of the removed lines each added one replaces: as many in order, else those that are alike."""
     if len(removed) == len(added):
         return list(range(len(added)))
     found: list[int | None] = [None] * len(added)
-    if len(removed) * len(added) <= _MOST_PAIRS:
+    if len(removed) * len(added) <= most_pairs:
         for old, new in _alike([_code(line) for line in removed], [_code(line) for line in added]):
             found[new] = old
     return found
@@ -123,6 +128,7 @@ def _alike(removed: Sequence[str], added: Sequence[str], old_at: int = 0, new_at
     yield from _alike(removed[old + 1 :], added[new + 1 :], old_at + old + 1, new_at + new + 1)
 
 
+@lru_cache(maxsize=2 * _MOST_PAIRS)
 def _ratio(one: str, other: str) -> float:
     """Return how much two lines are alike, from 0 to 1."""
     return SequenceMatcher(None, one, other, autojunk=False).ratio()

@@ -42,10 +42,7 @@ class HeldLines:
         """
         frames = self.frames
         sources = {frame.line: source_of(frame) for frame in frames}
-        grown = {
-            line: self._lines[line] - base.at(source.base_line if source is not None else line)
-            for line, source in sources.items()
-        }
+        grown = {line: self._lines[line] - base.at_base_of(line, source) for line, source in sources.items()}
         most = max(grown.values())
         if most < least_bytes:
             return frames[0]
@@ -53,6 +50,8 @@ class HeldLines:
         changed = [one for one in near if (source := sources[one.line]) is not None and source.is_changed]
         return max(changed or near, key=lambda one: grown[one.line])  # of equal ones, the first: it holds most
 
-    def at(self, line: int | None) -> int:
-        """Return the bytes that a line holds. 0 if it holds nothing."""
-        return self._lines[line]
+    def at_base_of(self, head_line: int | None, source: SourceLine | None) -> int:
+        """Return the bytes that the line of base holds that a line of head was. 0 if the diff adds the line."""
+        if source is None:
+            return self._lines[head_line]
+        return self._lines[source.base_line] if source.base_line is not None else 0

@@ -274,13 +274,17 @@ def test_a_checkout_that_is_not_what_was_committed_is_not_built(
 def test_the_diff_of_one_file(tmp_path: Path) -> None:
     made = Repository.new(tmp_path / "lines")
     lines = [f"line {number}" for number in range(1, 101)]
+    lines[48] = ""
     made.commit("first", {"src/a.py": "\n".join(lines) + "\n", "src/b.py": "x\n"})
     git = GitRepository(made.folder / "src")
+    for setting in ("diff.suppressBlankEmpty=true", "diff.interHunkContext=60"):  # of the user, who may like it so
+        subprocess.run(["git", "-C", made.folder, "config", *setting.split("=")], check=True)
     base = head(git)
     lines[49] = "another"
     made.commit("second", {"src/a.py": "\n".join([*lines, "last"]) + "\n", "src/new.py": "one\ntwo\n"})
     new = head(git)
     hunks = [line for line in git.diff(base, new, "src/a.py").splitlines() if line.startswith("@@ ")]
     assert [line.partition(" @@")[0] for line in hunks] == ["@@ -47,7 +47,7", "@@ -98,3 +98,4"]
+    assert "\n \n-line 50\n+another\n" in git.diff(base, new, "src/a.py")
     assert "\n@@ -0,0 +1,2 @@\n+one\n+two\n" in git.diff(base, new, "src/new.py")
     assert git.diff(base, new, "src/b.py") == git.diff(base, new, "src/missing.py") == ""

@@ -177,6 +177,19 @@ def test_long_blocks_and_lines_are_not_compared_for_ever() -> None:
     assert diff_lines(f"@@ -1,1 +1,2 @@\n-{letters}\n+{letters}c\n+d\n").base_line(1) == 1
 
 
+def test_many_blocks_are_not_compared_for_ever() -> None:
+    """A block of 19 lines that become 20 is 380 pairs, of which a file has 4,000 at most."""
+    blocks, base, head = [], 1, 1
+    for number in range(12):
+        lines = [f"{number} and {line}" for line in range(20)]
+        removed, added = ([f"{sign}{line}\n" for line in some] for sign, some in (("-", lines[:19]), ("+", lines)))
+        blocks.append(f"@@ -{base},19 +{head},20 @@\n{''.join([*removed, *added])}")
+        base, head = base + 100, head + 100
+    found = diff_lines("".join(blocks))
+    assert found.base_line(1 + 100 * 9) == 1 + 100 * 9
+    assert found.base_line(1 + 100 * 11) is None
+
+
 def test_a_new_file_has_no_lines_in_the_base() -> None:
     lines = diff_lines("@@ -0,0 +1,2 @@\n+a\n+b\n")
     assert [(lines.base_line(line), lines.is_changed(line)) for line in (1, 2)] == [(None, True)] * 2

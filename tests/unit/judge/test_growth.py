@@ -94,6 +94,13 @@ def test_a_line_that_moved_is_compared_with_the_line_that_it_was() -> None:
     assert line_of(growth_of(pair(base, head))) == 12, "nobody knows which line it was"
 
 
+def test_a_line_that_the_diff_adds_was_no_line_of_the_base() -> None:
+    base = profile((Frame("load", "/app/catalog/search.py", None), 49))
+    head = profile((at("load", 10), 30), (at("load", 20), 50))
+    sources = (in_repository(10, 10), in_repository(20, is_changed=True))
+    assert line_of(growth_of(replace(pair(base, head), sources=sources))) == 20
+
+
 def test_of_lines_that_grew_about_as_much_the_one_that_the_pull_request_changed_is_shown() -> None:
     base = profile((at("load", 10), 60))
     changed = (in_repository(10, 10), in_repository(20, is_changed=True))

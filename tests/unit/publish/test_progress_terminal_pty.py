@@ -18,7 +18,7 @@ IMAGES, SECONDS, WIDTH, HEIGHT = 3, 2.2, 60, 24
 PROGRAM = f"""
 import time
 from rich.console import Console
-from membudget.core.progress import Doing, Running, Stage, Step
+from membudget.core.progress import Doing, Running, Stage, ProgressStep
 from membudget.publish.progress_terminal import TerminalProgress
 
 images = [f"image-with-a-rather-long-name-{{number}}" for number in range({IMAGES})]
@@ -26,7 +26,7 @@ running = [Running(images[0], "steady", 42 << 20)]
 progress = TerminalProgress(Console(stderr=True), {{name: 90_000 for name in images}})
 print("before", flush=True)
 with progress.stage(Stage.MEASURING, images, lambda: running), progress.image(images[0]):
-    with progress.step(Step(images[0], Doing.TRIAL, "head", number=4, most=10, is_extra=True)):
+    with progress.step(ProgressStep(images[0], Doing.TRIAL, "head", number=4, most=10, is_extra=True)):
         time.sleep({SECONDS} / 2)
         progress.note("a note")
         time.sleep({SECONDS} / 2)
@@ -116,7 +116,7 @@ INTERRUPTED = """
 import fcntl, termios, time
 from rich.console import Console
 from membudget.core.errors import Interrupted
-from membudget.core.progress import Doing, Stage, Step
+from membudget.core.progress import Doing, Stage, ProgressStep
 from membudget.core.work import install_signal_handlers
 from membudget.publish.progress_terminal import TerminalProgress
 
@@ -125,7 +125,7 @@ install_signal_handlers()
 progress = TerminalProgress(Console(stderr=True))
 try:
     with progress.stage(Stage.BUILDING, ["api"]), progress.image("api"):
-        with progress.step(Step("api", Doing.BUILD, "head")):
+        with progress.step(ProgressStep("api", Doing.BUILD, "head")):
             time.sleep(60)
 except Interrupted:
     print("interrupted", flush=True)

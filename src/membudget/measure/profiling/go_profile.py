@@ -74,11 +74,14 @@ def _frames(calls: str) -> Iterator[Frame]:
 def _is_library(function: str, file: str) -> bool:
     """Whether a function belongs to Go itself, or to a module that was downloaded or vendored.
 
-    Files of the standard library, and vendored ones, are in a folder with the path of their package.
+    Files of the standard library, and vendored ones, are in a folder with the path of their package. Some functions of
+    the standard library are written in another of its packages (go:linkname in cmd/compile).
     """
     package = _package(function)
     folder = file.rpartition("/")[0]
-    if package.partition("/")[0] in _STANDARD and (folder in ("", package) or folder.endswith(f"/src/{package}")):
+    if package.partition("/")[0] in _STANDARD and any(
+        folder in ("", place) or folder.endswith(f"/src/{place}") for place in (package, *_LINKED)
+    ):
         return True
     return "@v" in file or folder.endswith(f"/vendor/{package}")
 
@@ -89,6 +92,8 @@ def _package(function: str) -> str:
     return path + slash + last.partition(".")[0].replace("%2e", ".")
 
 
+_LINKED = ("runtime", "internal/runtime/maps", "internal/runtime/atomic", "internal/poll", "sync", "syscall")
+"""Packages that hold functions of others."""
 _STANDARD = frozenset(
     (
         *("archive", "bufio", "bytes", "cmp", "compress", "container", "context", "crypto", "database", "debug"),
