@@ -63,8 +63,9 @@ class Growth:
     sites: tuple[Site, ...]
     """All places, the largest growth first. Without a comparison, the largest first."""
     base_rest_bytes: int
-    """The memory of base's stacks that the profile does not list."""
+    """The memory of base's stacks that the profile does not list. 0 for the live heap: nobody knows what is live."""
     head_rest_bytes: int
+    """The same of head."""
     is_compared: bool
     """Whether there is a profile of the base that was taken in the same way."""
     of_live_heap: bool = False
@@ -162,7 +163,8 @@ def compared(
     """
     before, after = _held(base, of_live_heap), _held(head, of_live_heap)
     partners = _partners(before.keys(), after.keys())
-    least = _least_growth(sum(held.held_bytes for held in after.values()) + head.rest_bytes)
+    rest = (0, 0) if of_live_heap else (base.rest_bytes, head.rest_bytes)
+    least = _least_growth(sum(held.held_bytes for held in after.values()) + rest[1])
     sites = []
     for key, held in after.items():
         old = before[partners[key]] if key in partners else HeldLines()
@@ -171,7 +173,6 @@ def compared(
     gone = before.keys() - set(partners.values())
     sites += [Site(before[key].frames[0], before[key].held_bytes, 0) for key in gone]
     ordered = tuple(sorted(sites, key=_most_grown))
-    rest = base.rest_bytes, head.rest_bytes
     return Growth(head.profiled_by, ordered, *rest, is_compared=True, of_live_heap=of_live_heap)
 
 

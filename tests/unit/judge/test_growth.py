@@ -263,6 +263,19 @@ def test_what_is_not_live_cannot_be_growth_of_the_live_heap() -> None:
     assert growth.named == ()
 
 
+def test_the_rest_of_a_profile_is_no_part_of_the_live_heap() -> None:
+    """Nobody knows which part of the rest is live."""
+    base = replace(profile((at("load"), 10)), rest_bytes=100 * MIB)
+    head = replace(profile((at("load"), 11)), rest_bytes=900 * MIB)
+    growth = growth_behind(pair(base, head), breaking(Metric.LIVE_HEAP, 1))
+    assert growth is not None
+    assert (growth.head_bytes, growth.delta_bytes, growth.freed_bytes) == (11 * MIB, MIB, 0)
+    assert growth.is_growth
+    assert grown(growth) == [("load", 1, 1)]
+    assert growth_of(pair(base, head)) == compared(base, head)
+    assert compared(base, head).head_bytes == 911 * MIB
+
+
 def test_one_function_may_hold_memory_inside_and_outside_of_the_live_heap() -> None:
     outside = replace(at("load", 2), in_live_heap=False)
     base, head = profile((at("load"), 10)), profile((at("load"), 12), (outside, 30))
