@@ -10,12 +10,14 @@ from dataclasses import replace
 
 from membudget.measure.profiling.heap_profile import Frame, HeapProfile
 
-_INSTALLED = re.compile(r".*/(?:site-packages|dist-packages|node_modules|gems)/(?:@[^/]+/)?(.+)")
-"""The path of a file below the folder of all packages. A scope of npm is no folder of the repository."""
+_INSTALLED = re.compile(r".*/(?:site-packages|dist-packages|node_modules|gems)/(.+)")
+"""The path of a file below the folder of all packages. A scope of npm stays: `@nestjs/common` is not any `common`."""
 _VERSION = re.compile(r"-\d[^/]*(?=/)")
 """The version of a gem, in the name of its folder."""
-_FOREIGN = frozenset({"vendor", "node_modules", "site-packages", "dist-packages", "third_party"})
+_FOREIGN = frozenset({"vendor", "vendored", "_vendor", "node_modules", "site-packages", "dist-packages", "third_party"})
 """Folders for the code of others, also in a repository."""
+_STUBS = frozenset({"typings", "stubs"})
+"""Folders whose subfolders have the names of others' packages. A package may have such a folder of its own."""
 _AT_TOP: tuple[list[str], ...] = ([], ["src"])
 """Where a package is in its repository, if it is a single file."""
 
@@ -62,6 +64,8 @@ def _ends(path: str) -> Iterator[str]:
     if _FOREIGN.intersection(folders):
         return
     for at in range(len(folders)):
+        if _STUBS.intersection(folders[:at]):
+            return
         yield "/".join((*folders[at:], name))
     if folders in _AT_TOP:
         yield name
