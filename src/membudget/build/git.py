@@ -47,6 +47,8 @@ _QUIET_AND_HARMLESS = (
     ("core.fsmonitor", "false"),
     ("advice.detachedHead", "false"),
     ("gc.auto", "0"),
+    ("diff.suppressBlankEmpty", "false"),
+    ("diff.interHunkContext", "0"),
 )
 
 _MOST_NAMED = 5
@@ -190,8 +192,7 @@ class GitRepository:
     def diff(self, base: Commit, head: Commit, path: str) -> str:
         """Return the unified diff of one file, as pull requests show it: with three lines around each change."""
         options = ("--no-color", "--no-ext-diff", "--no-textconv", "--no-renames", "--unified=3")
-        as_shown = ("-c", "diff.suppressBlankEmpty=false", "-c", "diff.interHunkContext=0")
-        arguments = ("--literal-pathspecs", *as_shown, "diff", *options, base.sha, head.sha, "--", path)
+        arguments = ("--literal-pathspecs", "diff", *options, base.sha, head.sha, "--", path)
         return self._bytes(*arguments, folder=self.top).decode(errors="replace")
 
     def content_of(self, commit: Commit, paths: Sequence[str]) -> tuple[str, ...]:
