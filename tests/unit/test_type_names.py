@@ -5,6 +5,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 SOURCE = Path(__file__).parents[2] / "src/membudget"
 
 
@@ -23,6 +25,7 @@ def is_type_name(name: str) -> bool:
     return name[0].isupper() and not name.isupper()
 
 
+@pytest.mark.thorough
 def test_a_name_stands_for_one_type() -> None:
     places = defaultdict(list)
     for path in sorted(SOURCE.rglob("*.py")):

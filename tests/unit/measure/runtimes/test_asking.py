@@ -93,6 +93,11 @@ class _Answering(_Containers):
 _SHELL, _SERVER = (0, "sh\n"), (0, "postgres\n")
 
 
+@pytest.fixture(autouse=True)
+def _no_time_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asking, "time", _Clock())
+
+
 def _database(containers: _Answering, limit_s: float = 30) -> Runtime:
     """A PostgreSQL that was asked inside its service."""
     asked = second_question(postgres(1, 1, 1))
@@ -147,8 +152,7 @@ def test_an_answer_of_a_command_that_failed_does_not_count() -> None:
     assert len(containers.commands) == 2
 
 
-def test_what_a_failed_command_said_is_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(asking, "time", _Clock())
+def test_what_a_failed_command_said_is_the_reason() -> None:
     containers = _Answering(*[(1, "Connection refused")] * 4)
     runtime = Asking(containers, limit_s=1).asked(replace(redis(None), answer=None), _QUESTION, [_OPTIONS])  # type: ignore[arg-type]
     assert runtime.unanswered == "its answer cannot be read: Connection refused, also after 1 s"
