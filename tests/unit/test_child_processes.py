@@ -137,6 +137,7 @@ def test_git_gets_no_secret(recorded: Path) -> None:
     assert seen["GIT_TERMINAL_PROMPT"] == "0"
 
 
+@pytest.mark.thorough
 def test_the_builder_gets_what_leads_to_registries_and_no_secret(recorded: Path) -> None:
     client = Buildx("unix:///run/test.sock", os.environ)
     for start in (client.check, lambda: client.build([], print)):

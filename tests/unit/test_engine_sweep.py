@@ -31,6 +31,7 @@ def process(program: Path | str, address: Path) -> Iterator[None]:
         yield
 
 
+@pytest.mark.thorough
 def test_an_engine_is_in_use_while_a_process_is_told_to_use_it(tmp_path: Path) -> None:
     with process(sys.executable, tmp_path / "a.sock"):
         assert engine_sweep.is_in_use(tmp_path / "a.sock")
@@ -38,6 +39,7 @@ def test_an_engine_is_in_use_while_a_process_is_told_to_use_it(tmp_path: Path) -
     assert not engine_sweep.is_in_use(tmp_path / "a.sock"), "a killed run is no process any more"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", ["dockerd", "podman"])
 def test_an_engine_that_tests_started_beside_does_not_use_the_first(name: str, tmp_path: Path) -> None:
     (tmp_path / name).symlink_to(sys.executable)
@@ -99,6 +101,7 @@ def removals(client: Path) -> list[str]:
     return [line for line in asked_of(client) if " rm " in line]
 
 
+@pytest.mark.thorough
 def test_a_run_sweeps_the_private_engine_first(client: Path, private: Path) -> None:
     program = "import os; assert os.environ['DOCKER_HOST'].endswith('/docker.sock')"
     assert engine.run([sys.executable, "-c", program]) == 0
@@ -106,12 +109,14 @@ def test_a_run_sweeps_the_private_engine_first(client: Path, private: Path) -> N
     assert all(f"unix://{private}" in line for line in removals(client))
 
 
+@pytest.mark.thorough
 def test_a_private_engine_that_another_run_uses_is_left_alone(client: Path, private: Path) -> None:
     with process(sys.executable, private):
         assert engine.run([sys.executable, "-c", ""]) == 0
     assert removals(client) == []
 
 
+@pytest.mark.thorough
 def test_an_engine_that_did_not_answer_at_first_is_left_alone_too(
     client: Path, private: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -123,6 +128,7 @@ def test_an_engine_that_did_not_answer_at_first_is_left_alone_too(
     assert removals(client) == []
 
 
+@pytest.mark.thorough
 def test_a_run_that_claims_the_private_engine_is_left_alone(client: Path, private: Path) -> None:
     with dev_cache.claimed("engine") as first:
         assert first.is_alone

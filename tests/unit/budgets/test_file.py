@@ -102,6 +102,7 @@ def test_toml_that_no_parser_reads(text: str) -> None:
     assert len(problem) < 200
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("number", ["9" * 4_000, "0x" + "f" * 5_000, "1e999", "nan"])
 @pytest.mark.parametrize(
     ("key", "allowed"),

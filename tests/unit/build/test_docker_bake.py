@@ -35,6 +35,7 @@ def test_bake_gets_the_file_and_no_variables(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.thorough
 def test_targets_are_named_where_a_bake_file_has_no_default(tmp_path: Path) -> None:
     script = 'case "$*" in *version|*api) echo "$@";; *) echo "nothing of that name" >&2; exit 1;; esac'
     bake = BuildxBake(install(tmp_path, script))
@@ -48,6 +49,7 @@ def test_a_default_that_fails_is_told_and_no_other_target_asked_for(tmp_path: Pa
         bake.targets('group "default" { targets = ["api"] }\ntarget "api" {}\n', "hcl")
 
 
+@pytest.mark.thorough
 def test_a_file_is_evaluated_once(tmp_path: Path) -> None:
     """A bake file may ask for the time. Base and head have to agree on it."""
     bake = BuildxBake(install(tmp_path, f"echo x >> {tmp_path}/calls; cat {tmp_path}/calls"))

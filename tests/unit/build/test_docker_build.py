@@ -128,6 +128,7 @@ esac
 """A builder without a registry that has the base image."""
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("is_in_a_registry", [True, False])
 def test_a_fresh_build_takes_nothing_from_earlier_ones(fake: Path, checkout: Path, is_in_a_registry: bool) -> None:
     if not is_in_a_registry:
@@ -225,6 +226,7 @@ def test_a_dockerfile_that_is_no_utf_8_is_the_builders_to_judge(fake: Path, chec
     assert built.recipe.text == "# \ufffd\nFROM scratch\n"
 
 
+@pytest.mark.thorough
 def test_builds_of_other_threads_are_ended_and_none_begins_after_that(fake: Path, checkout: Path) -> None:
     client = fake / "docker"
     client.write_text(f"#!/bin/sh\necho started > {fake}/started\nexec sleep 600\n")

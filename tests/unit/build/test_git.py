@@ -271,6 +271,7 @@ def test_a_checkout_that_is_not_what_was_committed_is_not_built(
     assert worktrees(repository) == 1
 
 
+@pytest.mark.thorough
 def test_the_diff_of_one_file(tmp_path: Path) -> None:
     made = Repository.new(tmp_path / "lines")
     lines = [f"line {number}" for number in range(1, 101)]

@@ -99,6 +99,7 @@ class Slow(FakeTools):
         return super().build(name, side, spec, checkout, on_line)
 
 
+@pytest.mark.thorough
 def test_every_build_is_timed() -> None:
     built = build_all(orders("api"), CHECKOUTS, Slow(), Silence())
     times = [image.build_ms for image in built["api"].values() if isinstance(image, BuiltImage)]

@@ -101,6 +101,7 @@ def test_what_the_runtime_brings_is_not_looked_up() -> None:
     assert looks("/usr/lib/python3/site-packages/shop/store.py")
 
 
+@pytest.mark.thorough
 def test_many_files_of_one_name_are_not_compared_one_by_one() -> None:
     site = "/usr/lib/python3/site-packages"
     frames = [Frame("f", f"{site}/a{number}/__init__.py", 1, is_library=True) for number in range(12_000)]

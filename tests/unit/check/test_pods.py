@@ -170,6 +170,7 @@ def test_a_pod_is_read_once(tmp_path: Path) -> None:
     assert with_pods(first.budgets, ManifestTexts(tmp_path, Renders())) == ResolvedPods(first.budgets)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("lines", "message"),
     [

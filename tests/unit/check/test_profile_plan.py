@@ -88,6 +88,7 @@ def test_memray_is_not_asked_before_the_end() -> None:
     assert [one.order.trigger_bytes for one in after(plan(PYTHON, PYTHON), FAILED)] == [None, 90 << 20, 90 << 20]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("memray", [FOLDER, "memray could not be fetched"])
 def test_a_side_has_at_most_two_trials_and_two_pythons_one_profiler(memray: Path | str) -> None:
     outcomes = list(product((None, FAILED, NOT_STARTED), repeat=4))

@@ -177,6 +177,7 @@ def test_long_blocks_and_lines_are_not_compared_for_ever() -> None:
     assert diff_lines(f"@@ -1,1 +1,2 @@\n-{letters}\n+{letters}c\n+d\n").base_line(1) == 1
 
 
+@pytest.mark.thorough
 def test_many_blocks_are_not_compared_for_ever() -> None:
     """A block of 19 lines that become 20 is 380 pairs, of which a file has 4,000 at most."""
     blocks, base, head = [], 1, 1

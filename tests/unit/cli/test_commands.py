@@ -138,6 +138,7 @@ def merge(*arguments: str) -> ExitCode:
     return commands.merge(options)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("option", [["--format", "json"], ["--json", "-q"]])
 def test_a_merge_prints_for_programs_what_report_does(
     job: Path, option: list[str], capsys: pytest.CaptureFixture[str]
@@ -173,6 +174,7 @@ def test_a_merge_of_damaged_parts_leaves_no_report_of_an_earlier_run(job: Path, 
     assert not (job / DEFAULT_REPORT).exists(), "nobody takes it for the result of this merge"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("place", [DEFAULT_REPORT, "out/mine.json"])
 @pytest.mark.parametrize("command", ["check", "merge", "action", "action merge"])
 def test_what_fails_early_leaves_no_report_of_an_earlier_run(

@@ -66,6 +66,7 @@ def test_docker_is_told_what_may_come_next(monkeypatch: pytest.MonkeyPatch, caps
     assert capsys.readouterr().out == ":0\n", "the shell completes file names"
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(sys.platform != "linux", reason="abstract sockets")
 @pytest.mark.parametrize("kind", ["abstract", "file"])
 def test_membudget_ends_when_docker_closes_its_socket(

@@ -85,6 +85,7 @@ def test_a_match_counts_before_the_budgets_file(server: Asked) -> None:
     assert any("[3d]" in query for query in server.queries)
 
 
+@pytest.mark.thorough
 def test_a_file_of_samples_does_instead(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("--samples", "samples.csv", "--format", "markdown") == 3, "it knows nothing of web"
     said = capsys.readouterr().out

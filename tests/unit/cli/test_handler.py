@@ -23,6 +23,7 @@ def _commands(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentPars
 _COMMANDS = {one.prog: one for one in _commands(make_parser("membudget"))}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", sorted(_COMMANDS))
 def test_the_function_of_a_command_is_there(name: str) -> None:
     handler = _COMMANDS[name].get_default("handler")

@@ -95,6 +95,7 @@ def test_a_name_too_long_for_a_file_is_an_images() -> None:
     assert Source.of("a" * 300) == Source("docker", "a" * 300)
 
 
+@pytest.mark.thorough
 def test_download_size_of_a_layout_that_is_compressed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "oci.tar"
     path.write_bytes(export([[OWN]], "oci", {OWN: gzip.compress(OWN)}))

@@ -13,6 +13,7 @@ from membudget.core.least_squares import fitted
 weights = st.floats(-1e6, 1e6)
 
 
+@pytest.mark.thorough
 @given(st.tuples(weights, weights, weights), st.integers(2, 5))
 def test_exact_weights_are_recovered(planted: tuple[float, float, float], each: int) -> None:
     rows = [(1.0, x, z) for x in (-1.0, 1.0) for z in (-1.0, 0.2, 1.0)] * each

@@ -306,6 +306,7 @@ def test_the_place_of_a_setting_or_of_the_start() -> None:
     assert finding.place is None
 
 
+@pytest.mark.thorough
 @given(st.integers(1, 4000), st.integers(0, 4000), st.integers(64, 4000), st.booleans())
 def test_a_value_that_fits_keeps_all_rules_of_the_sum(ceiling: int, beside: int, limit: int, is_node: bool) -> None:
     made = node(ceiling, idle=beside, held=0) if is_node else jvm(ceiling, beside=beside, heap=0)

@@ -79,6 +79,7 @@ def test_thousandths_round_up(number: int) -> None:
     assert kubernetes_bytes(f"{number}m") == -(-number // 1000)
 
 
+@pytest.mark.thorough
 @given(st.text(max_size=50))
 def test_any_text_is_a_quantity_in_bounds_or_an_error(text: str) -> None:
     for read in (kubernetes_bytes, compose_bytes, ecs_bytes):

@@ -7,6 +7,7 @@ from membudget.core.quantities import MIB
 from membudget.measure.schedule import MOST_BY_ITSELF, Admission, MachineNeed, cpu_list, most_at_once
 
 
+@pytest.mark.thorough
 def test_no_more_are_let_in_than_there_are_places_or_memory_or_cpus_for() -> None:
     admission = Admission(3, 100 * MIB, 4)
     inside: list[int] = []

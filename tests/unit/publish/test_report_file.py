@@ -62,6 +62,7 @@ def refusal(folder: Path, content: Any) -> str:
     return message.removeprefix(prefix).split("\n")[0]
 
 
+@pytest.mark.thorough
 def test_what_is_written_is_read(tmp_path: Path) -> None:
     path = tmp_path / "out" / "report.json"
     write_report(REPORT, path)
@@ -308,6 +309,7 @@ def test_a_figure_below_zero(tmp_path: Path) -> None:
     assert refusal(tmp_path, changed(HEAD_RSS, -1)) == "a metric is negative"
 
 
+@pytest.mark.thorough
 def test_what_is_refused_is_not_quoted(tmp_path: Path) -> None:
     for key in ("::error::gotcha", "a\nb", "k" * 100_000, "##[stop-commands]x"):
         problem = refusal(tmp_path, changed([key], "gotcha"))

@@ -128,6 +128,7 @@ def test_profiles_are_cut_before_a_report_gets_too_large(images: int, of: int, s
     assert (pair.head.reason is None) == bool(stacks)
 
 
+@pytest.mark.thorough
 def test_a_report_is_written_once_however_much_has_to_be_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     lengths: list[int] = []
 
@@ -159,6 +160,7 @@ def test_what_fits_is_never_measured_as_too_long(report: Report) -> None:
         assert not sizes.exceed(smaller, len(report_file.json_text(smaller, is_brief=is_brief)))
 
 
+@pytest.mark.thorough
 def test_a_part_is_measured_once_and_no_more_than_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
     measured: list[object] = []
 

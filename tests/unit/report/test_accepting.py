@@ -155,6 +155,7 @@ def proposed(made: Report, text: str, file: str = "budgets.toml") -> Report:
     return made.model_copy(update={"proposals": proposals(made.judged(), text, file)})
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("text", LAYOUTS.values(), ids=LAYOUTS)
 def test_the_file_passes_once_its_lines_are_edited_as_told(text: str) -> None:
     made = report(measured_by(text))

@@ -106,6 +106,7 @@ def test_junit_tells_of_each_image_what_the_story_tells(name: str) -> None:
         assert all(plain(part) in whole for part in parts), (about, sentence)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", sorted(REPORTS))
 def test_nobody_is_told_to_do_nothing_beside_something_to_do(name: str) -> None:
     """ "Nothing has to be done" stood under red verdicts, of the missing base or of an image that passes."""

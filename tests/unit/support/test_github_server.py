@@ -221,6 +221,7 @@ def test_statuses_of_a_commit(shop: Github, ann: Client) -> None:
     assert ann("POST", f"/repos/octo/shop/statuses/{'c' * 40}", {"state": "success"}).status_code == 422
 
 
+@pytest.mark.thorough
 def test_faults_come_when_asked_for(shop: Github, ann: Client) -> None:
     shop.fail_next(503, headers={"Retry-After": "1"})
     shop.fail_next(502, method="POST", raw=b"<html>Bad Gateway</html>", too_late=True)

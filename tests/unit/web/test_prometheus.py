@@ -148,6 +148,7 @@ def test_a_warning_says_that_something_may_be_missing() -> None:
         assert asked(one.url).instant("up", 0).is_partial
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("secret", [TOKEN, "shop:sesame-open"])
 def test_no_message_has_the_secret(secret: str) -> None:
     """Also if the server repeats it, in whatever form."""

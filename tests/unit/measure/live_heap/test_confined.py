@@ -42,6 +42,7 @@ def test_a_longer_answer_is_refused() -> None:
     assert _said(lambda *_: b"x" * (_MOST + 1)) == RuntimeSaid(None, "its answer is too large")
 
 
+@pytest.mark.thorough
 def test_more_memory_than_a_child_has_is_refused() -> None:
     assert _said(lambda *_: b"x" * (1 << 30)) == RuntimeSaid(None, "its answer is too large")
 

@@ -69,6 +69,7 @@ def test_the_total_of_the_class_histogram_is_the_live_heap(tmp_path: Path) -> No
         assert ask(path) == 42_141_080
 
 
+@pytest.mark.thorough
 def test_the_smallest_of_three_totals_counts(tmp_path: Path) -> None:
     """Serial and Parallel count some dead objects in most collections."""
     totals = [sending(b"0\nTotal 1 %d\n" % size) for size in (46_000, 42_000, 43_000)]
@@ -90,6 +91,7 @@ def test_only_the_end_of_a_long_histogram_is_kept(tmp_path: Path) -> None:
         assert ask(path) == 1_600_000
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("said", "reason"),
     [
@@ -107,6 +109,7 @@ def test_anything_else_has_a_reason(tmp_path: Path, said: bytes, reason: str) ->
         ask(path)
 
 
+@pytest.mark.thorough
 def test_a_jvm_that_hangs_is_left_at_the_deadline(tmp_path: Path) -> None:
     over = threading.Event()
 

@@ -135,6 +135,7 @@ def test_another_service_on_the_port_is_no_inspector(head: bytes) -> None:
         connection.get("/json/list")
 
 
+@pytest.mark.thorough
 def test_an_inspector_that_hangs_is_left_at_the_deadline() -> None:
     over = threading.Event()
 

@@ -156,6 +156,7 @@ def test_after_a_gap_no_kill_belongs_to_the_cgroup_that_was_named_before_it() ->
     assert (log.told(OURS, ()).killed, log.told(OURS, ()).doubtful) == ((), 1)
 
 
+@pytest.mark.thorough
 @given(
     st.lists(st.sampled_from(["ours", "other", "bare"]), max_size=12), st.sets(st.integers(0, 11)), st.integers(0, 12)
 )

@@ -182,6 +182,7 @@ def test_peaks_of_several_processes_that_memray_adds_up_are_counted(
     assert _side(capture).added_peaks == added_peaks
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("answer", "processes", "unanswered", "reason"),
     [
@@ -273,6 +274,7 @@ def test_an_answer_in_pieces_is_joined() -> None:
     assert _side(capture).profile == _read(b"a 5\nb 7")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
@@ -306,6 +308,7 @@ def test_a_program_that_cannot_start_is_a_reason() -> None:
     assert len(reason) <= LONGEST_REASON
 
 
+@pytest.mark.thorough
 def test_a_program_that_hangs_is_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(capturing, "_PROGRAM_S", 0.1)
     capture = _capture(_Program())
@@ -314,6 +317,7 @@ def test_a_program_that_hangs_is_a_reason(monkeypatch: pytest.MonkeyPatch) -> No
     assert _side(capture).reason == "its processes did not answer within 0 s"
 
 
+@pytest.mark.thorough
 def test_an_end_of_the_trial_does_not_wait_for_a_program_that_hangs() -> None:
     program = _Program()
     capture = _capture(program, lambda: _PEAK)

@@ -150,6 +150,7 @@ signal.signal(63, answer)
             profile(breaks + READY)
 
 
+@pytest.mark.thorough
 def test_no_module_is_imported_before_it_is_asked() -> None:
     """The service would notice. Of `sitecustomize` itself, only what Python needs to start counts."""
     program = "import sys; print('ready', flush=True); print(*sorted(sys.modules), flush=True)\n"

@@ -38,6 +38,7 @@ def test_a_recording_without_the_event_has_none() -> None:
     assert chunk.events == []
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "damaged",
     [

@@ -29,6 +29,7 @@ def test_no_memory_is_lost_and_the_largest_stack_is_first(held: list[tuple[tuple
     assert sizes == sorted(sizes, reverse=True)
 
 
+@pytest.mark.thorough
 def test_a_profile_is_bounded() -> None:
     deep = tuple(Frame(f"f{number}", "x" * 5000, 10**9) for number in range(1000))
     held = [(deep, 7), *(((Frame("g" * 900 + str(number)), Frame(str(number))), 1) for number in range(2000))]

@@ -109,6 +109,7 @@ def _settings(shared: int) -> list[tuple[int, str]]:
     return [(0, f"{shared * 128}\n"), (0, "4096"), (0, "100")]
 
 
+@pytest.mark.thorough
 def test_a_database_is_asked_until_its_service_has_made_the_configuration() -> None:
     containers = _Answering(
         _SERVER, (2, "no postgresql.conf"), _SERVER, (0, "3072\n"), (2, "torn"), _SERVER, *_settings(24)
@@ -122,6 +123,7 @@ def test_a_database_is_asked_until_its_service_has_made_the_configuration() -> N
     assert containers.removed == ["c1"]
 
 
+@pytest.mark.thorough
 def test_a_configuration_that_a_script_still_changes_is_not_taken() -> None:
     """The official image makes the configuration, runs scripts with a server beside itself, and becomes the server."""
     runtime = _database(_Answering(_SHELL, *_settings(128), (1, "no cat"), *_settings(64), _SERVER, *_settings(24)))
@@ -137,6 +139,7 @@ def test_the_last_answer_counts_if_the_first_process_stays_another(monkeypatch: 
     assert runtime.answer.connections == Connections(24 * MIB, 4 * MIB, 100)
 
 
+@pytest.mark.thorough
 def test_a_last_question_that_comes_too_late_takes_no_answer_back() -> None:
     runtime = _database(_Answering(_SHELL, *_settings(24), (0, _LATE)))
     assert runtime.answer is not None
@@ -144,6 +147,7 @@ def test_a_last_question_that_comes_too_late_takes_no_answer_back() -> None:
     assert "did not answer within" in (_database(_Answering((0, _LATE))).unanswered or "")
 
 
+@pytest.mark.thorough
 def test_an_answer_of_a_command_that_failed_does_not_count() -> None:
     containers = _Answering((1, "maxmemory\n1\n"), (0, "maxmemory\n104857600\n"))
     runtime = Asking(containers).asked(replace(redis(None), answer=None), _QUESTION, [_OPTIONS])  # type: ignore[arg-type]

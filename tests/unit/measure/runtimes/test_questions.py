@@ -120,6 +120,7 @@ def test_a_strange_remainder_of_an_answer_is_left_out() -> None:
     assert (answer.version, answer.idle_beside_bytes) == (None, None)
 
 
+@pytest.mark.thorough
 @given(
     st.text(max_size=300), st.sampled_from([RuntimeKind.JVM, RuntimeKind.NODE, RuntimeKind.POSTGRES, RuntimeKind.REDIS])
 )

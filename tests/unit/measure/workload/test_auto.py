@@ -55,6 +55,7 @@ def run(
     return running.run(time.monotonic() + seconds), running
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("exit_code", "passed"), [(0, True), (3, False)])
 def test_a_one_shot_runs_to_its_end_and_its_exit_code_decides(exit_code: int, *, passed: bool) -> None:
     result, running = run(Waiting(exit_code, waits=1), FakeDrivers(NOWHERE, NOWHERE))
@@ -70,6 +71,7 @@ def test_a_short_one_shot_is_asked_nothing_that_an_engine_may_answer_late(monkey
     assert result.auto_end is AutoEnd.ENDED
 
 
+@pytest.mark.thorough
 def test_a_container_that_listens_and_rests_is_a_service() -> None:
     result, running = run(Waiting(), FakeDrivers(NOWHERE, LISTENS))
     assert (result.passed, result.auto_end) == (True, AutoEnd.RESTED)
@@ -116,6 +118,7 @@ def declared() -> Iterator[AutoWorkload]:
     yield SHORT.of_image((3000,), has_healthcheck=False)
 
 
+@pytest.mark.thorough
 def test_an_image_that_declares_a_port_has_a_start_up_until_it_listens() -> None:
     workload = SHORT.of_image((3000,), has_healthcheck=False)
     result, running = run(Waiting(), FakeDrivers(NOWHERE, *READY, LISTENS), workload)
@@ -164,6 +167,7 @@ class Healthy(Waiting):
         """The engine does."""
 
 
+@pytest.mark.thorough
 def test_the_cpu_time_of_a_healthcheck_makes_no_service_busy() -> None:
     containers = Healthy()
     containers.used_s = [float(second) for second in range(1000)]

@@ -316,6 +316,7 @@ def test_a_service_that_is_not_ready_is_told_with_where_it_listens(nobody: int, 
     assert failed["fault"] == DriveFault.LISTENS_NOWHERE
 
 
+@pytest.mark.thorough
 def test_a_time_that_the_trial_cut_short_is_not_told(nobody: int) -> None:
     (failed,) = drive(replace(order(nobody, ready_tcp=nobody, ready_timeout_ms=20), ends_with_trial=True))
     assert str(failed["reason"]).startswith("not ready: ")  # a busy machine may have had no time for an answer

@@ -348,6 +348,7 @@ def test_it_takes_five_requests_and_one_more_for_each_further_hundred_comments(
     assert len(shop.requests) <= 4 + further  # one is left for the state of the commit
 
 
+@pytest.mark.thorough
 def test_a_read_only_token_costs_the_comment_and_says_what_would_help(shop: Github) -> None:
     outcome = post(shop, token=shop.add_workflow_token(Permission.READ))
     assert outcome == NotPosted(
@@ -363,11 +364,13 @@ def test_a_read_only_token_cannot_edit_either(shop: Github) -> None:
     assert texts(shop) == [(WORKFLOW_USER, body_of(FIRST))]
 
 
+@pytest.mark.thorough
 def test_a_token_that_github_does_not_know(shop: Github) -> None:
     assert post(shop, token="ghs_expired") == NotPosted("GitHub does not accept the token")
     assert post(shop, token="ghp_expired") == NotPosted("GitHub does not accept the token")
 
 
+@pytest.mark.thorough
 def test_a_token_that_sees_nothing(shop: Github) -> None:
     outcome = post(shop, token=shop.add_token("ann", Permission.NONE))
     assert outcome == NotPosted("GitHub does not know this pull request, or does not show it to this token")

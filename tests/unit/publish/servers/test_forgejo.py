@@ -212,6 +212,7 @@ def test_a_token_of_ones_own_finds_its_own_comment(shop: Forgejo, tmp_path: Path
     assert [(one.author, "within budget" in one.body) for one in shop.comments(SHOP, 7)] == [("ann", True)]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("status", [401, 403, 404])
 def test_a_workflows_token_that_may_not_ask_is_the_runners_user(shop: Forgejo, status: int) -> None:
     shop.fail_next(status, "no")

@@ -63,6 +63,7 @@ def test_what_lies_beside_the_report_does_not_matter(shop: Github) -> None:
     assert isinstance(fetched(shop), ForeignReport)
 
 
+@pytest.mark.thorough
 def test_a_head_that_has_moved_on(shop: Github) -> None:
     shop.add_artifact(SHOP, RUN.id, zipped({"report.json": TEXT}))
     shop.add_pull_request(SHOP, 7, OTHER, fork=FORK)

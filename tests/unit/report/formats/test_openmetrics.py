@@ -24,6 +24,7 @@ def value(family: Family, **labels: str) -> float:
     return float(found)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("make", [*REPORTS.values(), hostile_report, report])
 def test_it_is_openmetrics(make: object) -> None:
     assert callable(make)
