@@ -59,7 +59,7 @@ class _Keys(NamedTuple):
 
     usual: str
     of_more: str
-    """For metrics of which more is better."""
+    """For a metric where more is better."""
     of_count: str | None
     """For counts. A single number says how much they may grow: `growth = 2`. None: they have no such key."""
 

@@ -70,7 +70,7 @@ class EffectiveBudget(Stored):
     every: bool = False
     """Whether every trial must keep `max`, `below_limit` and `min`. Otherwise, only their median must."""
     min: int | None = None
-    """The smallest allowed value, in the unit of a metric of which more is better."""
+    """The smallest allowed value, in the metric's unit. For a metric where more is better."""
     creep: Creep | None = None
 
     @property

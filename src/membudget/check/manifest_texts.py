@@ -99,5 +99,5 @@ class CommitManifests:
         self._known: dict[str, _Known] = {}
 
     def of(self, sha: str, checkout: Path, renderer: Renderer) -> ManifestTexts:
-        """Return the manifests of a commit, of which `checkout` is a checkout."""
+        """Return the manifests of a commit. `checkout` is where it is checked out."""
         return ManifestTexts(checkout, renderer, self._known.setdefault(sha, _Known()))

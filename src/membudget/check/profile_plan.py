@@ -119,14 +119,17 @@ def _next_order(plan: SidePlan, before: Sequence[Ran], failed: Ran | None, ran: 
             return plan.bare if first.found.side.profile is None and first.found.failed_to_start else None
         case [first] if first is failed:
             return plan.usual
-        case [_] if failed is not None:
-            return plan.usual if any(one.side is failed.side and _is_by_tracemalloc(one) for one in ran) else None
+        case [_] if failed and any(one.side is failed.side and is_by_tracemalloc(one.found.side) for one in ran):
+            return plan.usual
         case _:
             return None
 
 
 def results(ran: Sequence[Ran]) -> dict[Side, ProfiledSide]:
-    """Return what came of each side: its last trial, but its first one if the last one only had to give more."""
+    """Return the result of each side: of its last trial with a profile, else of its first trial.
+
+    If memray gave no profile, the trial after it counts in any case.
+    """
     found: dict[Side, Ran] = {}
     for one in ran:
         before = found.get(one.side)
@@ -138,7 +141,3 @@ def results(ran: Sequence[Ran]) -> dict[Side, ProfiledSide]:
 def is_by_tracemalloc(side: ProfiledSide) -> bool:
     """Whether a side has a profile by tracemalloc."""
     return side.profile is not None and side.profile.profiled_by is ProfiledBy.TRACEMALLOC
-
-
-def _is_by_tracemalloc(one: Ran) -> bool:
-    return is_by_tracemalloc(one.found.side)

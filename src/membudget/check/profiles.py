@@ -127,7 +127,7 @@ def _with_own(subject: BuiltPair, own: OwnRun) -> dict[Side, BuiltImage]:
 def carried_out(
     plan: ProfilePlan, specs: Mapping[Side, TrialSpec], profiles: ProfiledTrials, progress: Progress, image: str
 ) -> dict[Side, ProfiledSide]:
-    """Run the profiled trials of a plan, and return what came of each side. A failure is a reason."""
+    """Run the profiled trials of a plan, and return for each side its profile, or the reason for none."""
     ran: list[Ran] = []
     while (trial := next_trial(plan, ran)) is not None:
         is_last = trial.side is Side.HEAD or Side.HEAD not in specs

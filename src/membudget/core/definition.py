@@ -63,7 +63,7 @@ class BudgetKind(StrEnum):
     DURATION = "duration"
     LATENCY = "latency"
     RATE = "rate"
-    """A rate, of which more is better: it has a minimum, and a drop that is tolerated."""
+    """A rate, where more is better: it has a minimum, and a drop that is tolerated."""
     UNIT_COST = "unit cost"
     """A size. A string instead of a table is its maximum."""
 

@@ -10,7 +10,7 @@ from fractions import Fraction
 
 KIB, MIB, GIB = 2**10, 2**20, 2**30
 MOST_CPUS = 1024
-"""The most CPUs that a container may have, wherever it is said."""
+"""The most CPUs that a container may have, in a budgets file, a manifest or an option."""
 
 _BYTES_PER_UNIT = {
     "B": 1,

@@ -17,9 +17,9 @@ from membudget.engine.containers import Containers
 from membudget.engine.helper import DockerHelper
 from membudget.engine.options import ContainerOptions
 from membudget.engine.removal import (
-    each,
     patience_ends,
     remove_container,
+    remove_each,
     remove_networks_and_volumes,
     unless_gone,
 )
@@ -51,13 +51,13 @@ def remove_run(engine: Engine, run: RunId) -> None:
         with engine_errors("cleaning up"):
             found = api.containers(all=True, filters={"label": f"{RUN_LABEL}={run}"})
             ours = (container["Id"] for container in found if _run_of_container(container) == run)
-            each(partial(remove_container, engine, end=patience_ends()), ours)
+            remove_each(partial(remove_container, engine, end=patience_ends()), ours)
 
 
 def _remove_images(engine: Engine, run: RunId) -> None:
     with engine_errors("cleaning up"):
         ours = (tag for tag in _trial_tags(engine) if _run_of_tag(tag) == run)
-        each(partial(unless_gone, engine.client.api.remove_image), ours)
+        remove_each(partial(unless_gone, engine.client.api.remove_image), ours)
 
 
 def runs_present(engine: Engine) -> set[RunId]:

@@ -44,10 +44,10 @@ def remove_networks_and_volumes(engine: Engine, run: RunId, prefix: str) -> None
         networks = [str(network["Name"]) for network in api.networks(filters=label)]
         volumes = [str(volume["Name"]) for volume in api.volumes(filters=label)["Volumes"] or ()]
         for names, remove in ((networks, api.remove_network), (volumes, api.remove_volume)):
-            each(partial(unless_gone, remove), (name for name in names if name.startswith(prefix)))
+            remove_each(partial(unless_gone, remove), (name for name in names if name.startswith(prefix)))
 
 
-def each(remove: Callable[[str], None], names: Iterable[str]) -> None:
+def remove_each(remove: Callable[[str], None], names: Iterable[str]) -> None:
     """Call `remove` with each name, also after the engine has refused one. Raises the first APIError at the end."""
     refused: APIError | None = None
     for name in names:

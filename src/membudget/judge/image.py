@@ -22,7 +22,7 @@ class Status(StrEnum):
     WITHIN_BUDGET = "within budget"
     OVER_BUDGET = "over budget"
     UNDER_BUDGET = "under budget"
-    """Only budgets are broken of metrics of which more is better."""
+    """All broken budgets are of metrics where more is better."""
     OOM_KILLED = "OOM-killed"
     WORKLOAD_FAILED = "workload failed"
     BUILD_FAILED = "build failed"

@@ -5,7 +5,7 @@ from docker.errors import APIError, NotFound
 from requests import Response
 
 from membudget.engine import removal
-from membudget.engine.removal import each, remove_container
+from membudget.engine.removal import remove_container, remove_each
 
 
 class Busy:
@@ -65,7 +65,7 @@ def test_several_containers_share_the_time(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(removal, "time", engine)
     end = removal.patience_ends()
     with pytest.raises(APIError, match="exit file"):
-        each(lambda name: remove_container(engine, name, end), ["trial"] * 3)  # type: ignore[arg-type]
+        remove_each(lambda name: remove_container(engine, name, end), ["trial"] * 3)  # type: ignore[arg-type]
     assert engine.asked_s[-3:] == [10, 10, 10]
 
 
@@ -85,5 +85,5 @@ def test_one_refusal_does_not_keep_the_rest() -> None:
             raise refusal(500)
 
     with pytest.raises(APIError, match="exit file"):
-        each(remove, ["a", "b", "c"])
+        remove_each(remove, ["a", "b", "c"])
     assert asked == ["a", "b", "c"]

@@ -79,8 +79,9 @@ def _is_library(function: str, file: str) -> bool:
     """
     package = _package(function)
     folder = file.rpartition("/")[0]
+    linked = (place for place in _LINKED if place.rpartition("/")[2] != package.rpartition("/")[2])
     if package.partition("/")[0] in _STANDARD and any(
-        folder in ("", place) or folder.endswith(f"/src/{place}") for place in (package, *_LINKED)
+        folder in ("", place) or folder.endswith(f"/src/{place}") for place in (package, *linked)
     ):
         return True
     return "@v" in file or folder.endswith(f"/vendor/{package}")
@@ -92,8 +93,8 @@ def _package(function: str) -> str:
     return path + slash + last.partition(".")[0].replace("%2e", ".")
 
 
-_LINKED = ("runtime", "internal/runtime/maps", "internal/runtime/atomic", "internal/poll", "sync", "syscall")
-"""Packages that hold functions of others."""
+_LINKED = ("runtime", "internal/runtime/maps")
+"""Packages of the standard library that hold functions of its other packages."""
 _STANDARD = frozenset(
     (
         *("archive", "bufio", "bytes", "cmp", "compress", "container", "context", "crypto", "database", "debug"),

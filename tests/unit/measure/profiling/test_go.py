@@ -54,6 +54,7 @@ def test_samples_are_scaled_as_pprof_does(count: int, size: int, rate: int, expe
     ("function", "file", "expected"),
     [
         (b"main.f", b"/build/main.go", False),
+        (b"container/runtime.Load", b"/src/runtime/load.go", False),
         (b"internal/bytealg.MakeNoZero", b"/usr/local/go/src/runtime/slice.go", True),
         (b"reflect.unsafe_NewArray", b"/usr/local/go/src/runtime/malloc.go", True),
         (b"internal/runtime/maps.newarray", b"runtime/malloc.go", True),
